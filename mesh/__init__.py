@@ -1,0 +1,1 @@
+"""The messaging library: nodes, links, requests, time. It knows nothing of any game."""

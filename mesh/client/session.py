@@ -1,0 +1,292 @@
+"""The client's half of the protocol as pure state: frames in, messages out; wishes in, frames out. No socket, no clock.
+
+Owns: the phase, the numbering of play messages and what was sent last of them (for a resume), the highest control
+sequence received, the resume token, who is in view. Must never: touch a network or wait. `player.py` drives it over
+a wire; a game engine with its own network code can do the same:
+
+    session = ClientSession()
+    send(session.login("password", "anna", "secret"))
+    for frame in received_frames:
+        for said in session.receive(frame):     # LoggedIn, Entered, Appeared, Hit, Shouted, ...
+            ...
+        for answer in session.take_outgoing():  # acknowledgements, what is sent again after a resume
+            send(answer)
+
+Movement updates are by far the most frequent thing a client hears. They are counted (`updates`, in records) and
+handed to `on_updates(tick, records)` as raw bytes; no Python object is made for a record. `np.frombuffer(records,
+mesh.protocol.lanes.UPDATE)` shows them as columns.
+"""
+
+import functools
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import mesh.protocol.social  # noqa: F401 - declares its messages
+from mesh.errors import LocalProtocolError, RemoteProtocolError
+from mesh.protocol import client
+from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in
+from mesh.protocol.lanes import (
+    CLIENT_GATE,
+    CLIENT_MOVE,
+    CLIENT_PLAY,
+    CLIENT_SOCIAL,
+    MOVE_STRUCT,
+    PIECE_HEAD,
+    PIECE_SIZE,
+    PLAY_HEAD,
+    TICK_HEAD,
+    UPDATE_SIZE,
+    PieceClass,
+)
+from mesh.protocol.play import Appeared, Corrected, Entered, EntityState, Vanished
+from mesh.protocol.types import LoginMethod
+
+__all__ = ["ACK_EVERY", "RESEND_MAX", "RESUMABLE", "ClientSession", "OnUpdates", "Phase"]
+
+RESEND_MAX = 256
+"""Play messages kept for a resume; the oldest are forgotten first, as the scene refuses to look back further."""
+ACK_EVERY = 16
+"""Control pieces received after which an acknowledgement is sent without a play message to carry it."""
+
+RESUMABLE = frozenset({"shutdown", "slow_reader", "idle", "unavailable"})
+"""Codes of a Goodbye or Denied after which the session is still in the world, for `linkdead_s`."""
+
+OnUpdates = Callable[[int, memoryview], None]
+"""Called with the scene's tick and the raw UPDATE records of one piece; valid during the call only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The messages that a client may say and hear."""
+
+    to_scene: frozenset[int]
+    to_center: frozenset[int]
+    heard: frozenset[int]
+    decode: Callable[[bytes | memoryview], Message]
+
+
+@functools.cache
+def _vocabulary(size: int) -> Vocabulary:
+    """Of a catalogue with `size` messages: a game may declare its own after this module was imported."""
+    assert len(CATALOGUE) == size
+    said = {
+        target: frozenset(n for n, d in CATALOGUE.items() if (d.source, d.target) == ("client", target))
+        for target in ("scene", "center")
+    }
+    heard = {n: d.type for n, d in CATALOGUE.items() if d.target == "client"}
+    return Vocabulary(said["scene"], said["center"], frozenset(heard), decoder(heard.values()))
+
+
+_UPDATES: Final = int(PieceClass.UPDATES)
+_EVENT: Final = int(PieceClass.EVENT)
+_NOTHING: tuple[Message, ...] = ()
+_NO_FRAMES: tuple[bytes, ...] = ()
+_GATE_BYTE, _PLAY_BYTE, _SOCIAL_BYTE = bytes([CLIENT_GATE]), bytes([CLIENT_PLAY]), bytes([CLIENT_SOCIAL])
+
+
+class Phase(StrEnum):
+    """How far the client is."""
+
+    CONNECTED = "Connected"  # a connection, nothing said yet
+    AUTHENTICATING = "Authenticating"  # Login was sent
+    WAITING = "Waiting"  # in the queue of a full zone
+    JOINING = "Joining"  # LoggedIn came, Entered has not
+    PLAYING = "Playing"
+    ENDED = "Ended"  # Denied instead of a login, or Goodbye: `ended` says why
+
+
+class ClientSession:
+    """One player's conversation with the servers, across reconnections.
+
+    Read freely: `phase`, `session`, `character`, `token`, `linkdead_s`, `gates`, `entered` (the last Entered), `view`
+    (id -> EntityState as it appeared), `x`, `y` (as last sent or corrected, map units), `received` and `sent` (control
+    sequences), `ended` (Denied or Goodbye), `updates` (records heard), counters `duplicates`, `gaps`, `unknown`.
+    """
+
+    def __init__(self, on_updates: OnUpdates | None = None) -> None:
+        self.on_updates = on_updates
+        self.phase = Phase.CONNECTED
+        self.session = 0
+        self.character = ""
+        self.token = ""
+        self.linkdead_s = 0.0
+        self.gates: list[str] = []
+        self.trace = 0
+        self.entered: Entered | None = None
+        self.ended: client.Denied | client.Goodbye | None = None
+        self.view: dict[int, EntityState] = {}
+        self.x = self.y = 0
+        self.received = 0  # highest control sequence
+        self.sent = 0  # highest play sequence
+        self.updates = 0
+        self.duplicates = self.gaps = self.unknown = 0
+        self._words = _vocabulary(len(CATALOGUE))
+        self._acked = 0
+        self._kept: deque[tuple[int, bytes]] = deque(maxlen=RESEND_MAX)
+        self._outgoing: list[bytes] = []
+
+    # --- what to send ---
+
+    def login(self, method: LoginMethod, account: str, secret: str, program: str = "") -> bytes:
+        """The first frame on a new connection. For a resume use `resume`."""
+        if self.phase is not Phase.CONNECTED:
+            raise LocalProtocolError(f"a login was already begun ({self.phase})")
+        self.phase = Phase.AUTHENTICATING
+        return _GATE_BYTE + encode(client.Login(method, account, secret, self.received, program))
+
+    def resume(self, program: str = "") -> bytes:
+        """The first frame on a new connection of a session that lost its old one, on any gate."""
+        return self.login("resume", "", self.token, program)
+
+    def move(self, x: int, y: int, heading: int, stamp: int, state: int = 0) -> bytes:
+        """A position in map units, as often as ten times a second; heading in 1/256 of a turn, stamp in ms."""
+        self.x, self.y = x, y
+        return MOVE_STRUCT.pack(CLIENT_MOVE, state, heading & 0xFF, 0, stamp & 0xFFFF, x, y)
+
+    def play(self, said: Message) -> bytes:
+        """A message of play.py: numbered, acknowledging what was received, kept in case of a resume."""
+        if self.phase is not Phase.PLAYING:
+            raise LocalProtocolError(f"not in the world ({self.phase})")
+        if said.__struct_config__.tag not in self._words.to_scene:
+            raise LocalProtocolError(f"{type(said).__name__} is not for the scene")
+        self.sent += 1
+        body = encode(said)
+        self._kept.append((self.sent, body))
+        return self._play_frame(self.sent, body)
+
+    def social(self, said: Message) -> bytes:
+        """A message of social.py. Not numbered: one that was under way when a connection broke may be lost."""
+        if self.phase is not Phase.PLAYING:
+            raise LocalProtocolError(f"not in the world ({self.phase})")
+        if said.__struct_config__.tag not in self._words.to_center:
+            raise LocalProtocolError(f"{type(said).__name__} is not for the center")
+        return _SOCIAL_BYTE + encode(said)
+
+    def ping(self, stamp: int) -> bytes:
+        """Something to say when there is nothing to say; Pong brings the stamp back."""
+        return _GATE_BYTE + encode(client.Ping(stamp))
+
+    def logout(self) -> bytes:
+        """Leave the world. Goodbye answers it."""
+        return _GATE_BYTE + encode(client.Logout())
+
+    def acknowledge(self) -> bytes | None:
+        """A bare acknowledgement when something is not acknowledged; send one at least every 20 s."""
+        return self._play_frame(0, b"") if self.received > self._acked else None
+
+    def take_outgoing(self) -> Sequence[bytes]:
+        """What must be sent because of what was received. Look at it after every `receive`."""
+        if not self._outgoing:
+            return _NO_FRAMES
+        frames, self._outgoing = self._outgoing, []
+        return frames
+
+    # --- what was received ---
+
+    def disconnected(self) -> bool:
+        """The connection is gone. True: a resume is worth a try, and `resume` may be called."""
+        if not self.token or (self.ended is not None and self.ended.code not in RESUMABLE):
+            self.phase = Phase.ENDED
+            return False
+        self.phase, self.ended = Phase.CONNECTED, None
+        return True
+
+    def receive(self, frame: bytes) -> Sequence[Message]:
+        """The messages in one frame, in order. RemoteProtocolError for what a server never sends."""
+        size = len(frame) - PIECE_SIZE
+        if size < 0:
+            raise RemoteProtocolError("a frame shorter than one head of a piece")
+        _, cls, length, _ = PIECE_HEAD.unpack_from(frame)
+        if cls == _UPDATES and length == size:
+            self._hear_updates(memoryview(frame)[PIECE_SIZE:])
+            return _NOTHING
+        return self._pieces(memoryview(frame))
+
+    def _pieces(self, frame: memoryview) -> list[Message]:
+        heard: list[Message] = []
+        at, end = 0, len(frame)
+        while at < end:
+            if end - at < PIECE_SIZE:
+                raise RemoteProtocolError("half a head of a piece")
+            _, cls, length, sequence = PIECE_HEAD.unpack_from(frame, at)
+            at += PIECE_SIZE
+            if end - at < length:
+                raise RemoteProtocolError("a piece longer than its frame")
+            body = frame[at : at + length]
+            at += length
+            if cls == _UPDATES:
+                self._hear_updates(body)
+            elif cls != _EVENT or self._is_new(sequence):
+                self._hear(body, heard)
+        return heard
+
+    def _hear_updates(self, body: memoryview) -> None:
+        count, rest = divmod(len(body) - TICK_HEAD.size, UPDATE_SIZE)
+        if rest or count < 0:
+            raise RemoteProtocolError("a broken row of update records")
+        self.updates += count
+        if self.on_updates is not None:
+            self.on_updates(TICK_HEAD.unpack_from(body)[0], body[TICK_HEAD.size :])
+
+    def _is_new(self, sequence: int) -> bool:
+        if sequence <= self.received:
+            self.duplicates += 1
+            return False
+        self.gaps += sequence - self.received - 1
+        self.received = sequence
+        if sequence - self._acked >= ACK_EVERY:
+            self._outgoing.append(self._play_frame(0, b""))
+        return True
+
+    def _hear(self, body: memoryview, heard: list[Message]) -> None:
+        number = number_in(body)
+        if number not in self._words.heard:
+            self.unknown += 1  # of a newer server: what is not understood is not meant for us
+            return
+        said = self._words.decode(body)
+        self._note(said)
+        heard.append(said)
+
+    def _note(self, said: Message) -> None:
+        match said:
+            case Appeared(entities=entities):
+                self.view.update((entity.id, entity) for entity in entities)
+            case Vanished(ids=ids):
+                for number in ids:
+                    self.view.pop(number, None)
+            case Corrected(x=x, y=y):
+                self.x, self.y = x, y
+            case Entered():
+                self._enter(said)
+            case client.LoggedIn():
+                self._admit(said)
+            case client.Waiting():
+                self.phase = Phase.WAITING
+            case client.Denied() if self.phase in (Phase.AUTHENTICATING, Phase.WAITING):
+                self.phase, self.ended = Phase.ENDED, said
+            case client.Goodbye():
+                self.phase, self.ended = Phase.ENDED, said
+
+    def _admit(self, said: client.LoggedIn) -> None:
+        if said.session != self.session:
+            self.received = self._acked = self.sent = 0
+            self._kept.clear()
+        self.phase = Phase.JOINING
+        self.session, self.character, self.token = said.session, said.character, said.resume_token
+        self.linkdead_s, self.gates, self.trace = said.linkdead_s, said.gates, said.trace
+
+    def _enter(self, said: Entered) -> None:
+        self.phase, self.entered = Phase.PLAYING, said
+        self.view = {entity.id: entity for entity in said.view}
+        self.x, self.y = said.x, said.y
+        if said.resumed:
+            self._outgoing.extend(self._play_frame(n, body) for n, body in self._kept if n > said.processed)
+        else:
+            self._kept.clear()
+
+    def _play_frame(self, sequence: int, body: bytes) -> bytes:
+        self._acked = self.received
+        return _PLAY_BYTE + PLAY_HEAD.pack(sequence, self.received) + body

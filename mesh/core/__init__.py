@@ -1,0 +1,1 @@
+"""What is known: pure state, without sockets, clocks or randomness."""

@@ -1,0 +1,95 @@
+"""What a node knows of its links: who is at the other end, how far the greeting got, who was silent for how long.
+
+A link has one opener. It says Hello, the other side answers Welcome, and the link is up for both. Whoever hears
+nothing for DEAD_S takes the other side for dead; whoever says nothing for BEAT_S sends a Beat.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mesh.protocol.envelope import Envelope
+
+BEAT_S = 0.5
+DEAD_S = 1.5
+LINKS_MAX = 2_048  # of one node; above it whoever comes is not heard
+
+LinkState = Literal["opening", "greeting", "up"]
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """One connection between two nodes, as one of them sees it."""
+
+    id: int
+    dialled: bool
+    state: LinkState
+    peer: str  # full node name; "" for an accepted link until its Hello
+    heard_at: float
+    said_at: float
+    role: str = ""
+    incarnation: int = 0
+    address: str = ""
+    outbox: list[Envelope] = field(default_factory=list)
+
+
+class Links:
+    """All links by id, and those that are up by the peer's name."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[int, Link] = {}
+        self.up: dict[str, Link] = {}
+
+    def opened(self, link: int, peer: str, address: str, now: float) -> Link:
+        """We dial."""
+        made = Link(link, True, "opening", peer, now, now, address=address)
+        self.by_id[link] = made
+        return made
+
+    def accepted(self, link: int, now: float) -> Link:
+        """Somebody dialled us."""
+        made = Link(link, False, "greeting", "", now, now)
+        self.by_id[link] = made
+        return made
+
+    def greeted(self, link: Link, peer: str, role: str, incarnation: int) -> Link | None:
+        """Hello or Welcome came: the link is up. Returns the link that it replaces: an older incarnation of the peer,
+        or an older connection of the same one."""
+        replaced = self.up.get(peer)
+        link.peer, link.role, link.incarnation, link.state = peer, role, incarnation, "up"
+        self.up[peer] = link
+        return replaced if replaced is not link else None
+
+    def remove(self, id: int) -> Link | None:  # noqa: A002 - the word of the field
+        link = self.by_id.pop(id, None)
+        if link is not None and self.up.get(link.peer) is link:
+            del self.up[link.peer]
+        return link
+
+    def of_peer(self, peer: str) -> list[Link]:
+        """Every link to a peer, whatever its state."""
+        return [link for link in self.by_id.values() if link.peer == peer]
+
+    def dialled_to(self, peer: str) -> Link | None:
+        """The link that we opened to a peer, whatever its state."""
+        return next((link for link in self.by_id.values() if link.dialled and link.peer == peer), None)
+
+    def excuse(self, seconds: float, now: float) -> None:
+        """We stood still for so long: what the others said meanwhile is there, but not read yet."""
+        for link in self.by_id.values():
+            link.heard_at = min(now, link.heard_at + seconds)
+
+    def silent(self, now: float) -> list[Link]:
+        """Links whose other side must be taken for dead. One that is still connecting has no other side yet."""
+        return [link for link in self.by_id.values() if link.state != "opening" and now - link.heard_at > DEAD_S]
+
+    def due(self, now: float) -> list[Link]:
+        """Links on which it is time to say that we live."""
+        return [link for link in self.by_id.values() if link.state == "up" and now - link.said_at >= BEAT_S]
+
+
+def may_be_called(name: str, role: str, owner: str, own_name: str) -> bool:
+    """Is this a name that the other end of a link may have? `owner` is whom the transport has proof of, or "": an
+    operator may add its process number. The role is part of the name, so the proof covers it, too."""
+    parts = name.split(".")
+    proved = not owner or name == owner or name.startswith(f"{owner}.")
+    return proved and name != own_name and len(parts) >= 4 and parts[2] == role

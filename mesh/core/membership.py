@@ -1,0 +1,47 @@
+"""Who is in the zone, as one node knows it from the center: a copy that notices when it has missed something."""
+
+from collections.abc import Iterable
+
+from mesh.protocol.control import Member
+
+
+class Membership:
+    """Members by name, and the place in the center's publication stream that they stand for."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, Member] = {}
+        self.epoch = 0
+        self.sequence = 0
+
+    def replace(self, members: Iterable[Member], *, whole: bool = True) -> tuple[list[Member], list[Member]]:
+        """Take a list. Returns (new or changed, gone).
+
+        The list of a center that has just started is not the whole: it holds only who has come back to it so far. Then
+        nobody is gone yet, and links that work stay.
+        """
+        before = self.members
+        self.members = {**({} if whole else before), **{m.name: m for m in members}}
+        changed = [m for m in self.members.values() if before.get(m.name) != m]
+        gone = [m for name, m in before.items() if name not in self.members]
+        return changed, gone
+
+    def stand(self, epoch: int, sequence: int) -> None:
+        """Everything up to here was heard."""
+        self.epoch, self.sequence = epoch, sequence
+
+    def follows(self, epoch: int, sequence: int) -> bool | None:
+        """May the publication (epoch, sequence) be applied? True: it is the next one; None: it is old, drop it;
+        False: something is missing, ask for a snapshot."""
+        if epoch < self.epoch or (epoch == self.epoch and sequence <= self.sequence):
+            return None
+        return epoch == self.epoch and sequence == self.sequence + 1
+
+    def apply(self, member: Member) -> Member | None:
+        """One member changed. Returns what was known before."""
+        before = self.members.get(member.name)
+        if member.state == "Shutdown":
+            if before is not None and before.incarnation == member.incarnation:
+                del self.members[member.name]
+        else:
+            self.members[member.name] = member
+        return before

@@ -1,0 +1,187 @@
+"""How a node hears: decodes what comes, finds its handler, and sees to it that every request gets its answer.
+
+Malformed input and refusals are answers. A mistake of ours in one handler is logged with its place, counted, and
+answered as `internal`: one bad message must not take everybody else's world down.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mesh.clock import Clock
+from mesh.core.links import Link
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
+from mesh.handlers import Handlers
+from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in, number_of
+from mesh.protocol.control import MemberChanged, Pulse, Refused
+from mesh.protocol.envelope import Envelope, Hop, Kind
+from mesh.seat import Logger
+from mesh.switchboard import Switchboard
+from mesh.trace import CURRENT, TraceContext
+
+HANDLERS_MAX = 20_000  # async handlers under way; above it requests are refused
+TEXT_MAX = 1000  # of a refusal; below what its field takes
+HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who said it."""
+
+    peer: str  # full node name
+    role: str
+    incarnation: int
+
+
+class Dispatch:
+    """See the module."""
+
+    def __init__(
+        self, name: str, clock: Clock, log: Logger, board: Switchboard, spawn: Callable[..., asyncio.Task[Any]]
+    ) -> None:
+        self.handlers = Handlers()
+        self.steps = dict.fromkeys(range(1, 10), 0)
+        self.errors = 0
+        self.malformed = 0
+        self.under_way = 0
+        self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
+        self._decode: Callable[[Any], Message] | None = None
+        self._decode_publication: Callable[[Any], Message] | None = None
+
+    def add(self, part: object) -> None:
+        """Enter the handlers of an object into the table."""
+        self.handlers.collect(part)
+        self._decode = self._decode_publication = None
+
+    # --- batches and publications ---
+
+    def batch(self, link: Link, lane: int, blobs: list[bytes]) -> None:
+        handler = self.handlers.lanes.get(lane)
+        if handler is None:
+            self.malformed += 1
+            return
+        self.guard(handler, blobs, Caller(link.peer, link.role, link.incarnation))
+
+    def publication(self, body: bytes) -> Message | None:
+        """Decode one publication; None for one that nobody here hears."""
+        if self._decode_publication is None:
+            self._decode_publication = decoder([MemberChanged, Pulse, *self.handlers.publications])
+        try:
+            return self._decode_publication(body)
+        except RemoteProtocolError:
+            number = number_in(body)
+            declared = CATALOGUE.get(number or 0)
+            if number is None or (declared is not None and declared.type in self.handlers.publications):
+                self.malformed += 1
+            return None
+
+    def published(self, message: Message) -> None:
+        handler = self.handlers.publications.get(type(message))
+        if handler is not None:
+            self.guard(handler, message)
+
+    def guard(self, handler: Callable[..., None], *args: Any) -> None:
+        """Call what a role wrote; its mistake is logged and goes no further."""
+        try:
+            handler(*args)
+        except Exception as error:  # noqa: BLE001 - see the module
+            self.mistake(error, handler)
+
+    def mistake(self, error: Exception, where: object) -> None:
+        self.errors += 1
+        self._log.exception("a handler failed", handler=getattr(where, "__qualname__", str(where)), reason=repr(error))
+
+    # --- typed messages ---
+
+    def heard(self, link: Link, envelope: Envelope) -> None:
+        received = self._clock.now()
+        if self._decode is None:
+            self._decode = decoder(self.handlers.messages)
+        try:
+            said = self._decode(envelope.body)
+            declared = CATALOGUE[number_of(said)]
+            if declared.source not in ("any", link.role):
+                raise RemoteProtocolError(f"{type(said).__name__} is not for a {link.role} to say")
+        except RemoteProtocolError as error:
+            self.malformed += 1
+            known = number_in(bytes(envelope.body)) in {number_of(t) for t in self.handlers.messages}
+            code = Code.BAD_MESSAGE if known else Code.UNKNOWN_MESSAGE
+            self._answer(link, envelope, Refused(code, str(error)[:TEXT_MAX]), received, [])
+            return
+        if declared.step:
+            self.steps[declared.step] += 1
+        self._handle(link, envelope, said, received)
+
+    def _handle(self, link: Link, envelope: Envelope, said: Message, received: float) -> None:
+        handler = self.handlers.messages[type(said)]
+        context = TraceContext(envelope.trace) if envelope.trace else None
+        token = CURRENT.set(context)
+        try:
+            result = handler(said, Caller(link.peer, link.role, link.incarnation))
+            if inspect.iscoroutine(result):
+                if self.under_way >= HANDLERS_MAX:
+                    result.close()
+                    raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
+                self._begin(result, self._finish(link, envelope, result, received, context, handler))
+                return
+        except Exception as error:  # noqa: BLE001 - see the module
+            result = self._refusal(error, handler)
+        finally:
+            CURRENT.reset(token)
+        self._answer(link, envelope, result, received, context.hops if context else [])
+
+    def _begin(self, work: Coroutine[Any, Any, Any], finish: Coroutine[Any, Any, None]) -> None:
+        def over(_: asyncio.Task[Any]) -> None:
+            self.under_way -= 1
+            work.close()  # it was never begun when the node ended before
+
+        self.under_way += 1
+        self._spawn(finish).add_done_callback(over)
+
+    async def _finish(
+        self,
+        link: Link,
+        envelope: Envelope,
+        work: Coroutine[Any, Any, Message | None],
+        received: float,
+        context: TraceContext | None,
+        handler: object,
+    ) -> None:
+        try:
+            async with asyncio.timeout(envelope.timeout_ms / 1000 if envelope.timeout_ms else HANDLER_S_MAX):
+                result = await work
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            result = self._refusal(error, handler)  # something that it waited for was given up, not the handler
+        except Exception as error:  # noqa: BLE001 - see the module
+            result = self._refusal(error, handler)
+        self._answer(link, envelope, result, received, context.hops if context else [])
+
+    def _refusal(self, error: Exception | asyncio.CancelledError, where: object) -> Refused:
+        """What the asker is told."""
+        if isinstance(error, RefusedError):
+            return Refused(error.code, error.text[:TEXT_MAX])
+        if isinstance(error, PeerLost | DeadlineExceeded | TimeoutError):
+            return Refused(Code.UNAVAILABLE, str(error)[:TEXT_MAX])
+        if isinstance(error, asyncio.CancelledError):
+            return Refused(Code.UNAVAILABLE, "given up")
+        self.mistake(error, where)
+        return Refused(Code.INTERNAL, "an internal error; it was logged")
+
+    def _answer(self, link: Link, envelope: Envelope, result: Message | None, received: float, hops: list[Hop]) -> None:
+        if envelope.kind != Kind.REQUEST:
+            return
+        if result is None:
+            result = Refused(Code.INTERNAL, "no answer")
+        try:
+            body = msgspec.Raw(encode(result))
+        except Exception as error:  # noqa: BLE001 - what a handler returned cannot be written
+            self.mistake(error, type(result))
+            body = msgspec.Raw(encode(Refused(Code.INTERNAL, "an internal error; it was logged")))
+        self._board.answer(link, envelope.request, body, received, hops, envelope.trace)

@@ -1,0 +1,60 @@
+"""The table of handlers: which function hears which message."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mesh.protocol.catalogue import Message
+from mesh.protocol.envelope import Lane
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HEARS = "_hears_messages"
+_BATCH = "_hears_lane"
+_PUBLISHED = "_hears_publications"
+
+
+def on(*types: type[Message]) -> Callable[[F], F]:
+    """This method hears these messages: `(self, said, caller) -> answer | None`, plain or async."""
+    return _mark(_HEARS, types)
+
+
+def on_batch(lane: Lane) -> Callable[[F], F]:
+    """This method hears a hot lane: `(self, blobs, caller) -> None`, plain."""
+    return _mark(_BATCH, lane)
+
+
+def on_published(*types: type[Message]) -> Callable[[F], F]:
+    """This method hears these publications of the center: `(self, said) -> None`, plain."""
+    return _mark(_PUBLISHED, types)
+
+
+def _mark(name: str, value: Any) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        setattr(function, name, value)
+        return function
+
+    return mark
+
+
+class Handlers:
+    """What one node hears."""
+
+    def __init__(self) -> None:
+        self.messages: dict[type[Message], Callable[..., Any]] = {}
+        self.lanes: dict[int, Callable[..., None]] = {}
+        self.publications: dict[type[Message], Callable[..., None]] = {}
+
+    def collect(self, part: object) -> None:
+        """Enter every marked method of an object. Two handlers for one message are a mistake."""
+        for name in dir(type(part)):
+            function = getattr(type(part), name, None)
+            for message in getattr(function, _HEARS, ()):
+                assert message not in self.messages, f"two handlers for {message.__name__}"
+                self.messages[message] = getattr(part, name)
+            lane = getattr(function, _BATCH, None)
+            if lane is not None:
+                assert lane not in self.lanes, f"two handlers for lane {lane!r}"
+                self.lanes[int(lane)] = getattr(part, name)
+            for message in getattr(function, _PUBLISHED, ()):
+                assert message not in self.publications, f"two handlers for {message.__name__}"
+                self.publications[message] = getattr(part, name)

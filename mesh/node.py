@@ -1,0 +1,390 @@
+"""What every server is made of: a table of handlers, a lifecycle, a switchboard and a place in the registry.
+
+A role is a subclass with ROLE, SETTINGS and handlers. The order of a life:
+
+    open()     files, stores; a StorageError here ends the process with its text
+    (the switchboard binds, the registry is told, links are opened)
+    serve()    once, when the node is about to be Ready: registered, and linked to one node of each role it needs
+    drain()    asked to stop: finish what was begun, hand over; bounded by DRAIN_S
+    close()    always last
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import msgspec
+
+from mesh.core.lifecycle import advance
+from mesh.core.links import Link
+from mesh.core.publications import Publications, split
+from mesh.counting import count
+from mesh.dispatch import Caller, Dispatch
+from mesh.errors import MeshError, PeerLost, StorageError
+from mesh.handlers import on, on_batch, on_published
+from mesh.journal import Journal
+from mesh.metrics import Metrics
+from mesh.protocol.catalogue import Message, encode
+from mesh.protocol.control import (
+    Describe,
+    Description,
+    ListTraces,
+    Load,
+    Member,
+    MemberChanged,
+    Pulse,
+    State,
+    Trace,
+)
+from mesh.protocol.control import Traces as TracesAnswer
+from mesh.protocol.envelope import Envelope, Hop, Lane
+from mesh.registry import Registry
+from mesh.seat import Seat
+from mesh.settings import settings_of
+from mesh.switchboard import Switchboard
+from mesh.topology import NEEDS
+from mesh.trace import CURRENT, TraceContext, Traces, deeper
+from mesh.transport.base import Blob
+
+__all__ = ["Caller", "Node", "on", "on_batch", "on_published", "settings_of"]
+
+DRAIN_S = 3.0  # how long `drain` may take; a cluster is stopped within 4 s
+FLUSH_S = 0.5  # and the last events after it
+ANNOUNCE_S = 0.3  # the center may have gone before
+PULSE_S = 0.5
+END_S = 1.0  # for cancelled tasks to end
+SUBJECT_MAX = 64  # characters of whom a trace is about
+
+
+class Node:
+    """See the module."""
+
+    ROLE: ClassVar[str] = ""
+    SETTINGS: ClassVar[type[msgspec.Struct]] = msgspec.Struct
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
+        self.name = seat.spec.name
+        self.clock, self.random, self.topology, self.log = seat.clock, seat.random, seat.topology, seat.log
+        self.settings: Any = settings_of(self.SETTINGS, self.ROLE, seat.topology.settings, str(seat.topology.file))
+        self.state: State = "Starting"
+        self.incarnation = seat.random.getrandbits(62) | 1
+        self.started_at = self.clock.now()
+        self.metrics = Metrics(seat.spec.short, self.ROLE)
+        self.traces = Traces()
+        self.publications = Publications()
+        self.switchboard = Switchboard(self, self.name, self.ROLE, self.incarnation, seat.network, self.clock)
+        self.registry = Registry(self)
+        self.journal = Journal(self.name, self.incarnation, self.clock, self.ask, self._log_nodes)
+        self.stopped = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.failure: MeshError | None = None  # why it cannot serve, when it cannot; `failed` is set then
+        self.failed = asyncio.Event()
+        self._opened = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.dispatch = Dispatch(self.name, self.clock, self.log, self.switchboard, self.spawn)
+        self.serve_parts(self)
+        count(self.metrics, self.switchboard, self.dispatch, self.journal, lambda: self.state == "Ready")
+
+    # --- what a role overrides ---
+
+    async def open(self) -> None:
+        """Before the node can be spoken to."""
+
+    async def serve(self) -> None:
+        """The node is about to be Ready."""
+
+    async def drain(self) -> None:
+        """The node was asked to stop."""
+
+    async def close(self) -> None:
+        """The last thing."""
+
+    def load(self) -> Load:
+        return Load()
+
+    def facts(self) -> dict[str, str]:
+        """What the registry tells others about this node."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """What `mesh status --json` shows besides the usual."""
+        return {}
+
+    def peer_up(self, member: Member) -> None:
+        """A link to this node is up."""
+
+    def peer_lost(self, member: Member) -> None:
+        """It is down: the node died, hangs or left. Its requests have failed already."""
+
+    def registry_changed(self) -> None:
+        """The center only: its own member changed."""
+
+    # --- what a role uses ---
+
+    def serve_parts(self, *parts: object) -> None:
+        """Add the handlers of these objects to the table."""
+        for part in parts:
+            self.dispatch.add(part)
+
+    async def ask(self, target: str, message: Message, timeout_s: float = 5.0) -> Message:
+        """Ask a node, or any Ready node of a role. Raises RefusedError, PeerLost or DeadlineExceeded."""
+        return await self.switchboard.ask(self._resolve(target), message, timeout_s)
+
+    def tell(self, target: str, message: Message) -> bool:
+        """One way. False: nobody there, or the link takes no more; counted."""
+        try:
+            return self.switchboard.tell(self._resolve(target), message)
+        except PeerLost:
+            self.switchboard.counts.refused += 1
+            return False
+
+    def batch(self, peer: str, lane: Lane, *blobs: Blob) -> bool:
+        """A batch of a hot lane to a node."""
+        return self.switchboard.batch(peer, lane, blobs)
+
+    def publish(self, message: Message) -> int:
+        """Say something to every node (center only); heard here, too. Returns its sequence."""
+        body = encode(message)
+        self.switchboard.endpoint.publish(self.publications.add(body))
+        self._hear_publication(message)
+        return self.publications.sequence
+
+    def peers(self, role: str) -> list[Member]:
+        """Ready nodes of a role with a link that is up, by name."""
+        up = self.switchboard.links.up
+        return [m for m in self.registry.of_role(role) if m.state == "Ready" and m.name in up]
+
+    def member(self, name: str) -> Member | None:
+        return self.registry.membership.members.get(name)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run it beside; a failure is logged, and it ends with the node."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def every(self, seconds: float, function: Callable[[], Awaitable[None] | None]) -> asyncio.Task[Any]:
+        """Call a function again and again, `seconds` after it has ended. A mistake in it is logged and counted, and
+        it is called again: a gate that stopped to flush would live on and serve nobody."""
+
+        async def again() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    result = function()
+                    if inspect.isawaitable(result):
+                        await result
+                except Exception as error:  # noqa: BLE001 - see above
+                    self.dispatch.mistake(error, function)
+
+        return self.spawn(again())
+
+    def step(self, number: int, count: int = 1) -> None:
+        """One of the nine steps happened here."""
+        self.dispatch.steps[number] += count
+
+    @contextmanager
+    def timed(self, step: int, target: str) -> Iterator[None]:
+        """Something that is no message of the mesh but belongs into the trace, such as a query of a database."""
+        began = round(self.clock.now() * 1e6)
+        try:
+            yield
+        finally:
+            context = CURRENT.get()
+            if context is not None:
+                ended = round(self.clock.now() * 1e6)
+                context.add(Hop(0, step, 0, self.name, target, began, began, ended, ended), [])
+
+    @contextmanager
+    def tracing(self, kind: str, subject: str, step: int = 0, source: str = "client") -> Iterator[TraceContext]:
+        """Trace what is asked inside. The trace is kept when the block ends; set `.subject` to rename it."""
+        context = TraceContext(self.random.getrandbits(62) | 1, subject)
+        token = CURRENT.set(context)
+        started, wall = self.clock.now(), self.clock.wall()
+        try:
+            yield context
+        finally:
+            CURRENT.reset(token)
+            began, ended = round(started * 1e6), round(self.clock.now() * 1e6)
+            root = Hop(0, step, 0, source, self.name, began, began, ended, ended)
+            hops = [root, *(deeper(hop) for hop in context.hops)]
+            self.traces.add(Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops))
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Open, bind, register. Returns when the node can be spoken to; `ready` is set when it serves."""
+        await self.open()
+        self._opened = True
+        for address in self.registry.addresses():
+            self.switchboard.endpoint.bind(address)
+        if self.ROLE == "center":
+            self.switchboard.endpoint.bind_publisher(self.topology.publisher)
+            self.every(PULSE_S, self._pulse)
+        else:
+            self.switchboard.endpoint.subscribe(self.topology.publisher, self.topology.center.name)
+        self.spawn(self.switchboard.tend())
+        self.spawn(self.journal.run())
+        self.registry.begin()
+        self.spawn(self._become_ready())
+
+    async def stop(self) -> None:
+        """Drain within DRAIN_S, say goodbye, close."""
+        if self.state in ("Draining", "Shutdown"):
+            await self.stopped.wait()
+            return
+        self.state = advance(self.state, "Draining")
+        try:
+            if self._opened:
+                await self._drain()
+        finally:
+            self.state = advance(self.state, "Shutdown")
+            await self._end()
+
+    async def _drain(self) -> None:
+        try:
+            await self.registry.announce(ANNOUNCE_S)
+            async with asyncio.timeout(DRAIN_S):
+                await self.drain()
+        except (TimeoutError, MeshError) as error:
+            self.log.warning("drain was cut short", reason=str(error) or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a mistake in it must not keep the rest from closing
+            self.dispatch.mistake(error, self.drain)
+        if not await self.journal.flush(FLUSH_S):
+            self.log.warning("events are left behind", pending=self.journal.pending)
+
+    async def abandon(self) -> None:
+        """Let go of everything without a word, as a killed process does (for simulations)."""
+        self.state = "Shutdown"
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.stopped.set()
+
+    async def _end(self) -> None:
+        try:
+            await self.close()
+        finally:
+            await self.switchboard.leave()
+            tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=END_S)
+            self.stopped.set()
+
+    async def _become_ready(self) -> None:
+        await self.registry.registered.wait()
+        needs = [role for role in NEEDS.get(self.ROLE, ()) if self.ROLE != "center"]
+        await self.registry.wait_linked(needs)
+        if self._is_stopping():
+            return
+        try:
+            await self.serve()
+        except StorageError as error:
+            self.failure = error
+            self.failed.set()
+            return
+        if self._is_stopping():
+            return
+        self.state = advance(self.state, "Ready")
+        await self.registry.announce()
+        self.ready.set()
+        self.log.info("ready", state=self.state)
+
+    def _is_stopping(self) -> bool:
+        return self.state in ("Draining", "Shutdown")
+
+    def own_member(self) -> Member:
+        """This node, as the registry should know it."""
+        spec = self.seat.spec
+        return Member(self.name, self.incarnation, self.ROLE, spec.address, self.state, self.load(), self.facts())
+
+    def _pulse(self) -> None:
+        self.switchboard.endpoint.publish(self.publications.pulse(encode(Pulse())))
+
+    def _log_nodes(self) -> list[str]:
+        return [m.name for m in self._serving("log")]
+
+    def _resolve(self, target: str) -> str:
+        if "." in target:
+            return target
+        peers = self._serving(target)
+        if not peers:
+            raise PeerLost(f"no {target} node is Ready")
+        return peers[self.random.randrange(len(peers))].name if len(peers) > 1 else peers[0].name
+
+    def _serving(self, role: str) -> list[Member]:
+        """The Ready nodes of a role; when there are none, those that drain: they hear the last word of whoever stops
+        together with them."""
+        up = self.switchboard.links.up
+        there = [m for m in self.registry.of_role(role) if m.name in up]
+        return [m for m in there if m.state == "Ready"] or [m for m in there if m.state == "Draining"]
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.dispatch.errors += 1
+            self.log.error("a task failed", task=task.get_name(), reason=repr(task.exception()))
+
+    # --- hearing: the switchboard's Host ---
+
+    def may_link(self, role: str) -> bool:
+        return self.topology.may_talk(self.ROLE, role)
+
+    def link_up(self, link: Link) -> None:
+        self.registry.link_up(link)
+
+    def link_down(self, link: Link) -> None:
+        self.registry.link_down(link)
+
+    def published(self, frame: bytes) -> None:
+        try:
+            epoch, sequence, body = split(frame)
+        except ValueError:
+            self.dispatch.malformed += 1
+            return
+        self.registry.publication(epoch, sequence, body)
+
+    def hear_publication(self, body: bytes) -> None:
+        """Hand one publication, in order, to whoever hears it here."""
+        message = self.dispatch.publication(body)
+        if message is not None:
+            self._hear_publication(message)
+
+    def _hear_publication(self, message: Message) -> None:
+        if isinstance(message, MemberChanged):
+            self.registry.changed(message.member)
+        self.dispatch.published(message)
+
+    def batch_arrived(self, link: Link, lane: int, blobs: list[bytes]) -> None:
+        self.dispatch.batch(link, lane, blobs)
+
+    def heard(self, link: Link, envelope: Envelope) -> None:
+        self.dispatch.heard(link, envelope)
+
+    # --- about itself ---
+
+    @on(Describe)
+    def on_describe(self, _said: Describe, _caller: Caller) -> Description:
+        links = [(link.peer or "?", link.state) for link in self.switchboard.links.by_id.values()]
+        return Description(
+            self.name,
+            self.ROLE,
+            self.state,
+            self.registry.pid,
+            self.incarnation,
+            self.clock.now() - self.started_at,
+            f"http://{self.seat.spec.host}:{self.seat.spec.metrics_port}/metrics",
+            self.load(),
+            sorted(links),
+            self.describe(),
+        )
+
+    @on(ListTraces)
+    def on_list_traces(self, said: ListTraces, _caller: Caller) -> TracesAnswer:
+        return TracesAnswer(self.traces.find(said.kind, said.subject, said.order, said.limit))

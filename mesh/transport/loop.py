@@ -1,0 +1,49 @@
+"""A ZeroMQ socket on an asyncio loop without zmq.asyncio: its descriptor is edge-triggered, so whoever waits for it
+must read until nothing is left, and look again after every send. Without the second look bursts stall.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+READS_MAX = 500  # in one turn of the loop, so that one busy socket does not starve the others
+
+
+class Reader:
+    """Calls `read` until it returns False; `read` takes one message off and says whether to go on."""
+
+    __slots__ = ("_fd", "_loop", "_read", "_scheduled")
+
+    def __init__(self, socket: Any, read: Callable[[], bool]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._fd: int | None = socket.get(zmq.FD)
+        self._read = read
+        self._scheduled = False
+        self._loop.add_reader(self._fd, self._drain)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """The edge may have been used up by a call on the socket: look once more in the next turn."""
+        if not self._scheduled and self._fd is not None:
+            self._scheduled = True
+            self._loop.call_soon(self._drain)
+
+    def close(self) -> None:
+        """Must come before the socket's own close."""
+        if self._fd is not None:
+            self._loop.remove_reader(self._fd)
+            self._fd = None
+
+    def _drain(self) -> None:
+        self._scheduled = False
+        more = True  # also after an exception: it must not use up the edge, or the socket is never read again
+        try:
+            for _ in range(READS_MAX):
+                more = self._fd is not None and self._read()
+                if not more:
+                    return
+        finally:
+            if more:
+                self.look_again()

@@ -1,0 +1,1 @@
+"""Topologies that come along: data only."""
