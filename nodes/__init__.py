@@ -1,0 +1,1 @@
+"""The server types, one folder each."""

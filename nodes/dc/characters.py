@@ -1,0 +1,64 @@
+"""Characters: what is durable about them (level, attributes) and what is cached (where they are, how they feel)."""
+
+import math
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from mesh.errors import Code, RefusedError
+from mesh.protocol.cluster import Status, account_of
+from mesh.protocol.lanes import STATE_STRUCT
+from mesh.protocol.records import SaveStates
+from nodes.dc.ledger import gold_of, items_of
+from nodes.dc.records import CHARACTERS, FRIENDS, STATES, CharacterRow, FriendsRow, StateRow
+from nodes.dc.view import Readable, View
+
+HP = 100
+ATTRIBUTES = ("strength", "agility", "stamina")
+ATTRIBUTE = 10
+METRES_MAX = 1e6
+
+
+def create_character(view: View, account: int, name: str, region: str) -> None:
+    """Level 1, unhurt, never in the world."""
+    view.put(CHARACTERS, account, CharacterRow(name, 1, dict.fromkeys(ATTRIBUTES, ATTRIBUTE), region))
+    view.put(STATES, account, StateRow("", 0.0, 0.0, HP))
+    view.put(FRIENDS, account, FriendsRow())
+
+
+def set_level(view: View, account: int, level: int) -> None:
+    """`out_of_range` for a level below the one that was reached."""
+    row = view.get(CHARACTERS, account)
+    if row is None:
+        raise RefusedError(Code.NOT_FOUND, f"there is no character {account}")
+    if level < row.level:
+        raise RefusedError(Code.OUT_OF_RANGE, f"character {account} has level {row.level} already")
+    view.put(CHARACTERS, account, msgspec.structs.replace(row, level=level))
+
+
+def status_of(view: Readable, state_of: Callable[[int], StateRow | None], account: int) -> Status:
+    """Everything about a character. `state_of` finds the newest state, which may not be on disk yet."""
+    row, state, friends = view.get(CHARACTERS, account), state_of(account), view.get(FRIENDS, account)
+    if row is None or state is None or friends is None:
+        raise RefusedError(Code.NOT_FOUND, f"there is no character {account}")
+    return Status(
+        account, row.name, row.level, state.xp, state.hp, row.attributes,
+        state.map, state.x, state.y, state.heading, row.region,
+        gold_of(view, account), list(items_of(view, account)), list(friends.friends),
+    )  # fmt: skip
+
+
+def states_in(said: SaveStates) -> list[tuple[int, StateRow]]:
+    """The (account, state) pairs of a batch; `bad_message` when it does not add up."""
+    count, rest = divmod(len(said.sessions), 8)
+    if rest or len(said.states) != count * STATE_STRUCT.size:
+        raise RefusedError(Code.BAD_MESSAGE, f"{len(said.sessions)} bytes of sessions, {len(said.states)} of states")
+    found = []
+    sessions = struct.unpack(f"<{count}Q", said.sessions)
+    for session, state in zip(sessions, STATE_STRUCT.iter_unpack(said.states), strict=True):
+        x, y, hp, heading, flags, xp = state
+        if not (math.isfinite(x) and math.isfinite(y) and abs(x) <= METRES_MAX and abs(y) <= METRES_MAX):
+            raise RefusedError(Code.BAD_MESSAGE, f"a character is at {x}, {y}")
+        found.append((account_of(session), StateRow(said.map, x, y, hp, heading, flags, xp, session)))
+    return found

@@ -1,0 +1,138 @@
+"""Gold and items, and the ledger of everything durable that ever happened.
+
+Coins only move from purse to purse; purse 0 mints (and goes below zero), purse -1 burns, so all purses together are
+always 0 and the total is checkable at any moment. An item has one row that names its one owner; its id is never used
+again. Whatever changes durable data adds exactly one row to the ledger, in the same transaction.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mesh.errors import Code, RefusedError
+from mesh.protocol.play import Item
+from mesh.protocol.records import GoldMove, ItemMove
+from nodes.dc.records import (
+    FORMAT,
+    INVENTORIES,
+    ITEMS,
+    LEDGER,
+    META,
+    PURSES,
+    InventoryRow,
+    ItemRow,
+    LedgerRow,
+    MetaRow,
+    PurseRow,
+)
+from nodes.dc.view import Readable, View
+
+MINT = 0
+BURN = -1
+GOLD_MAX = 2**53 - 1  # in one purse: what JSON and doubles carry exactly
+ITEMS_MAX = 1000  # of one owner; a move that would exceed it is refused
+DATABASE = "dc"  # the key of the one META row
+
+
+def prepare(view: View, operation_ring: int) -> None:
+    """Make a new database ready for use."""
+    view.put(META, DATABASE, MetaRow(FORMAT, operation_ring))
+    view.put(PURSES, MINT, PurseRow(0))
+    view.put(PURSES, BURN, PurseRow(0))
+
+
+def meta(view: Readable) -> MetaRow:
+    """The row about the database."""
+    row = view.get(META, DATABASE)
+    assert row is not None, "the database was not prepared"
+    return row
+
+
+def enter(view: View, row: LedgerRow) -> None:
+    """Add a row to the ledger."""
+    known = meta(view)
+    view.put(LEDGER, known.next_entry, row)
+    view.put(META, DATABASE, msgspec.structs.replace(known, next_entry=known.next_entry + 1))
+
+
+def open_purse(view: View, account: int) -> None:
+    """An empty purse and an empty inventory for a new account."""
+    view.put(PURSES, account, PurseRow(0))
+    view.put(INVENTORIES, account, InventoryRow())
+
+
+def gold_of(view: Readable, account: int) -> int:
+    """The coins of an account; `not_found` when there is no such purse."""
+    return _purse(view, account).gold
+
+
+def items_of(view: Readable, account: int) -> tuple[Item, ...]:
+    """All items of an account; `not_found` when there is no such account."""
+    return _inventory(view, account).items
+
+
+def move_gold(view: View, move: GoldMove) -> None:
+    """`insufficient` when the source has not got it, `out_of_range` when the target would have too much."""
+    if move.source == move.target or move.source < MINT or move.target < BURN or move.target == MINT:
+        raise RefusedError(Code.NOT_ALLOWED, f"gold cannot go from {move.source} to {move.target}")
+    source, target = _purse(view, move.source), _purse(view, move.target)
+    if move.source != MINT and source.gold < move.amount:
+        raise RefusedError(Code.INSUFFICIENT, f"purse {move.source} has {source.gold} of {move.amount} coins")
+    if target.gold + move.amount > GOLD_MAX:
+        raise RefusedError(Code.OUT_OF_RANGE, f"purse {move.target} cannot hold so much")
+    view.put(PURSES, move.source, PurseRow(source.gold - move.amount))
+    view.put(PURSES, move.target, PurseRow(target.gold + move.amount))
+
+
+def move_item(view: View, move: ItemMove) -> ItemMove:
+    """Make, hand over or destroy one item. Returns the move as it was carried out: with the id of a new one."""
+    if move.source == move.target or move.source < MINT or move.target < BURN or move.target == MINT:
+        raise RefusedError(Code.NOT_ALLOWED, f"an item cannot go from {move.source} to {move.target}")
+    if move.source == MINT:
+        return _make_item(view, move)
+    known = view.get(ITEMS, move.item)
+    if known is None or known.owner != move.source:
+        raise RefusedError(Code.INSUFFICIENT, f"{move.source} does not own item {move.item}")
+    kept = tuple(item for item in items_of(view, move.source) if item.id != move.item)
+    view.put(INVENTORIES, move.source, InventoryRow(kept))
+    if move.target == BURN:
+        view.delete(ITEMS, move.item)
+    else:
+        _give(view, Item(move.item, known.kind), move.target)
+    return ItemMove(move.item, move.source, move.target, known.kind)
+
+
+def made(moves: Sequence[ItemMove]) -> tuple[Item, ...]:
+    """The items that came into being by these (carried out) moves."""
+    return tuple(Item(move.item, move.kind) for move in moves if move.source == MINT)
+
+
+def _make_item(view: View, move: ItemMove) -> ItemMove:
+    if move.item or not move.kind or move.target == BURN:
+        raise RefusedError(Code.NOT_ALLOWED, "a new item has a kind and an owner, and gets its id here")
+    known = meta(view)
+    view.put(META, DATABASE, msgspec.structs.replace(known, next_item=known.next_item + 1))
+    _give(view, Item(known.next_item, move.kind), move.target)
+    return ItemMove(known.next_item, MINT, move.target, move.kind)
+
+
+def _give(view: View, item: Item, owner: int) -> None:
+    items = items_of(view, owner)
+    if len(items) >= ITEMS_MAX:
+        raise RefusedError(Code.OUT_OF_RANGE, f"{owner} cannot carry more than {ITEMS_MAX} items")
+    view.put(INVENTORIES, owner, InventoryRow((*items, item)))
+    view.put(ITEMS, item.id, ItemRow(owner, item.kind))
+
+
+def _purse(view: Readable, account: int) -> PurseRow:
+    row = view.get(PURSES, account)
+    if row is None:
+        raise RefusedError(Code.NOT_FOUND, f"there is no purse {account}")
+    return row
+
+
+def _inventory(view: Readable, account: int) -> InventoryRow:
+    row = view.get(INVENTORIES, account)
+    if row is None:
+        raise RefusedError(Code.NOT_FOUND, f"there is no account {account}")
+    return row

@@ -1,0 +1,46 @@
+"""What a DC can be told in `[settings.dc]` of a topology. Everything has a unit, a range and a reason."""
+
+from typing import Annotated
+
+import msgspec
+
+Meta = msgspec.Meta
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class DcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The defaults suit a zone of 10,000 players on one machine."""
+
+    map_bytes: Annotated[int, Meta(ge=MIB)] = 256 * MIB
+    """How large the store may become before it is enlarged; address space, not memory and not disk."""
+    map_bytes_max: Annotated[int, Meta(ge=MIB)] = 64 * GIB
+    """It is doubled up to here; then changes are refused as on a full disk."""
+    cache_rows_max: Annotated[int, Meta(ge=100)] = 200_000
+    """Committed rows that are kept in memory; the one that was not used for longest is dropped first."""
+    cache_bytes_max: Annotated[int, Meta(ge=100_000)] = 128 * MIB
+    """The same limit in bytes, as estimated from what the rows are on disk."""
+    flush_age_s: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """How old a cached (class C) write may become before the next commit takes it along. The contract says on disk
+    within 1 s, so this leaves half of it for the commit."""
+    states_per_commit: Annotated[int, Meta(ge=1, le=100_000)] = 512
+    """Cached writes in one commit: they must not make durable ones wait."""
+    states_waiting_max: Annotated[int, Meta(ge=1)] = 200_000
+    """Characters with an unflushed state; SaveStates for more is refused."""
+    operations_per_commit: Annotated[int, Meta(ge=1, le=100_000)] = 1024
+    """Durable operations in one commit: bounds how long one turn of the loop can get."""
+    queue_max: Annotated[int, Meta(ge=1)] = 20_000
+    """Durable operations that wait; more are refused as unavailable."""
+    operation_ring: Annotated[int, Meta(ge=8, le=1 << 20)] = 1024
+    """Results kept per account, so how far back a repeated operation is recognised. Fixed when a database is made."""
+    disk_full_pause_s: Annotated[float, Meta(ge=0, le=1)] = 0.25
+    """After the disk was full, how long changes are refused without trying."""
+    starting_gold: Annotated[int, Meta(ge=0, le=10**9)] = 100
+    """Minted for every new character."""
+    drain_wait_s: Annotated[float, Meta(ge=0, le=2.5)] = 2.0
+    """Asked to stop, how long the DC keeps serving scenes and logins that are still linked to it."""
+
+    def __post_init__(self) -> None:
+        if self.map_bytes_max < self.map_bytes:
+            raise ValueError(f"map_bytes_max ({self.map_bytes_max}) is less than map_bytes ({self.map_bytes})")

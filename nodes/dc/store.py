@@ -1,0 +1,258 @@
+"""The database: LMDB behind the Store interface. The only module that imports lmdb.
+
+Owns the data folder, its lock and the LMDB environment. It never acknowledges before the data is on disk: `sync` and
+`metasync` are on and `writemap` is off (without sync most power-loss images were bad, with writemap a full disk is a
+SIGBUS). Reads and `grow` happen on one thread and `commit` on another, never `grow` and `commit` at once: LMDB may
+only be enlarged while no transaction is open.
+"""
+
+import errno
+import fcntl
+import os
+import resource
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import lmdb
+
+from mesh.errors import StorageError
+from nodes.dc.records import TABLES
+from nodes.dc.view import Change
+
+DATA_FILE = "data.mdb"
+LOCK_FILE = "dc.lock"
+RESERVE_MIN = 64 << 10  # bytes that must be free for "not full": less than that is no room for a commit
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_ERRNOS = (*_FULL, *_FORBIDDEN, errno.EIO)
+
+
+class MapFull(StorageError):
+    """The store is as large as it was allowed to be: `grow` and commit again."""
+
+
+class DiskFull(StorageError):
+    """There is no room; nothing was changed, reads go on."""
+
+
+class Store(Protocol):
+    """What a game database must do for the DC."""
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The committed value. Called on the loop: it must not wait for a network."""
+        ...
+
+    def scan(self, table: str, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Committed rows whose keys begin with `prefix` and are not before `start`, in the order of keys.
+
+        A snapshot; close the iterator (or use it up) before the loop turns."""
+        ...
+
+    def count(self, table: str) -> int:
+        """How many rows."""
+        ...
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """All of it or nothing, on disk when this returns. Called in a worker thread, one at a time.
+
+        MapFull and DiskFull: nothing was changed. Any other StorageError: unknown, so the process must end."""
+        ...
+
+    def grow(self) -> None:
+        """Make room for MapFull. DiskFull when the limit is reached."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes in bytes, for people."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LmdbStore:
+    """One LMDB environment in one folder, which nobody else has open."""
+
+    def __init__(self, folder: Path, map_bytes: int, map_bytes_max: int, *, create: bool = True) -> None:
+        """StorageError with what is wrong and what to do. An existing file may be larger than `map_bytes`."""
+        self.folder = folder
+        self._map_bytes_max = map_bytes_max
+        self._lock = _lock_folder(folder, create)
+        try:
+            self._open(map_bytes)
+        except StorageError:
+            os.close(self._lock)
+            raise
+
+    def _open(self, map_bytes: int) -> None:
+        file = self.folder / DATA_FILE
+        try:
+            size = file.stat().st_size if file.exists() else 0
+            while map_bytes <= size:
+                map_bytes *= 2
+            self._environment = lmdb.open(
+                str(self.folder),
+                map_size=map_bytes,
+                max_dbs=len(TABLES),
+                mode=0o600,
+                sync=True,
+                metasync=True,
+                writemap=False,
+                max_spare_txns=2,
+            )
+            self._check_length(file)
+            with self._environment.begin(write=True) as transaction:  # one commit for all tables of a new database
+                self._tables = {name: self._environment.open_db(name.encode(), txn=transaction) for name in TABLES}
+            os.chmod(file, 0o600)
+        except (lmdb.Error, OSError) as error:
+            raise _explained(error, file) from None
+
+    def _check_length(self, file: Path) -> None:
+        """A file that was cut short opens, and kills the process with SIGBUS when a missing page is touched."""
+        pages = self._environment.info()["last_pgno"] + 1
+        page = self._environment.stat()["psize"]
+        if file.stat().st_size < pages * page:
+            self._environment.close()
+            raise StorageError(f"{file} was cut short: {pages * page} bytes are expected; restore it from a backup")
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        try:
+            with self._environment.begin(db=self._tables[table]) as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error as error:
+            raise self._unreadable(error) from None
+
+    def scan(self, table: str, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        try:
+            with self._environment.begin(db=self._tables[table]) as transaction:
+                cursor = transaction.cursor()
+                if not cursor.set_range(max(prefix, start)):
+                    return
+                for key, value in cursor.iternext():
+                    if not key.startswith(prefix):
+                        return
+                    yield key, value
+        except lmdb.Error as error:
+            raise self._unreadable(error) from None
+
+    def count(self, table: str) -> int:
+        try:
+            with self._environment.begin() as transaction:
+                entries: int = transaction.stat(self._tables[table])["entries"]
+                return entries
+        except lmdb.Error as error:
+            raise self._unreadable(error) from None
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        tables = self._tables
+        try:
+            with self._environment.begin(write=True) as transaction:
+                put, delete = transaction.put, transaction.delete
+                for table, key, value in changes:
+                    if value is None:
+                        delete(key, db=tables[table])
+                    else:
+                        put(key, value, db=tables[table])
+        except lmdb.MapFullError:
+            raise MapFull(f"{self.folder / DATA_FILE} has reached its {self.map_bytes} bytes") from None
+        except lmdb.Error as error:
+            raise self._commit_failed(error, changes) from None
+
+    def grow(self) -> None:
+        wanted = self.map_bytes * 2
+        if wanted > self._map_bytes_max:
+            raise DiskFull(f"{self.folder / DATA_FILE} may not become larger than {self._map_bytes_max} bytes")
+        self._environment.set_mapsize(wanted)
+
+    @property
+    def map_bytes(self) -> int:
+        size: int = self._environment.info()["map_size"]
+        return size
+
+    def facts(self) -> dict[str, Any]:
+        info, stat = self._environment.info(), self._environment.stat()
+        return {
+            "engine": f"LMDB {'.'.join(map(str, lmdb.version()))}",
+            "file_bytes": (self.folder / DATA_FILE).stat().st_size,
+            "used_bytes": (info["last_pgno"] + 1) * stat["psize"],
+            "map_bytes": info["map_size"],
+            "transactions": info["last_txnid"],
+        }
+
+    def close(self) -> None:
+        self._environment.close()
+        os.close(self._lock)
+
+    def _unreadable(self, error: lmdb.Error) -> StorageError:
+        return StorageError(f"{self.folder / DATA_FILE} cannot be read: {error}")
+
+    def _commit_failed(self, error: lmdb.Error, changes: Sequence[Change]) -> StorageError:
+        """Was it only that there is no room? LMDB reports a write that was cut short by a full disk as EIO, like a
+        broken disk, so room is asked for once more, in a way that tells."""
+        code = _code_of(error)
+        if code in _FULL or (code == errno.EIO and not self._has_room(sum(len(c[2] or b"") for c in changes))):
+            return DiskFull(f"no room left for {self.folder / DATA_FILE}")
+        return StorageError(f"{self.folder / DATA_FILE} could not be written: {error}")
+
+    def _has_room(self, bytes_: int) -> bool:
+        file = self.folder / DATA_FILE
+        wanted = RESERVE_MIN + 2 * bytes_
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit != resource.RLIM_INFINITY and file.stat().st_size + wanted > limit:
+            return False
+        disk = os.statvfs(self.folder)
+        if disk.f_bavail * disk.f_frsize < wanted:
+            return False
+        try:  # a quota shows only to those who ask for room
+            with open(file, "r+b") as handle:
+                os.posix_fallocate(handle.fileno(), file.stat().st_size, wanted)
+        except OSError as error:
+            return error.errno not in _FULL
+        return True
+
+
+def _lock_folder(folder: Path, create: bool) -> int:
+    """An open file that says: this folder is in use. The kernel lets go of it when the process ends, however."""
+    try:
+        if create:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        elif not (folder / DATA_FILE).exists():
+            raise StorageError(f"{folder} has no {DATA_FILE}: it is not the data folder of a DC")
+        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _explained(error, folder) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise StorageError(f"{folder} is in use by process {owner}; stop that one first") from None
+    try:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(lock)
+        raise _explained(error, folder) from None
+    return lock
+
+
+def _explained(error: Exception, path: Path) -> StorageError:
+    """What went wrong while opening, in words that say what to do."""
+    code = _code_of(error)
+    if isinstance(error, lmdb.InvalidError | lmdb.VersionMismatchError | lmdb.CorruptedError):
+        return StorageError(f"{path} is not an LMDB file; move it away or restore it from a backup")
+    if code in _FORBIDDEN:
+        return StorageError(f"{path}: no permission to write; give it to the user that runs the DC")
+    if code in _FULL:
+        return DiskFull(f"{path}: the disk is full; make room and start again")
+    return StorageError(f"{path} cannot be opened: {error}")
+
+
+def _code_of(error: Exception) -> int:
+    """The errno of an error; older releases of the binding have its words at the end of their text only."""
+    code = getattr(error, "errno", None) or getattr(error, "code", None)
+    if code:
+        return int(code)
+    return next((known for known in _ERRNOS if str(error).endswith(os.strerror(known))), 0)

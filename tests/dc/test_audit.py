@@ -1,0 +1,138 @@
+"""The check finds what is wrong, each kind by its own sentence; and finds nothing in what is whole."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mesh.protocol.cluster import Friendship
+from mesh.protocol.play import Item
+from nodes.dc.audit import Audit
+from nodes.dc.ledger import DATABASE
+from nodes.dc.listing import find_rows, stat
+from nodes.dc.records import (
+    ACCOUNTS,
+    CHARACTERS,
+    FRIENDS,
+    INVENTORIES,
+    ITEMS,
+    LEDGER,
+    META,
+    NAMES,
+    PURSES,
+    TABLES,
+    FriendsRow,
+    InventoryRow,
+    ItemRow,
+    MetaRow,
+    NameRow,
+    PurseRow,
+)
+from nodes.dc.view import View
+
+from .desk import AT_MS, Desk, make, pay
+from .test_friendships import change
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Two friends who have traded; anna (1) has 70 coins and item 1, bert (2) 130 and item 2."""
+    desk = Desk()
+    (anna, hers), (bert, _) = desk.player("anna"), desk.player("bert")
+    desk.operate(make(hers, 1, (0, 0, anna, "axe"), (0, 0, bert, "hat"), (0, 0, anna, "pin")))
+    desk.operate(make(hers, 2, (3, anna, -1, "")))
+    desk.operate(pay(hers, 3, (anna, bert, 30)))
+    desk.operate(pay(hers, 4, (0, anna, 10), (anna, -1, 10)))
+    change(desk, "ask", anna, "bert")
+    change(desk, "accept", bert, "anna")
+    return desk
+
+
+def test_a_whole_database_is_whole(desk: Desk) -> None:
+    verdict = Audit(desk.store).run()
+    assert verdict["ok"], verdict["problems"]
+    assert verdict["gold"] == {"wallets": 200, "minted": 210, "burned": 10}
+    assert (verdict["durable_operations"], verdict["accounts"], verdict["items"]) == (10, 2, 2)
+    assert verdict["rows"] == sum(desk.store.count(name) for name in TABLES)
+
+
+SABOTAGE: dict[str, Callable[[View], Any]] = {
+    "wallets hold": lambda view: view.put(PURSES, 1, PurseRow(71)),
+    "by the ledger": lambda view: (view.put(PURSES, 1, PurseRow(71)), view.put(PURSES, 2, PurseRow(129))),
+    "item 1 belongs to 2": lambda view: view.put(ITEMS, 1, ItemRow(2, "axe")),
+    "item 2 belongs to nobody": lambda view: view.delete(ITEMS, 2),
+    "held by [1, 2]": lambda view: view.put(INVENTORIES, 1, InventoryRow((Item(1, "axe"), Item(2, "hat")))),
+    "owners of items": lambda view: (
+        view.put(ITEMS, 1, ItemRow(2, "axe")),
+        view.put(INVENTORIES, 1, InventoryRow()),
+        view.put(INVENTORIES, 2, InventoryRow((Item(1, "axe"), Item(2, "hat")))),
+    ),
+    "ledger has gaps": lambda view: view.delete(LEDGER, 4),
+    "up to 10": lambda view: view.put(META, DATABASE, MetaRow(1, 16, 3, 4, 20)),
+    "carried out twice": lambda view: view.put(LEDGER, 8, view.get(LEDGER, 7)),  # type: ignore[arg-type]
+    "names and accounts": lambda view: view.put(NAMES, "carl", NameRow(1)),
+    "characters and accounts differ about account 2": lambda view: view.delete(CHARACTERS, 2),
+    "their friendship": lambda view: view.put(FRIENDS, 1, FriendsRow((Friendship(2, "bert", "asked"),))),
+    "account 1 and account 9": lambda view: view.put(FRIENDS, 1, FriendsRow((Friendship(9, "x", "friend"),))),
+}
+
+
+@pytest.mark.parametrize("found", SABOTAGE)
+def test_what_is_wrong_is_found(desk: Desk, found: str) -> None:
+    desk.do(SABOTAGE[found])
+    verdict = Audit(desk.store).run()
+    assert not verdict["ok"]
+    assert any(found in problem for problem in verdict["problems"]), verdict["problems"]
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_a_flipped_bit_is_found_in_any_table(desk: Desk, table: str) -> None:
+    key, value = next(iter(desk.store.scan(table)))
+    desk.store.damage(table, key, value[:-1] + bytes((value[-1] ^ 1,)))  # type: ignore[attr-defined]
+    verdict = Audit(desk.store).run()
+    assert verdict["damaged_rows"] == 1
+    assert any(problem.startswith(table) and "checksum" in problem for problem in verdict["problems"])
+
+
+def test_stat_counts_what_is_stored(desk: Desk) -> None:
+    facts = stat(desk.store, 100)
+    assert facts["durable_operations"] == 10
+    assert (facts["accounts"], facts["items"], facts["tables"]["purses"]) == (2, 2, 4)
+    assert facts["gold"] == {"wallets": 200, "minted": 210, "burned": 10}
+    assert stat(desk.store, 3)["gold"] is None
+
+
+def test_rows_are_found_by_number_or_name(desk: Desk) -> None:
+    def keys(table: str, prefix: str, limit: int = 100) -> list[str]:
+        return [key for key, _ in find_rows(desk.store, TABLES[table], prefix, limit)[0]]
+
+    assert keys("names", "") == ["anna", "bert"]
+    assert keys("names", "BE") == ["bert"]
+    assert keys("purses", "") == ["0", "1", "2", "-1"]
+    assert keys("purses", "-1") == ["-1"]
+    assert keys("accounts", "2") == ["2"]
+    assert keys("characters", "ann") == ["1"]
+    assert keys("operations", "anna") == ["1.1", "1.2", "1.3", "1.4"]
+    assert keys("items", "anna") == []  # items do not belong to an account by their key
+    assert keys("accounts", "99999999999999999999999") == []
+    assert find_rows(desk.store, ACCOUNTS, "", 1)[1]
+    assert find_rows(desk.store, ACCOUNTS, "", 2) == (
+        [(str(n), {"name": name, "created_s": AT_MS // 1000, "banned_until_s": 0, "ban_reason": ""})
+         for n, name in ((1, "anna"), (2, "bert"))],
+        False,
+    )  # fmt: skip
+
+
+def test_a_damaged_row_is_shown_as_such(desk: Desk) -> None:
+    key = PURSES.keys.pack(1)
+    desk.store.damage("purses", key, b"\0\0\0\0\0\0\0")  # type: ignore[attr-defined]
+    rows, _ = find_rows(desk.store, PURSES, "", 100)
+    assert [list(row) for _, row in rows] == [["gold"], ["damaged"], ["gold"], ["gold"]]
+
+
+def test_problems_are_bounded(desk: Desk) -> None:
+    for number in range(150):
+        desk.do(lambda view, number=number: view.put(ITEMS, 1000 + number, ItemRow(1, "axe")))
+    verdict = Audit(desk.store).run()
+    assert len(verdict["problems"]) == 100
+    assert verdict["problems_not_shown"] > 50

@@ -1,0 +1,330 @@
+"""The one writer: order, groups, acknowledgement after the commit and never before, full maps, full disks, the end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+
+from mesh.errors import Code, RefusedError, StorageError
+from mesh.protocol.cluster import CreateAccount
+from mesh.testing import run, wait_until
+from nodes.dc import accounts, ledger
+from nodes.dc.cache import Rows
+from nodes.dc.memory_store import MemoryStore
+from nodes.dc.records import META, STATES, MetaRow, StateRow
+from nodes.dc.settings import DcSettings
+from nodes.dc.store import DiskFull
+from nodes.dc.view import Overlay
+
+from .conftest import MIB, MakeStore
+from .desk import AT_MS, pay, writing
+from .test_accounts import refused
+
+T = TypeVar("T")
+
+
+class HeldWorkers:
+    """A thread that does nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.go.set()
+        self.begun = 0
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        self.begun += 1
+        await self.go.wait()
+        return function(*args)
+
+    def close(self) -> None:
+        pass
+
+
+def test_operations_are_carried_out_in_order_and_in_groups() -> None:
+    async def story() -> None:
+        store, workers = MemoryStore(), HeldWorkers()
+        async with writing(store, workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            waiting = [book.operate(pay(session, 1, (anna, -1, 100)))]
+            await wait_until(lambda: workers.begun == 4)  # it is being committed; what comes now gathers
+            waiting += [book.operate(pay(session, n, (0, anna, 1))) for n in range(2, 50)]
+            waiting += [book.operate(pay(session, 50, (anna, -1, 48)))]  # only if the ones before were carried out
+            before = store.commits
+            workers.go.set()
+            answers = await asyncio.gather(*waiting)
+            assert store.commits == before + 2
+            assert book.commits[-1] == (49, 0)
+            assert [answer.holdings[0].gold for answer in answers] == [*range(49), 0]
+            assert book.writer.counts.acked == 52
+
+    run(story())
+
+
+def test_a_group_has_a_limit() -> None:
+    async def story() -> None:
+        async with writing(MemoryStore(), settings=DcSettings(operations_per_commit=10)) as book:
+            await asyncio.gather(*[book.account(f"p{n}") for n in range(25)])
+            assert [count for count, _ in book.commits] == [10, 10, 5]
+
+    run(story())
+
+
+def test_nobody_sees_or_hears_of_it_before_it_is_on_disk(make_store: MakeStore) -> None:
+    async def story() -> None:
+        workers = HeldWorkers()
+        async with writing(make_store(), workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            done = book.operate(pay(session, 1, (anna, -1, 40)))
+            taken = asyncio.ensure_future(book.account("bert"))
+            await wait_until(lambda: workers.begun == 4)
+            refusal = asyncio.ensure_future(book.account("BERT"))  # would tell that bert exists
+            for _ in range(20):
+                await asyncio.sleep(1)
+            assert not done.done()
+            assert not taken.done()
+            assert not refusal.done()
+            assert ledger.gold_of(book.rows, anna) == 100
+            with refused(Code.NOT_FOUND):
+                accounts.find_account(book.rows, "bert")
+            workers.go.set()
+            assert (await done).holdings[0].gold == 60
+            with refused(Code.EXISTS):
+                await refusal
+            assert ledger.gold_of(book.rows, anna) == 60
+
+    run(story())
+
+
+def test_a_refused_operation_does_not_touch_the_others_of_its_group() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            moves = [pay(session, 1, (anna, -1, 60)), pay(session, 2, (anna, -1, 60)), pay(session, 3, (anna, -1, 40))]
+            answers = await asyncio.gather(*[book.operate(said) for said in moves], return_exceptions=True)
+            assert isinstance(answers[1], RefusedError)
+            assert ledger.gold_of(book.rows, anna) == 0
+            assert (book.writer.counts.acked, book.writer.counts.refused) == (4, {"insufficient": 1})
+            assert store.count("ledger") == 4
+
+    run(story())
+
+
+def test_acknowledged_is_what_is_in_the_ledger() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            said = pay(session, 1, (0, anna, 5))
+            await asyncio.gather(*[book.operate(said) for _ in range(5)])
+            assert (book.writer.counts.acked, book.writer.counts.repeated) == (3, 4)
+            assert store.count("ledger") == 3
+
+    run(story())
+
+
+def test_a_map_that_is_full_grows_and_nobody_notices(make_store: MakeStore) -> None:
+    async def story() -> None:
+        store = make_store(MIB // 4, 64 * MIB)
+        async with writing(store) as book:
+            names = [f"p{n}" for n in range(3000)]
+            await asyncio.gather(*[book.account(name) for name in names])
+            assert store.count("accounts") == 3000
+            assert book.writer.counts.refused == {}
+            assert store.facts()["map_bytes"] >= MIB
+
+    run(story())
+
+
+def test_a_map_that_may_not_grow_is_a_full_disk(make_store: MakeStore) -> None:
+    async def story() -> None:
+        async with writing(make_store(MIB // 4, MIB // 4)) as book:
+            anna = await book.account("anna")
+            answers = await asyncio.gather(*[book.account(f"p{n}") for n in range(3000)], return_exceptions=True)
+            codes = {error.code for error in answers if isinstance(error, RefusedError)}
+            assert codes == {Code.DISK_FULL}
+            assert ledger.gold_of(book.rows, anna) == 100
+
+    run(story())
+
+
+def test_a_full_disk_refuses_at_once_keeps_reading_and_comes_back() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store) as book:
+            anna = await book.account("anna")
+            store.fail = DiskFull("no room left for /srv/zone/data.mdb")
+            for _ in range(3):
+                with refused(Code.DISK_FULL) as said:
+                    await book.account("bert")
+                assert "/" not in said.value.text, "players are told this: it names no file of ours"
+            assert book.writer.full
+            assert ledger.gold_of(book.rows, anna) == 100
+            store.fail = None
+            with refused(Code.DISK_FULL):
+                await book.account("bert")  # not tried again yet
+            await asyncio.sleep(0.3)
+            await book.account("bert")
+            assert not book.writer.full
+            assert accounts.find_account(book.rows, "bert").account == anna + 1
+
+    run(story())
+
+
+def test_states_survive_a_full_disk() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store) as book:
+            anna = await book.account("anna")
+            store.fail = DiskFull("no room left")
+            book.states.put(anna, StateRow("meadow", 1, 2, 50), book.clock.now())
+            for _ in range(20):
+                await asyncio.sleep(0.1)
+                book.writer.look()
+            assert len(book.states) == 1
+            store.fail = None
+            for _ in range(5):
+                await asyncio.sleep(0.1)
+                book.writer.look()
+            assert len(book.states) == 0
+            assert book.rows.get(STATES, anna) == StateRow("meadow", 1, 2, 50)
+
+    run(story())
+
+
+def test_any_other_commit_error_ends_the_writer() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store) as book:
+            store.fail = StorageError("the disk is broken")
+            done = book.writer.submit(lambda view: accounts.create_account(view, CreateAccount("a", ""), 1, AT_MS))
+            await asyncio.sleep(1)
+            assert not done.done()  # nobody knows, so nobody is told
+
+    with pytest.raises(StorageError, match="broken"):
+        run(story())
+
+
+def test_cached_states_are_on_disk_within_their_age() -> None:
+    async def story() -> None:
+        async with writing(MemoryStore(), settings=DcSettings(flush_age_s=0.5, states_per_commit=10)) as book:
+            numbers = [await book.account(f"p{n}") for n in range(25)]
+            commits = len(book.commits)
+            for number in numbers:
+                book.states.put(number, StateRow("meadow", 1, 2, 50), book.clock.now())
+            await asyncio.sleep(0.4)
+            book.writer.look()
+            await book.session(numbers[0])  # a durable operation does not take young states along
+            assert len(book.states) == 25
+            await asyncio.sleep(0.1)
+            book.writer.look()
+            await asyncio.sleep(0.05)
+            assert len(book.states) == 0
+            assert book.commits[commits:] == [(1, 0), (0, 10), (0, 10), (0, 5)]
+
+    run(story())
+
+
+def test_stopping_puts_everything_on_disk_and_takes_nothing_more(make_store: MakeStore) -> None:
+    async def story() -> None:
+        store = make_store()
+        async with writing(store) as book:
+            anna = await book.account("anna")
+            late = asyncio.ensure_future(book.account("bert"))
+            await asyncio.sleep(0)
+            book.states.put(anna, StateRow("meadow", 1, 2, 50), book.clock.now())
+            book.writer.stop()
+            with refused(Code.SHUTDOWN):
+                await book.account("carl")
+            await late
+        assert store.count("accounts") == 2
+        assert (len(book.states), book.rows.get(STATES, anna)) == (0, StateRow("meadow", 1, 2, 50))
+
+    run(story())
+
+
+def test_the_queue_is_bounded() -> None:
+    async def story() -> None:
+        workers = HeldWorkers()
+        async with writing(MemoryStore(), workers, DcSettings(queue_max=5)) as book:
+            workers.go.clear()
+            waiting = [asyncio.ensure_future(book.account("first"))]
+            await wait_until(lambda: workers.begun == 2)
+            waiting += [asyncio.ensure_future(book.account(f"p{n}")) for n in range(8)]
+            await asyncio.sleep(1)
+            assert book.writer.depth == 5
+            workers.go.set()
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+            assert sum(isinstance(answer, RefusedError) for answer in answers) == 3
+
+    run(story())
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+    async def story() -> None:
+        workers = HeldWorkers()
+        async with writing(MemoryStore(), workers) as book:
+            workers.go.clear()
+            first = asyncio.ensure_future(book.account("first"))
+            await wait_until(lambda: workers.begun == 2)
+            second = asyncio.ensure_future(book.account("second"))
+            await asyncio.sleep(1)
+            first.cancel()  # under way: it happens all the same
+            second.cancel()
+            await asyncio.sleep(1)
+            workers.go.set()
+            await book.account("third")
+            assert accounts.find_account(book.rows, "first").account == 1
+            with refused(Code.NOT_FOUND):
+                accounts.find_account(book.rows, "second")
+
+    run(story())
+
+
+def test_a_damaged_row_refuses_what_needs_it_and_nothing_else() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store) as book:
+            anna, bert = await book.account("anna"), await book.account("bert")
+        key = anna.to_bytes(8, "big")
+        store.damage("sessions", key, store.get("sessions", key)[:-1] + b"\x07")  # type: ignore[index]
+        async with writing(store) as again:
+            with refused(Code.INTERNAL):
+                await again.session(anna)
+            await again.session(bert)
+
+    run(story())
+
+
+def test_a_database_of_another_format_is_not_touched() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        overlay = Overlay(Rows(store, 10, 1000))
+        overlay.put(META, ledger.DATABASE, MetaRow(99, 16))
+        store.commit(overlay.packed())
+        async with writing(store):
+            pass
+
+    with pytest.raises(StorageError, match="format 99"):
+        run(story())
+
+
+def test_the_ring_of_a_database_does_not_change_with_the_settings() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        async with writing(store, settings=DcSettings(operation_ring=16)) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            await book.operate(pay(session, 20, (0, anna, 5)))
+        async with writing(store, settings=DcSettings(operation_ring=1000)) as again:
+            await again.operate(pay(session, 20, (0, anna, 5)))
+            assert ledger.gold_of(again.rows, anna) == 105
+
+    run(story())
