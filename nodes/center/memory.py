@@ -1,0 +1,69 @@
+"""The little that a center keeps on disk: its epoch, and which nodes there were.
+
+The epoch must grow with every start, so it is written with fsync before it is used, and it does not depend on a clock
+that somebody may set. The members are there for the moment after a restart: the list that the first node gets when it
+registers again must not say that it is alone, or it would hang up on everybody who is a moment slower. They are
+written without fsync (a machine that dies takes the nodes with it), and a damaged file counts as an empty one.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from mesh.errors import StorageError
+from mesh.protocol.control import Member
+
+EPOCH_FILE = "epoch"
+MEMBERS_FILE = "members.mp"
+
+_decode_members = msgspec.msgpack.Decoder(list[Member]).decode
+
+
+def next_epoch(folder: Path) -> int:
+    """A greater one than ever before in this folder. StorageError when that cannot be promised."""
+    path = folder / EPOCH_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        epoch = int(path.read_text("ascii")) + 1 if path.exists() else 1
+        _write(path, f"{epoch}\n".encode(), sync=True)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from None
+    except ValueError:
+        raise StorageError(f"{path} is damaged: write one number into it that is above every epoch so far") from None
+    return epoch
+
+
+def load_members(folder: Path) -> list[Member]:
+    """Who was there when this was last written."""
+    try:
+        return _decode_members((folder / MEMBERS_FILE).read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return []
+
+
+def save_members(folder: Path, members: Iterable[Member]) -> bool:
+    """A few KB whenever a node comes or goes: quick enough for the loop. False when the disk did not take it."""
+    try:
+        _write(folder / MEMBERS_FILE, msgspec.msgpack.encode(list(members)), sync=False)
+    except OSError:
+        return False
+    return True
+
+
+def _write(path: Path, data: bytes, *, sync: bool) -> None:
+    """All or nothing, also when the process or (with `sync`) the machine dies in the middle."""
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+    os.replace(fresh, path)
+    if sync:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,130 @@
+"""What scenes and gates say they have, against what the directory says."""
+
+from mesh.protocol.cluster import Friendship, HostedAt, SessionAt, Status, account_of, session_of
+from nodes.center.directory import Directory, Presence
+from nodes.center.friends import friend_named, is_shown, list_of, watchers
+from nodes.center.recovery import SETTLE_S, compare_gate, compare_scene
+
+LINKDEAD_S = 60.0
+
+
+def hosted(account: int, epoch: int = 1, friends: list[Friendship] | None = None) -> HostedAt:
+    status = Status(account, f"P{account}", 1, 0, 100, {}, "meadow", 0.0, 0.0, 0, "", 0, [], friends or [])
+    return HostedAt(session_of(account, epoch), status, "meadow", 1)
+
+
+def at_gate(account: int, epoch: int = 1, connection: int = 0) -> SessionAt:
+    return SessionAt(session_of(account, epoch), connection or account, f"P{account}", "s1")
+
+
+def came(
+    directory: Directory, account: int, epoch: int = 1, scene: str = "s1", gate: str = "g1", now: float = 0.0
+) -> Presence:
+    presence = directory.enter(session_of(account, epoch), f"P{account}", [], scene, gate, account, now)
+    directory.hosted(presence, "meadow", 1, 7, now, LINKDEAD_S)
+    return presence
+
+
+def test_a_new_center_knows_everybody_after_both_have_spoken() -> None:
+    directory = Directory()
+    found = compare_scene(directory, "s1", [hosted(1), hosted(2)], 100.0, 100.0, LINKDEAD_S)
+    assert [p.account for p in found.adopted] == [1, 2]
+    assert all(p.stage == "linkdead" and p.deadline == 160.0 for p in directory.all())
+    gate = compare_gate(directory, "g1", [at_gate(1)], 100.0, 100.1, LINKDEAD_S)
+    assert [p.account for p in gate.found] == [1]
+    online, dropped = directory.of_account(1), directory.of_account(2)
+    assert online is not None
+    assert dropped is not None
+    assert (online.stage, online.gate, online.connection) == ("online", "g1", 1)
+    assert directory.due(160.0, 10) == [dropped], "without a connection it has linkdead_s from now on"
+
+
+def test_whoever_was_adopted_may_resume_once_with_what_an_earlier_center_signed() -> None:
+    directory = Directory()
+    compare_scene(directory, "s1", [hosted(1)], 100.0, 100.0, LINKDEAD_S)
+    presence, _, _ = directory.resume(session_of(1, 1), 999, "g1", 5, 1000, 101.0)
+    assert presence.nonce == 1000
+
+
+def test_of_two_sessions_of_an_account_the_newer_one_stays() -> None:
+    for first, second, stale in ((("s1", 1), ("s2", 2), ("s1", 1)), (("s2", 2), ("s1", 1), ("s1", 1))):
+        directory = Directory()
+        stales = []
+        for scene, epoch in (first, second):
+            found = compare_scene(directory, scene, [hosted(1, epoch)], 100.0, 100.0, LINKDEAD_S)
+            stales += found.stale
+        assert stales == [(stale[0], session_of(1, stale[1]))]
+        stays = directory.of_account(1)
+        assert stays is not None
+        assert (stays.scene, stays.session) == ("s2", session_of(1, 2))
+
+
+def test_one_session_on_two_scenes_stays_where_the_directory_has_it() -> None:
+    directory = Directory()
+    came(directory, 1, scene="s2")
+    found = compare_scene(directory, "s1", [hosted(1)], 100.0, 100.0, LINKDEAD_S)
+    assert found.stale == [("s1", session_of(1, 1))]
+    assert found.adopted == []
+
+
+def test_a_session_that_ended_is_not_brought_back() -> None:
+    directory = Directory()
+    directory.gone(came(directory, 1))
+    found = compare_scene(directory, "s1", [hosted(1)], 100.0, 100.0, LINKDEAD_S)
+    assert found.stale == [("s1", session_of(1, 1))]
+    assert len(directory) == 0
+
+
+def test_what_a_scene_does_not_have_is_lost_unless_it_came_after_the_question() -> None:
+    directory = Directory()
+    lost, late = came(directory, 1, now=50.0), came(directory, 2, now=100.5)
+    directory.enter(session_of(3, 1), "P3", [], "s1", "g1", 3, 50.0)
+    came(directory, 4, scene="s2", now=50.0)
+    found = compare_scene(directory, "s1", [], 100.0, 101.0, LINKDEAD_S)
+    assert found.lost == [lost]
+    assert late.stage == "online"
+
+
+def test_a_takeover_under_way_is_left_alone() -> None:
+    """The scene still has the older session, the directory the newer one that it was asked to build."""
+    directory = Directory()
+    directory.enter(session_of(1, 2), "P1", [], "s1", "g1", 1, 99.0)
+    found = compare_scene(directory, "s1", [hosted(1, 1)], 100.0, 100.0, LINKDEAD_S)
+    assert (found.stale, found.adopted, found.lost) == ([], [], [])
+
+
+def test_a_connection_that_a_gate_does_not_have_is_broken() -> None:
+    directory = Directory()
+    missing, fresh = came(directory, 1, now=0.0), came(directory, 2, now=100.0 - SETTLE_S / 2)
+    found = compare_gate(directory, "g1", [], 100.0, 100.0, LINKDEAD_S)
+    assert found.dropped == [missing]
+    assert (missing.stage, fresh.stage) == ("linkdead", "online"), "the gate may not have heard of it yet"
+
+
+def test_a_connection_that_another_one_has_replaced_is_ended() -> None:
+    directory = Directory()
+    came(directory, 1, gate="g2")
+    found = compare_gate(directory, "g1", [at_gate(1), at_gate(2), at_gate(1, connection=9)], 100.0, 100.0, LINKDEAD_S)
+    assert [at.connection for at in found.superseded] == [1, 9]
+    assert [account_of(at.session) for at in found.strangers] == [2]
+
+
+def test_friend_lists_show_who_is_there() -> None:
+    directory = Directory()
+    friends = [
+        Friendship(1, "Anna", "friend"),
+        Friendship(2, "Berta", "asked"),
+        Friendship(3, "Cleo", "friend"),
+        Friendship(4, "Dora", "friend"),
+    ]
+    came(directory, 1)
+    came(directory, 2)
+    linkdead = came(directory, 3)
+    directory.enter(session_of(4, 1), "Dora", [], "s1", "g1", 4, 0.0)
+    directory.drop(linkdead.session, "g1", 3, 1.0, LINKDEAD_S)
+    shown = {f.name: f.online for f in list_of(directory, friends).friends}
+    assert shown == {"Anna": True, "Berta": False, "Cleo": True, "Dora": False}
+    assert [p.account for p in watchers(directory, friends)] == [1], "who can be told"
+    assert not is_shown(directory.of_account(9))
+    assert friend_named(friends, "ANNA") == friends[0]
+    assert friend_named(friends, "Berta") is None
