@@ -1,0 +1,274 @@
+"""The scene node: a piece of the world that players are in.
+
+It hears, in this order of a player's life (the steps are those of the architecture):
+
+    6  Enter     center  reserve a place and build the character     -> Hosted
+    7  Attach    gate    this connection carries the session         -> Attached, then Entered to the client
+       MOVES     gate    positions of many players, checked at the next tick
+       PLAYS     gate    play messages, carried out at once
+       DROPS     gate    movement of these was dropped: send everything in view again
+       Detach    gate    the connection is gone, the character stays
+       Release   center  save, take out of the world                 -> Done
+       ListHosted center who is here                                 -> HostedList
+    9  says SaveStates and Operate to the DC, and records behaviour
+       says Kick to the gate of a player who goes on with bad messages
+
+This file is the shell: handlers, the tick, what is sent where. What a scene knows is in the files beside it. It must
+never die of what a client or a gate sends: such things are refused and counted.
+"""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+
+from mesh.errors import Code
+from mesh.node import Caller, Node, on_batch
+from mesh.protocol.cluster import Kick
+from mesh.protocol.control import Load, Member
+from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
+from mesh.seat import Seat
+from nodes.scene.ledger import Ledger
+from nodes.scene.line import Line
+from nodes.scene.meters import Counts, meter
+from nodes.scene.outbound import Outbound
+from nodes.scene.play import Play
+from nodes.scene.residents import Residents
+from nodes.scene.saves import Saves
+from nodes.scene.sessions import Session, Sessions
+from nodes.scene.settings import LINE_BITS, SceneSettings
+from nodes.scene.ticker import Ticker
+from nodes.scene.world import Array
+
+SAVE_AGAIN_S = 0.3  # while stopping, when the DC did not take everything
+
+
+class SceneNode(Node):
+    """See the module."""
+
+    ROLE = "scene"
+    SETTINGS = SceneSettings
+    settings: SceneSettings
+
+    def __init__(self, seat: Seat) -> None:
+        super().__init__(seat)
+        said = self.settings
+        self.sessions = Sessions()
+        self.out = Outbound(self._arm_flush)
+        self.ledger = Ledger(self.ask, said.operation_tries)
+        self.saves = Saves(self.ask, self.spawn, said.saves_in_flight)
+        self.ticker = Ticker(said.tick_hz)
+        self.counts = Counts()
+        self.lines: list[Line] = []
+        self.play = Play(
+            self.lines,
+            self.sessions,
+            self.out,
+            self.ledger,
+            self.spawn,
+            self.journal.record,
+            self.clock.now,
+            said,
+            self._expel,
+        )
+        for index, (name, number) in enumerate(said.lines_of(seat.spec.short, seat.spec.number)):
+            self.lines.append(self._make_line(index, name, number))
+        self._awake = asyncio.Event()  # somebody is here
+        self._lap_at = 0.0
+        self.residents = Residents(
+            said, self.lines, self.sessions, self.play, self.saves, self.clock, self.spawn, self._awake.set
+        )
+        self.serve_parts(self.residents)
+        self._tick_seconds = self.metrics.histogram("scene_tick_seconds", "How long a tick of all lines took.")
+        meter(self)
+
+    # --- life ---
+
+    async def open(self) -> None:
+        self.spawn(self._run())
+
+    async def drain(self) -> None:
+        """Everybody's state is with the DC before the scene stops."""
+        self.residents.closed = True
+        while True:
+            left = [(line, slots) for line in self.lines if len(slots := line.unsaved())]
+            if not left or all([await self.saves.save(line, slots) for line, slots in left]):
+                return
+            await asyncio.sleep(SAVE_AGAIN_S)
+
+    def load(self) -> Load:
+        capacity = sum(line.map.players_max for line in self.lines)
+        return Load(len(self.sessions), capacity, min(1.0, self.ticker.pressure))
+
+    def facts(self) -> dict[str, str]:
+        return {"maps": ",".join(f"{line.name}:{line.number}" for line in self.lines)}
+
+    def describe(self) -> dict[str, Any]:
+        tick_ms = {"p50": self.ticker.percentile_ms(50), "p99": self.ticker.percentile_ms(99)}
+        return {"lines": [line.describe() for line in self.lines], "tick_ms": tick_ms, "skipped": self.ticker.skipped}
+
+    def peer_lost(self, member: Member) -> None:
+        if member.role != "gate":
+            return
+        self.out.forget(member.name)
+        self.residents.gate_lost(member.name)
+
+    # --- the hot lanes ---
+
+    @on_batch(Lane.MOVES)
+    def on_moves(self, blobs: list[bytes], caller: Caller) -> None:
+        if len(blobs) != 2 or len(blobs[0]) % 4 or len(blobs[1]) != len(blobs[0]) // 4 * MOVE_SIZE:
+            self.counts.malformed += 1
+            return
+        handles, records = np.frombuffer(blobs[0], "<u4"), np.frombuffer(blobs[1], MOVE)
+        for line, slots, at in self._by_line(handles, caller.peer):
+            line.moves.add(slots, records[at])
+
+    @on_batch(Lane.DROPS)
+    def on_drops(self, blobs: list[bytes], caller: Caller) -> None:
+        if len(blobs) != 1 or len(blobs[0]) % 4:
+            self.counts.malformed += 1
+            return
+        for line, slots, _ in self._by_line(np.frombuffer(blobs[0], "<u4"), caller.peer):
+            line.world.refresh[slots] = True
+
+    @on_batch(Lane.PLAYS)
+    def on_plays(self, blobs: list[bytes], caller: Caller) -> None:
+        if len(blobs) != 3 or len(blobs[0]) % 4 or len(blobs[0]) != len(blobs[1]):
+            self.counts.malformed += 1
+            return
+        handles, lengths = np.frombuffer(blobs[0], "<u4"), np.frombuffer(blobs[1], "<u4")
+        ends = np.cumsum(lengths, dtype=np.int64)
+        if len(ends) and ends[-1] != len(blobs[2]):
+            self.counts.malformed += 1
+            return
+        begin = 0
+        for handle, end in zip(handles.tolist(), ends.tolist(), strict=True):
+            self._play(handle, blobs[2][begin:end], caller.peer)
+            begin = end
+
+    def _play(self, handle: int, frame: bytes, gate: str) -> None:
+        session = self.sessions.of_handle(handle)
+        if session is None or session.gate != gate:
+            self.counts.stale += 1
+            return
+        if len(frame) < PLAY_HEAD.size:
+            self.play.bad(session, 0, Code.BAD_MESSAGE, "a play message starts with 8 bytes")
+            return
+        sequence, received = PLAY_HEAD.unpack_from(frame)
+        session.acknowledge(min(received, session.sent))
+        if not sequence:
+            return  # a bare acknowledgement
+        if session.accept(sequence):
+            self.play.hear(session, sequence, frame[PLAY_HEAD.size :])
+        else:
+            self.counts.repeated += 1
+
+    def _expel(self, session: Session) -> None:
+        self.tell(session.gate, Kick(session.connection, session.number, Code.BAD_MESSAGE, "too many bad messages"))
+
+    def _by_line(self, handles: Array, gate: str) -> list[tuple[Line, Array, Array]]:
+        """(line, slots, where in `handles`) of those that name players of this gate."""
+        index = self.out.index(gate)
+        of_line = (handles & np.uint32(Handle.SLOT_MASK)) >> np.uint32(LINE_BITS)
+        found = []
+        for number in np.unique(of_line).tolist():
+            if number >= len(self.lines):
+                continue
+            mine = np.flatnonzero(of_line == number)
+            slots, at = self.lines[number].world.players_of(handles[mine], index)
+            found.append((self.lines[number], slots, mine[at]))
+        self.counts.stale += len(handles) - sum(len(slots) for _, slots, _ in found)
+        return found
+
+    # --- the tick ---
+
+    async def _run(self) -> None:
+        while True:
+            if not len(self.sessions):
+                self._awake.clear()
+                await self._awake.wait()
+                self.ticker.restart(self.clock.now())
+            await asyncio.sleep(self.ticker.wait_s(self.clock.now()))
+            try:
+                self._tick()
+            except Exception as error:
+                self.dispatch.errors += 1
+                self.log.exception("a tick failed", reason=repr(error))
+
+    def _tick(self) -> None:
+        began = self._lap_at = self.clock.now()
+        tick = self.ticker.tick
+        for line in self.lines:
+            if line.players:
+                self._tick_line(line, began, tick)
+        if tick % max(1, round(self.settings.tick_hz)) == 0:
+            self.play.watch(began)
+        self._lap("keep")
+        took = self.clock.now() - began
+        self.ticker.ended(took)
+        self._tick_seconds.observe(took)
+
+    def _tick_line(self, line: Line, now: float, tick: int) -> None:
+        frames = line.tick(now, tick, self._lap)
+        self._flush()  # before the movement: nobody moves who has not appeared
+        for one in frames:
+            if not self.batch(self.out.names[one.gate], Lane.UPDATES, one.handles, one.lengths, one.body):
+                self.counts.updates_dropped += 1
+                slots = np.frombuffer(one.handles, "<u4") & np.uint32((1 << LINE_BITS) - 1)
+                line.world.refresh[slots] = True
+        self._lap("send")
+        self._keep(line, tick)
+
+    def _keep(self, line: Line, tick: int) -> None:
+        """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log."""
+        parts = max(1, round(self.settings.tick_hz * self.settings.save_s))
+        slots = line.unsaved(tick % parts, parts)
+        if len(slots):
+            self.saves.send(line, slots)
+        parts = max(1, round(self.settings.tick_hz))
+        record = self.journal.record
+        for session, x, y in line.walkers(tick % parts, parts):
+            record("move", session.account, x=round(x, 2), y=round(y, 2))
+
+    def _lap(self, part: str) -> None:
+        now = self.clock.now()
+        self.ticker.part_ended(part, now - self._lap_at)
+        self._lap_at = now
+
+    # --- to the gates ---
+
+    def _arm_flush(self) -> None:
+        asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self._flush)
+
+    def _flush(self) -> None:
+        for refusal in self.out.flush(self.batch):
+            if refusal.lane == Lane.CHATS:
+                self.counts.bulk_dropped += len(refusal.handles)
+                continue
+            for handle in set(refusal.handles):
+                session = self.sessions.of_handle(handle)
+                if session is not None and session.gate == refusal.gate and session.attached:
+                    self._view_again(session)
+
+    def _view_again(self, session: Session) -> None:
+        """Control pieces were lost on the way to the gate: start over, as after a resume."""
+        self.counts.views_again += 1
+        session.attach(session.gate, session.connection, 0, True)
+        self.lines[session.line].attach(session)
+
+    # --- building ---
+
+    def _make_line(self, index: int, name: str, number: int) -> Line:
+        return Line(
+            index,
+            name,
+            number,
+            self.settings.maps[name],
+            self.settings,
+            self.name,
+            self.random,
+            self.out,
+            self.journal.record,
+            self.play.advance,
+        )

@@ -1,0 +1,117 @@
+"""The NPCs of one line: they wander around their home, and chase whoever attacks them.
+
+Owns where each NPC wants to go, whom it hates and when the dead come back. Pure; randomness comes from a generator
+that is seeded by the node's. All of them think in a few array operations, and only those whom a player sees, or who
+fight, think at all: a line without players costs nothing.
+"""
+
+import numpy as np
+
+from mesh.protocol.lanes import Handle
+from nodes.scene import combat
+from nodes.scene.world import DEAD, Array, Kind, World
+
+WANDER_M = 15.0  # from home
+LEASH_M = 30.0  # further away from home an NPC gives up and walks back
+WALK_MPS = 1.5
+CHASE_MPS = 4.0
+BITE_RANGE_M = 2.0
+REST_S = (1.0, 6.0)  # between two walks
+STEP_S_MAX = 0.5  # after a pause nobody leaps
+NAMES = ("wolf", "boar", "bandit")
+
+
+class Npcs:
+    """`chance` is this line's own generator. Arrays are by NPC, `slot` says where it is in the world, -1: dead."""
+
+    def __init__(self, world: World, count: int, level: int, respawn_s: float, unit_m: float, seed: int) -> None:
+        self.world, self.level, self.respawn_s, self.unit_m = world, level, respawn_s, unit_m
+        self.chance = np.random.default_rng(seed)
+        self.home = self.chance.uniform(0, world.units, (count, 2))
+        self.at = self.home.copy()
+        self.goal = self.home.copy()
+        self.slot = np.full(count, -1, np.int32)
+        self.think_at = np.zeros(count)
+        self.back_at = np.zeros(count)
+        self.foe = np.zeros(count, "<u4")  # an entity's number, 0 for none
+        self._index: dict[int, int] = {}  # by slot
+        self._stepped_at = 0.0
+
+    def respawn(self, now: float) -> None:
+        """Those whose time has come stand at home again."""
+        for index in np.flatnonzero((self.slot < 0) & (self.back_at <= now)).tolist():
+            if self.world.full:
+                return
+            x, y = (int(v) for v in self.home[index])
+            hp = combat.npc_hp_max_of(self.level)
+            slot = self.world.add(Kind.NPC, NAMES[index % len(NAMES)], x, y, hp=hp, hp_max=hp, level=self.level)
+            self.slot[index] = slot
+            self.at[index] = self.goal[index] = self.home[index]
+            self.foe[index] = 0
+            self._index[slot] = index
+
+    def died(self, slot: int, now: float) -> None:
+        """Its slot is not its own any more."""
+        index = self._index.pop(slot)
+        self.slot[index] = -1
+        self.back_at[index] = now + self.respawn_s
+
+    def provoke(self, slot: int, foe: int) -> None:
+        """Somebody (an entity's number) attacked it."""
+        index = self._index.get(slot)
+        if index is not None:
+            self.foe[index] = foe
+
+    def step(self, now: float, seen: Array) -> list[tuple[int, int]]:
+        """Think and walk. `seen` is a flag per slot. The (NPC, target) slots of those who are close enough to bite."""
+        elapsed = min(now - self._stepped_at, STEP_S_MAX)
+        self._stepped_at = now
+        awake = np.flatnonzero((self.slot >= 0) & (seen[self.slot] | (self.foe > 0)))
+        if not len(awake):
+            return []
+        bites = self._chase(awake, now)
+        self._wander(awake, now)
+        self._walk(awake, elapsed)
+        return bites
+
+    def _chase(self, awake: Array, now: float) -> list[tuple[int, int]]:
+        angry = awake[self.foe[awake] > 0]
+        if not len(angry):
+            return []
+        world = self.world
+        target = (self.foe[angry] & np.uint32(Handle.SLOT_MASK)).astype(np.int64) - world.base
+        there = (world.ids[target] == self.foe[angry]) & (world.kind[target] > 0) & (world.state[target] & DEAD == 0)
+        place = np.stack([world.x[target], world.y[target]], axis=1).astype(float)
+        near = np.hypot(*(place - self.home[angry]).T) <= LEASH_M / self.unit_m
+        lost = angry[~(there & near)]
+        self.foe[lost] = 0
+        self.goal[lost] = self.home[lost]
+        self.think_at[lost] = now + REST_S[1]  # first it walks back
+        angry, target, place = angry[there & near], target[there & near], place[there & near]
+        close = np.hypot(*(place - self.at[angry]).T) <= BITE_RANGE_M / self.unit_m
+        self.goal[angry] = np.where(close[:, None], self.at[angry], place)
+        return list(zip(self.slot[angry[close]].tolist(), target[close].tolist(), strict=True))
+
+    def _wander(self, awake: Array, now: float) -> None:
+        idle = awake[(self.foe[awake] == 0) & (self.think_at[awake] <= now)]
+        if not len(idle):
+            return
+        reach = WANDER_M / self.unit_m
+        goal = self.home[idle] + self.chance.uniform(-reach, reach, (len(idle), 2))
+        self.goal[idle] = np.clip(goal, 0, self.world.units)
+        self.think_at[idle] = now + self.chance.uniform(*REST_S, len(idle))
+
+    def _walk(self, awake: Array, elapsed: float) -> None:
+        way = self.goal[awake] - self.at[awake]
+        length = np.hypot(way[:, 0], way[:, 1])
+        going = length > 0
+        awake, way, length = awake[going], way[going], length[going]
+        if not len(awake):
+            return
+        speed = np.where(self.foe[awake] > 0, CHASE_MPS, WALK_MPS) / self.unit_m
+        part = np.minimum(1.0, speed * elapsed / length)
+        self.at[awake] += way * part[:, None]
+        world, slots = self.world, self.slot[awake]
+        world.x[slots], world.y[slots] = self.at[awake, 0].astype("<u2"), self.at[awake, 1].astype("<u2")
+        world.heading[slots] = np.round(np.arctan2(way[:, 1], way[:, 0]) / (2 * np.pi) * 256).astype(int) & 0xFF
+        world.changed[slots] = True

@@ -1,0 +1,36 @@
+"""The beat: on time, never twice, and skipping what was missed."""
+
+import pytest
+
+from nodes.scene.ticker import Ticker
+
+
+def test_ticks_are_evenly_spaced_whatever_they_cost() -> None:
+    ticker, now, times = Ticker(10), 100.0, []
+    ticker.restart(now)
+    for _ in range(5):
+        now += ticker.wait_s(now)
+        times.append(round(now, 6))
+        now += 0.04
+    assert times == [100.1, 100.2, 100.3, 100.4, 100.5]
+    assert ticker.skipped == 0
+
+
+def test_missed_ticks_are_skipped_not_made_up_for() -> None:
+    ticker = Ticker(10)
+    ticker.restart(0.0)
+    assert ticker.wait_s(0.05) == pytest.approx(0.05)
+    assert ticker.wait_s(0.55) == 0.0
+    assert ticker.skipped == 3
+    assert ticker.wait_s(0.56) == pytest.approx(0.04)
+
+
+def test_pressure_and_percentiles_follow_the_duration() -> None:
+    ticker = Ticker(10)
+    assert ticker.percentile_ms(99) == 0.0
+    for _ in range(100):
+        ticker.ended(0.05)
+    assert ticker.pressure == pytest.approx(0.5, abs=0.01)
+    assert (ticker.percentile_ms(50), ticker.percentile_ms(99)) == (50.0, 50.0)
+    ticker.restart(5.0)
+    assert ticker.pressure == 0.0
