@@ -1,0 +1,207 @@
+"""What clients say: every frame is checked, limited and sorted here. The way up, first half.
+
+Moves are the hot path: length, first byte, credit, two appends. Play messages are passed on unopened. Everything that
+is not in order is answered with Denied and counted; who goes on is told Goodbye. Must never raise for what a client
+sends, and never wait.
+"""
+
+from collections import Counter
+from typing import Protocol
+
+import mesh.protocol.social  # noqa: F401 - enters what clients say to the center into the catalogue
+from mesh.clock import Clock
+from mesh.errors import Code, RemoteProtocolError
+from mesh.front import Connection
+from mesh.protocol.catalogue import CATALOGUE, decoder, number_in
+from mesh.protocol.client import Login, Logout, Ping
+from mesh.protocol.codec import decoder_for
+from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, CLIENT_SOCIAL, MOVE_SIZE, PLAY_HEAD
+from nodes.gate.forward import Forward
+from nodes.gate.limits import CREDIT, Bucket, Offences
+from nodes.gate.sessions import Client, Sessions, State
+from nodes.gate.settings import GateSettings
+
+SOCIAL_BYTES_MAX = 4096
+"""What FromClient takes."""
+
+_NOT_IN_YET = (State.CONNECTED, State.AUTHENTICATING, State.QUEUED)
+_decode = decoder([Login, Ping, Logout])
+_GATE_NUMBERS = frozenset(n for n, d in CATALOGUE.items() if d.type in (Login, Ping, Logout))
+
+
+class Desk(Protocol):
+    """What the gate does with what was said and found in order."""
+
+    def wake(self) -> None:
+        """Something was collected: flush soon."""
+
+    def said(self, client: Client, message: Login | Ping | Logout) -> None:
+        """A message for the gate."""
+
+    def social(self, client: Client, body: bytes) -> bool:
+        """A message for the center. False: it cannot be reached."""
+
+    def deny(self, client: Client, code: Code, text: str, number: int) -> None:
+        """Say Denied."""
+
+    def dismiss(self, client: Client, code: Code, text: str) -> None:
+        """Say Goodbye and end the connection."""
+
+
+class Intake:
+    """See the module."""
+
+    def __init__(self, settings: GateSettings, clock: Clock, sessions: Sessions, forward: Forward, desk: Desk) -> None:
+        self.frames = 0
+        self.bytes = 0
+        self.refused: Counter[str] = Counter()  # by code
+        self._settings, self._clock, self._desk = settings, clock, desk
+        self._clients, self._forward = sessions.by_number, forward
+        self._decode_social = decoder_for("center", "client")
+
+    def client(self, connection: Connection) -> Client:
+        """A new client with full buckets."""
+        settings, now = self._settings, self._clock.now()
+        return Client(
+            connection,
+            Bucket(settings.message_rate, settings.message_burst, now),
+            Bucket(settings.move_rate, settings.move_burst, now),
+        )
+
+    def received(self, connection: Connection, frame: bytes) -> None:
+        """One frame of one client."""
+        client = self._clients.get(connection.number)
+        if client is None:
+            return
+        self.frames += 1
+        self.bytes += len(frame)
+        client.quiet_s = 0.0
+        scene = client.scene
+        if len(frame) == MOVE_SIZE and frame[0] == CLIENT_MOVE and scene is not None:
+            if client.credit:
+                client.credit -= 1
+            elif not self._more_credit(client):
+                return
+            if not scene.handles:
+                self._desk.wake()
+            scene.handles.append(client.handle)
+            scene.records.append(frame)
+        else:
+            self._other(client, frame)
+
+    def _more_credit(self, client: Client) -> bool:
+        taken = client.moves.take(self._clock.now(), CREDIT)
+        if not taken:
+            self._excess(client, 0)
+            return False
+        client.credit = taken - 1
+        return True
+
+    def _other(self, client: Client, frame: bytes) -> None:
+        if client.state is State.LEAVING:
+            return
+        if len(frame) > self._settings.frame_bytes_login_max and client.state in _NOT_IN_YET:
+            self.refused[Code.TOO_LARGE] += 1
+            self._desk.dismiss(client, Code.TOO_LARGE, "log in first")
+            return
+        kind = frame[0] if frame else 0
+        if kind == CLIENT_MOVE:
+            self._misplaced_move(client, frame)
+            return
+        if not client.messages.take(self._clock.now()):
+            self._excess(client, number_in(frame[1 + (PLAY_HEAD.size if kind == CLIENT_PLAY else 0) :][:16]) or 0)
+        elif kind == CLIENT_PLAY:
+            self._play(client, frame)
+        elif kind == CLIENT_GATE:
+            self._gate(client, frame[1:])
+        elif kind == CLIENT_SOCIAL:
+            self._social(client, frame[1:])
+        else:
+            self._bad(client, Code.BAD_MESSAGE, "the first byte is none that a client sends")
+
+    def _misplaced_move(self, client: Client, frame: bytes) -> None:
+        if len(frame) != MOVE_SIZE:
+            self._bad(client, Code.BAD_MESSAGE, f"a move has {MOVE_SIZE} bytes")
+        elif client.state is not State.ATTACHING:  # while attaching: of a client that did not wait, simply too early
+            self._bad(client, Code.OUT_OF_ORDER, "not in the world")
+
+    def _play(self, client: Client, frame: bytes) -> None:
+        if len(frame) < 1 + PLAY_HEAD.size:
+            self._bad(client, Code.BAD_MESSAGE, "a play message has a head of 8 bytes")
+            return
+        number = number_in(frame[1 + PLAY_HEAD.size :][:16]) or 0
+        if client.scene is None:
+            self._bad(client, Code.OUT_OF_ORDER, "not in the world", number)
+        elif self._forward.play(client.scene, client, frame):
+            self._desk.wake()
+        else:
+            self._refuse(client, Code.UNAVAILABLE, "the scene does not keep up", number)
+
+    def _gate(self, client: Client, body: bytes) -> None:
+        number = number_in(body)
+        if number not in _GATE_NUMBERS:
+            self._bad(client, Code.UNKNOWN_MESSAGE, "not a message for the gate", number or 0)
+            return
+        try:
+            message = _decode(body)
+        except RemoteProtocolError as error:
+            self._bad(client, Code.BAD_MESSAGE, str(error), number or 0)
+            return
+        assert isinstance(message, Login | Ping | Logout)
+        if isinstance(message, Login) and client.state is not State.CONNECTED:
+            self._bad(client, Code.OUT_OF_ORDER, "there was a Login already", number or 0)
+        elif isinstance(message, Logout) and client.state in (State.AUTHENTICATING, State.ATTACHING):
+            self._bad(client, Code.OUT_OF_ORDER, "not in the world yet", number or 0)
+        else:
+            self._desk.said(client, message)
+
+    def _social(self, client: Client, body: bytes) -> None:
+        number = number_in(body) or 0
+        declared = CATALOGUE.get(number)
+        if declared is None or (declared.source, declared.target) != ("client", "center"):
+            self._bad(client, Code.UNKNOWN_MESSAGE, "not a social message", number)
+        elif client.scene is None:
+            self._bad(client, Code.OUT_OF_ORDER, "not in the world", number)
+        elif len(body) > SOCIAL_BYTES_MAX:
+            self._bad(client, Code.TOO_LARGE, f"a social message has at most {SOCIAL_BYTES_MAX} bytes", number)
+        elif (problem := self._problem_of(body)) is not None:
+            self._bad(client, Code.BAD_MESSAGE, problem, number)
+        elif not self._desk.social(client, body):
+            self._refuse(client, Code.UNAVAILABLE, "the center cannot be reached", number)
+
+    def _problem_of(self, body: bytes) -> str | None:
+        """They are few, so they are looked at here already: who goes on with bad ones is told Goodbye."""
+        try:
+            self._decode_social(body)
+        except RemoteProtocolError as error:
+            return str(error)
+        return None
+
+    # --- what is not in order ---
+
+    def _refuse(self, client: Client, code: Code, text: str, number: int) -> None:
+        self.refused[code] += 1
+        self._desk.deny(client, code, text, number)
+
+    def _bad(self, client: Client, code: Code, text: str, number: int = 0) -> None:
+        """A message that no right client sends at this moment; when that goes on, it is not a right client."""
+        self._refuse(client, code, text, number)
+        garbage = self._offences(client).garbage(self._clock.now(), self._settings.garbage_s)
+        if garbage >= self._settings.garbage_max:
+            self._desk.dismiss(client, Code.BAD_MESSAGE, f"{garbage} bad messages")
+
+    def _excess(self, client: Client, number: int) -> None:
+        """More than the rate allows: not carried out; when that goes on, the connection ends."""
+        now, offences = self._clock.now(), self._offences(client)
+        self.refused[Code.TOO_MANY] += 1
+        if offences.excess(now) >= self._settings.excess_s:
+            self._desk.dismiss(client, Code.TOO_MANY, f"more than the rate allows for {self._settings.excess_s:g} s")
+        elif offences.exceeded >= self._settings.excess_max:  # as fast as the network can: others would wait for it
+            self._desk.dismiss(client, Code.TOO_MANY, f"{offences.exceeded} messages more than the rate allows")
+        elif offences.may_answer(now):
+            self._desk.deny(client, Code.TOO_MANY, "slower, please", number)
+
+    def _offences(self, client: Client) -> Offences:
+        if client.offences is None:
+            client.offences = Offences(self._clock.now())
+        return client.offences

@@ -1,0 +1,99 @@
+"""Limits of one client and of one address, as arithmetic on counts and times.
+
+Owns nothing but numbers; what happens at a limit is decided in `intake.py` and `node.py`.
+"""
+
+from collections import Counter
+from ipaddress import ip_address
+
+CREDIT = 10
+"""Moves that a client may make before the clock is looked at again: the bucket is emptied in portions."""
+
+
+class Bucket:
+    """A token bucket: `rate` tokens a second, at most `burst` at once."""
+
+    __slots__ = ("_at", "_level", "burst", "rate")
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self.rate, self.burst = rate, burst
+        self._level = float(burst)
+        self._at = now
+
+    def take(self, now: float, count: int = 1) -> int:
+        """Up to `count` whole tokens; 0 when the bucket is empty."""
+        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
+        self._at = now
+        taken = min(count, int(self._level))
+        self._level -= taken
+        return taken
+
+
+class Offences:
+    """What one client did wrong lately. Made with the first offence: most clients never have one."""
+
+    __slots__ = ("_answered_at", "_excess_at", "_excess_since", "_garbage", "_garbage_since", "exceeded")
+
+    GAP_S = 1.0  # without an excess for this long: it is over
+    ANSWER_S = 1.0  # at most one Denied(too_many) in this time, so that a flood is not answered by a flood
+
+    def __init__(self, now: float) -> None:
+        self._garbage = 0
+        self._garbage_since = now
+        self._excess_since = self._excess_at = self._answered_at = float("-inf")
+        self.exceeded = 0  # messages above a rate since this began
+
+    def garbage(self, now: float, window_s: float) -> int:
+        """One more bad message: how many there were since the first one of this window."""
+        if now - self._garbage_since > window_s:
+            self._garbage, self._garbage_since = 0, now
+        self._garbage += 1
+        return self._garbage
+
+    def excess(self, now: float) -> float:
+        """One more message above a rate: for how many seconds this has been going on."""
+        if now - self._excess_at > self.GAP_S:
+            self._excess_since, self.exceeded = now, 0
+        self._excess_at = now
+        self.exceeded += 1
+        return now - self._excess_since
+
+    def may_answer(self, now: float) -> bool:
+        """Is it time to say Denied(too_many) again?"""
+        if now - self._answered_at < self.ANSWER_S:
+            return False
+        self._answered_at = now
+        return True
+
+
+class Addresses:
+    """How many connections there are, in all and from each address."""
+
+    def __init__(self, in_all_max: int, each_max: int) -> None:
+        self.in_all = 0
+        self._in_all_max, self._each_max = in_all_max, each_max
+        self._each: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """One more, unless that is too many. Loopback is not limited: a proxy, a load test, a demo."""
+        if self.in_all >= self._in_all_max:
+            return False
+        if self._each[address] >= self._each_max and not is_loopback(address):
+            return False
+        self.in_all += 1
+        self._each[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """One fewer; forget addresses without connections."""
+        self.in_all -= 1
+        self._each[address] -= 1
+        if not self._each[address]:
+            del self._each[address]
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,157 @@
+"""Who is connected, who plays where: connections, sessions and handles of one gate.
+
+Owns the states of clients (a table) and the maps between connection numbers, sessions and handles. Sends nothing and
+decides nothing: it is told what happened. A newer connection of a session replaces the older one in the maps, and
+whatever the older one does afterwards cannot remove the newer.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from mesh.errors import LocalProtocolError
+from mesh.front import Connection
+from nodes.gate.limits import Bucket, Offences
+
+
+class State(StrEnum):
+    CONNECTED = "Connected"  # nothing said yet
+    AUTHENTICATING = "Authenticating"  # a login node is asked
+    QUEUED = "Queued"  # the zone is full
+    ATTACHING = "Attaching"  # LoggedIn was sent, the scene is asked
+    PLAYING = "Playing"
+    LEAVING = "Leaving"  # out of every map but the connections', nothing more is heard
+
+
+NEXT: dict[State, tuple[State, ...]] = {
+    State.CONNECTED: (State.AUTHENTICATING, State.LEAVING),
+    State.AUTHENTICATING: (State.QUEUED, State.ATTACHING, State.LEAVING),
+    State.QUEUED: (State.AUTHENTICATING, State.LEAVING),
+    State.ATTACHING: (State.PLAYING, State.LEAVING),
+    State.PLAYING: (State.LEAVING,),
+    State.LEAVING: (),
+}
+
+
+class Scene:
+    """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
+
+    __slots__ = ("attaching", "clients", "drops", "early", "early_rows", "handles", "name", "play_handles", "plays",
+                 "plays_bytes", "records")  # fmt: skip
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.clients: dict[int, Client] = {}  # by handle
+        self.handles: list[int] = []  # of the moves in `records`
+        self.records: list[bytes] = []
+        self.play_handles: list[int] = []
+        self.plays: list[bytes] = []
+        self.plays_bytes = 0
+        self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
+        self.attaching = 0  # Attach requests under way
+        self.early: dict[int, list[bytes]] = {}  # rows that overtook the answer to their Attach, by handle
+        self.early_rows = 0
+
+
+class Client:
+    """One connection and what is known of it."""
+
+    __slots__ = (
+        "address", "backlog", "bulk", "bulk_bytes", "character", "connection", "control", "control_bytes",
+        "credit", "dirty", "handle", "hosted", "messages", "moves", "number", "offences", "place", "quiet_s", "scene",
+        "send", "session", "starved", "state", "unread_since", "waited_s",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, messages: Bucket, moves: Bucket) -> None:
+        self.connection = connection
+        self.number = connection.number
+        self.address = connection.address
+        self.send = connection.send
+        self.backlog = connection.backlog
+        self.state = State.CONNECTED
+        self.session = 0  # 0 as long as there is none, and again when it was given up
+        self.character = ""
+        self.hosted = ""  # the scene that has its character
+        self.place = 0  # in the queue
+        self.scene: Scene | None = None  # set while Playing
+        self.handle = 0
+        # what it may still say
+        self.messages, self.moves = messages, moves
+        self.credit = 0
+        self.offences: Offences | None = None
+        self.quiet_s = 0.0
+        self.waited_s = 0.0  # for a Login
+        # what it is still to be told
+        self.control: list[bytes | memoryview] = []
+        self.bulk: list[bytes | memoryview] = []
+        self.control_bytes = self.bulk_bytes = 0
+        self.dirty = False  # on the list of those with something pending
+        self.starved = False  # movement was dropped: only a full view helps
+        self.unread_since = 0.0  # since when it is behind; 0: it is not
+
+    def is_in(self, *states: State) -> bool:
+        """Asked again after every wait: it may have gone meanwhile."""
+        return self.state in states
+
+    def become(self, state: State) -> None:
+        """The next state, if it may follow."""
+        if state not in NEXT[self.state]:
+            raise LocalProtocolError(f"a client that is {self.state} cannot become {state}")
+        self.state = state
+
+
+class Sessions:
+    """All clients of a gate."""
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, Client] = {}
+        self.by_session: dict[int, Client] = {}
+        self.scenes: dict[str, Scene] = {}
+
+    def __len__(self) -> int:
+        return len(self.by_number)
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(list(self.by_number.values()))
+
+    def add(self, client: Client) -> None:
+        self.by_number[client.number] = client
+
+    def scene(self, name: str) -> Scene:
+        """What is kept for a scene; made when it is first named."""
+        scene = self.scenes.get(name)
+        if scene is None:
+            scene = self.scenes[name] = Scene(name)
+        return scene
+
+    def bind(self, client: Client, session: int, character: str, hosted: str) -> None:
+        """Authenticated: this connection speaks for that session from now on."""
+        client.session, client.character, client.hosted = session, character, hosted
+        self.by_session[session] = client
+
+    def enter(self, client: Client, scene: Scene, handle: int) -> None:
+        """Attached: the scene calls it by that handle."""
+        client.become(State.PLAYING)
+        client.scene, client.handle = scene, handle
+        scene.clients[handle] = client
+
+    def part(self, client: Client) -> tuple[int, str]:
+        """Out of the world: no map leads to it any more. Returns (session, scene name) as they were, 0 and "" when
+        it was not in; a second call returns nothing."""
+        session, scene = client.session, client.scene
+        if session and self.by_session.get(session) is client:
+            del self.by_session[session]
+        if scene is not None and scene.clients.get(client.handle) is client:
+            del scene.clients[client.handle]
+        client.session, client.scene = 0, None
+        return session, scene.name if scene is not None else ""
+
+    def remove(self, client: Client) -> None:
+        """The connection is gone."""
+        self.by_number.pop(client.number, None)
+
+    def counts(self) -> dict[State, int]:
+        """How many there are in each state."""
+        found = dict.fromkeys(State, 0)
+        for client in self.by_number.values():
+            found[client.state] += 1
+        return found

@@ -1,0 +1,127 @@
+"""docs/protocol.md says what the catalogue and the settings say, and its example is what servers and clients send."""
+
+import re
+
+import msgspec
+import pytest
+
+from mesh.client.session import ClientSession
+from mesh.errors import Code
+from mesh.protocol.catalogue import decoder
+from mesh.protocol.client import Goodbye, LoggedIn, Login, Logout, Ping, Pong
+from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, CLIENT_SOCIAL, MOVE_STRUCT, PLAY_HEAD
+from mesh.protocol.play import Attack, Entered, Hit, Vanished
+from mesh.protocol.social import Shout, Shouted
+from nodes.center.settings import CenterSettings
+from nodes.dc.friendships import FRIENDS_MAX
+from nodes.gate.settings import GateSettings
+from nodes.login.settings import LoginSettings
+from nodes.scene.combat import ATTACK_RANGE_M, COOLDOWN_S
+from nodes.scene.line import HYSTERESIS
+from nodes.scene.loot import EXCLUSIVE_S, LOOT_RANGE_M
+from nodes.scene.movement import ELAPSED_S_MAX, RATE, SLACK_S
+from nodes.scene.settings import MapSettings, SceneSettings
+from nodes.scene.trade import INVITATION_S, INVITATIONS_MAX
+from tools.docs.__main__ import PAGE, PARTS, render
+from tools.docs.tables import messages, type_text
+
+FRAME = re.compile(r"^\*\*(client -> gate|gate -> client)\*\*: .*?\n\n```\n(.*?)```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return PAGE.read_text()
+
+
+def test_generated_parts_are_in_step(page):
+    assert render(page) == page, "run python -P -m tools.docs"
+    assert set(re.findall(r"<!-- generated: ([a-z ]+) -->", page)) == set(PARTS)
+
+
+def test_every_message_and_code_is_there(page):
+    for declared in messages():
+        assert f"#### {declared.number} {declared.type.__name__}\n" in page
+    for code in Code:
+        assert f"| `{code}` |" in page
+
+
+def test_limits_are_those_of_the_nodes(page):
+    section = page[page.index("## Limits") : page.index("## Codes")]
+    told = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", section, re.MULTILINE))
+    settings = {}
+    for kind in (CenterSettings, SceneSettings, LoginSettings, GateSettings):
+        settings |= msgspec.structs.asdict(kind())
+    assert {name: float(value) for name, value in told.items()} == {name: settings[name] for name in told}
+    untold = set(GateSettings.__struct_fields__) - set(told)
+    assert untold == {"host", "public", "certificate", "key", "flush_ms"}
+
+
+def test_rules_are_those_of_the_scene(page):
+    section = " ".join(page[page.index("## Moving") : page.index("## Order")].split())
+    assert f"{RATE:g} times `speed_mps`" in section
+    assert (SLACK_S, ELAPSED_S_MAX) == (0.25, 1.0)  # "a quarter of a second", "at most one second"
+    assert f"within {ATTACK_RANGE_M:g} m, once a second" in section
+    assert COOLDOWN_S == 1.0
+    assert f"lies there for {SceneSettings().corpse_s:g} s; for the first {EXCLUSIVE_S:g} s" in section
+    assert f"may take it, within {LOOT_RANGE_M:g} m," in section
+    assert f"{MapSettings().respawn_s:g} s Respawned" in section
+    assert f"within {INVITATION_S:g} s;" in section
+    assert f"up to {INVITATIONS_MAX} invitations" in section
+    assert f"lost at {HYSTERESIS:g} times" in page
+    assert f"at most {FRIENDS_MAX};" in page
+
+
+def test_links_within_the_page_lead_somewhere(page):
+    heads = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+    for anchor in re.findall(r"\]\(#([^)]+)\)", page):
+        assert anchor in anchors, anchor
+
+
+def example(page):
+    """(by the client, bytes) of each frame on the page."""
+    section = page[page.index("## An example session") : page.index("## Versions")]
+    for who, text in FRAME.findall(section):
+        hexes = [line for line in text.splitlines() if not line.startswith("    ")]
+        yield who == "client -> gate", bytes.fromhex(" ".join(hexes))
+
+
+def test_the_example_decodes_to_what_it_says(page):
+    said, heard = [], []
+    session = ClientSession()
+    for by_client, frame in example(page):
+        if by_client:
+            said.append(_from_client(frame))
+        else:
+            heard.extend(session.receive(frame))
+    assert [type(message) for message in heard] == [LoggedIn, Entered, Hit, Vanished, Shouted, Pong, Goodbye]
+    assert (session.updates, session.received, session.unknown) == (2, 1, 0)
+    logins, rest = [s for s in said if isinstance(s, Login)], [s for s in said if not isinstance(s, Login)]
+    assert [login.method for login in logins] == ["password", "resume"]
+    assert logins[1].secret == heard[0].resume_token
+    assert rest == [
+        (3, 1, 64, 0, 40001, 1250, 1010),
+        (1, 0, Attack(12)),
+        (0, 1, None),
+        Shout("hello"),
+        Ping(123456),
+        Logout(),
+    ]
+
+
+def _from_client(frame):
+    body = frame[1:]
+    if frame[0] == CLIENT_MOVE:
+        return MOVE_STRUCT.unpack(frame)
+    if frame[0] == CLIENT_PLAY:
+        rest = body[PLAY_HEAD.size :]
+        return (*PLAY_HEAD.unpack_from(body), decoder([Attack])(rest) if rest else None)
+    if frame[0] == CLIENT_SOCIAL:
+        return decoder([Shout])(body)
+    assert frame[0] == CLIENT_GATE
+    return decoder([Login, Ping, Logout])(body)
+
+
+def test_a_type_without_a_word_is_noticed():
+    with pytest.raises(AssertionError):
+        type_text(msgspec.inspect.type_info(bytes))
