@@ -1,0 +1,136 @@
+"""Run nodes: the only place that knows all roles.
+
+    python -P -m nodes gate.1 --topology FILE        one process of a topology (gate.1+scene.1: two nodes, one loop)
+    python -P -m nodes check FILE                    every problem of a topology, as JSON
+    python -P -m nodes dc --offline COMMAND ...      work on the files of a stopped DC (or log), as JSON
+
+Exit codes: 0 stopped as asked, 1 failure, 2 what a restart does not mend (topology, folder, port): the message
+says what.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mesh.errors import MeshError, StorageError, TopologyError
+from mesh.topology import ROLES, Topology, load
+
+CLASSES = {
+    "center": ("nodes.center.node", "CenterNode"),
+    "dc": ("nodes.dc.node", "DcNode"),
+    "log": ("nodes.log.node", "LogNode"),
+    "login": ("nodes.login.node", "LoginNode"),
+    "scene": ("nodes.scene.node", "SceneNode"),
+    "gate": ("nodes.gate.node", "GateNode"),
+}
+SETTINGS = {role: (f"nodes.{role}.settings", f"{role.capitalize()}Settings") for role in CLASSES}
+
+USAGE_EXIT = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["check"]:
+        return check(words[1:])
+    if "--offline" in words:
+        return offline(words)
+    options = _options().parse_args(words)
+    try:
+        topology = load(
+            options.topology,
+            base_port=options.base_port,
+            runtime=options.runtime,
+            overrides=_pairs(options.set),
+            environment=os.environ,
+        )
+        process = next((p for p in topology.processes if p.name == options.nodes), None)
+        if process is None:
+            names = ", ".join(p.name for p in topology.processes)
+            raise TopologyError([f"{options.topology}: no process {options.nodes}; there are {names}"])
+        from nodes.process import run_process
+
+        return run_process(topology, process, _classes(process.nodes), options.parent)
+    except (TopologyError, StorageError) as error:
+        print(str(error), file=sys.stderr)
+        return USAGE_EXIT
+    except MeshError as error:
+        print(str(error), file=sys.stderr)
+        return 1
+
+
+def _classes(nodes: list[Any]) -> dict[str, Any]:
+    return {n.role: getattr(importlib.import_module(CLASSES[n.role][0]), CLASSES[n.role][1]) for n in nodes}
+
+
+def _pairs(items: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (item.partition("=") for item in items)}
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nodes", description="Run one process of a topology.")
+    parser.add_argument("nodes", help="the process, such as gate.1 or gate.1+scene.1")
+    parser.add_argument("--topology", type=Path, required=True)
+    parser.add_argument("--base-port", type=int)
+    parser.add_argument("--runtime", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="ROLE.KEY=VALUE")
+    parser.add_argument("--parent", type=int, help="stop when this process is gone")
+    return parser
+
+
+def check(words: list[str]) -> int:
+    """All problems of a topology, settings of the roles included, as {"problems": [...]}."""
+    from mesh.settings import settings_of
+
+    options = argparse.ArgumentParser(prog="nodes check")
+    options.add_argument("file", type=Path)
+    options.add_argument("--base-port", type=int)
+    options.add_argument("--runtime", type=Path)
+    options.add_argument("--set", action="append", default=[])
+    options.add_argument("--json", action="store_true")
+    given = options.parse_args(words)
+    problems: list[str] = []
+    topology: Topology | None = None
+    try:
+        overrides = _pairs(given.set)
+        topology = load(
+            given.file, base_port=given.base_port, runtime=given.runtime, overrides=overrides, environment=os.environ
+        )
+    except TopologyError as error:
+        problems += error.problems
+    tables = topology.settings if topology is not None else _raw_settings(given.file)
+    for role in ROLES:
+        module, name = SETTINGS[role]
+        try:
+            settings_of(getattr(importlib.import_module(module), name), role, tables, str(given.file))
+        except TopologyError as error:
+            problems += error.problems
+    print(json.dumps({"problems": problems}))
+    return USAGE_EXIT if problems else 0
+
+
+def _raw_settings(file: Path) -> dict[str, dict[str, Any]]:
+    """The settings of a file that has other mistakes, so that all are shown at once."""
+    import tomllib
+
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("settings", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+    return {role: t for role, t in tables.items() if isinstance(t, dict)} if isinstance(tables, dict) else {}
+
+
+def offline(words: list[str]) -> int:
+    """Hand over to the role's own offline commands."""
+    role = words[0]
+    if role not in ("dc", "log"):
+        print(f"{role} has no files of its own; dc and log have", file=sys.stderr)
+        return USAGE_EXIT
+    return int(importlib.import_module(f"nodes.{role}.offline").main([w for w in words[1:] if w != "--offline"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

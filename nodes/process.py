@@ -1,0 +1,164 @@
+"""One operating system process of a cluster: its loop, its nodes, its HTTP door, its signals."""
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from loguru import logger
+
+from mesh import logs, metrics
+from mesh.clock import SystemClock
+from mesh.errors import StorageError
+from mesh.http import HttpDoor
+from mesh.node import Node
+from mesh.seat import Seat, ThreadWorkers
+from mesh.topology import NodeSpec, Process, Topology
+from mesh.transport.auth import Identity
+from mesh.transport.sockets import ZmqNetwork
+
+PARENT_CHECK_S = 0.5
+USAGE_EXIT = 2
+
+
+def run_process(topology: Topology, process: Process, classes: dict[str, type[Node]], parent: int | None) -> int:
+    """Run these nodes until a signal; the exit code."""
+    clock = SystemClock()
+    try:
+        for folder in (topology.runtime, topology.sockets):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        logs.begin(topology.log_file(process), clock)
+    except OSError as error:
+        raise StorageError(f"cannot use {error.filename}: {error.strerror}; choose another --runtime") from None
+    work = _Runner(topology, process, classes, clock, parent)
+    if sys.platform == "win32":
+        return asyncio.run(work.run())
+    import uvloop
+
+    return int(uvloop.run(work.run()))
+
+
+class _Runner:
+    """The life of the process."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        process: Process,
+        classes: dict[str, type[Node]],
+        clock: SystemClock,
+        parent: int | None,
+    ) -> None:
+        self._topology, self._process, self._classes = topology, process, classes
+        self._clock, self._parent = clock, parent
+        self._stop = asyncio.Event()
+        self._nodes: list[Node] = []
+        self._system = metrics.of_process()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        network = ZmqNetwork(self._identities())
+        door = HttpDoor(self._pages())
+        watch = loop.create_task(self._watch_parent())
+        try:
+            await self._open_door(door)
+            for spec in self._process.nodes:
+                node = self._classes[spec.role](self._seat(spec, network))
+                self._nodes.append(node)
+                await node.start()
+                if self._stop.is_set():
+                    return 0
+            gc.collect()
+            gc.freeze()  # what exists now lives as long as the process: later collections need not look at it
+            await self._wait_end()
+        except StorageError as error:
+            logger.bind(node=self._process.name).error("cannot start", reason=str(error))
+            print(str(error), file=sys.stderr)
+            return USAGE_EXIT
+        finally:
+            watch.cancel()
+            await self._stop_nodes()
+            await door.close()
+            network.close()
+        return 0
+
+    async def _wait_end(self) -> None:
+        """Until somebody asks for it; StorageError when a node finds that it cannot serve."""
+        loop = asyncio.get_running_loop()
+        waits = [loop.create_task(event.wait()) for event in (self._stop, *(node.failed for node in self._nodes))]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        for node in self._nodes:
+            if node.failure is not None:
+                raise node.failure
+
+    async def _stop_nodes(self) -> None:
+        """All at once, as when each has a process of its own: who waits for whom is between them."""
+        for ended in await asyncio.gather(*(node.stop() for node in self._nodes), return_exceptions=True):
+            if isinstance(ended, BaseException):
+                logger.bind(node=self._process.name).opt(exception=ended).error("a node did not stop in order")
+
+    def _identities(self) -> dict[str, Identity]:
+        if not self._topology.curve:
+            return {}
+        folder = self._topology.keys / "curve"
+        return {spec.name: Identity.load(folder, spec.short) for spec in self._process.nodes}
+
+    async def _open_door(self, door: HttpDoor) -> None:
+        port = self._process.metrics_port
+        try:
+            await door.open(self._process.host, port)
+        except OSError as error:
+            raise StorageError(f"port {port} for /metrics cannot be used: {error.strerror}; try --base-port") from None
+
+    def _seat(self, spec: NodeSpec, network: ZmqNetwork) -> Seat:
+        return Seat(
+            spec,
+            self._topology,
+            self._clock,
+            network,
+            random.Random(random.SystemRandom().getrandbits(64)),
+            logs.of_node(spec.short),
+            ThreadWorkers,
+            self._topology.data(spec),
+            _front if spec.role == "gate" else None,
+        )
+
+    def _pages(self) -> dict[str, Callable[[], tuple[int, str, bytes]]]:
+        def metrics_page() -> tuple[int, str, bytes]:
+            body = metrics.page([self._system, *(node.metrics.registry for node in self._nodes)])
+            return 200, "text/plain; version=0.0.4; charset=utf-8", body
+
+        def healthy() -> tuple[int, str, bytes]:
+            return 200, "text/plain", b"ok\n"
+
+        def ready() -> tuple[int, str, bytes]:
+            states = {node.seat.spec.short: node.state for node in self._nodes}
+            every = len(states) == len(self._process.nodes) and all(s == "Ready" for s in states.values())
+            text = "".join(f"{short} {state}\n" for short, state in states.items()).encode()
+            return (200 if every else 503), "text/plain", text or b"Starting\n"
+
+        return {"/metrics": metrics_page, "/-/healthy": healthy, "/-/ready": ready}
+
+    async def _watch_parent(self) -> None:
+        """Whoever started us may be killed; then nobody would ever stop us. Its number may live on as a zombie, but
+        the system gives its children to somebody else."""
+        while self._parent is not None:
+            await asyncio.sleep(PARENT_CHECK_S)
+            if os.getppid() != self._parent:
+                logger.bind(node=self._process.name).warning("the supervisor is gone", parent=self._parent)
+                self._stop.set()
+                return
+
+
+def _front(*arguments: Any) -> Any:
+    from nodes.gate.front import PicowsFront
+
+    return PicowsFront(*arguments)

@@ -1,0 +1,60 @@
+"""Questions to the nodes of a running cluster, for all commands that ask.
+
+Many nodes are asked at the same time, and one that does not answer costs its own line and not the whole command.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypeVar
+
+from mesh.errors import MeshError
+from mesh.operator import Operator
+from mesh.protocol.catalogue import Message
+from mesh.topology import Topology
+from tools.ctl.exits import CommandError, Exit
+
+ANSWER_S = 5.0
+M = TypeVar("M", bound=Message)
+
+
+async def gather(
+    topology: Topology, nodes: Sequence[str], question: Message, kind: type[M], timeout_s: float
+) -> dict[str, M | MeshError]:
+    """Every node's answer, or why there is none."""
+    async with Operator(topology) as operator:
+
+        async def one(node: str) -> M | MeshError:
+            try:
+                return expect(await operator.ask(node, question, timeout_s), kind)
+            except MeshError as error:
+                return error
+
+        return dict(zip(nodes, await asyncio.gather(*(one(node) for node in nodes)), strict=True))
+
+
+async def first(topology: Topology, role: str, question: Message, kind: type[M], timeout_s: float = ANSWER_S) -> M:
+    """The answer of one node of a role: the first that can be reached. Its refusal is the answer, too."""
+    nodes = topology.of_role(role)
+    if not nodes:
+        raise CommandError(f"{topology.file.name} has no {role} node", Exit.NOT_FOUND)
+    async with Operator(topology) as operator:
+        for at, node in enumerate(nodes):
+            try:
+                return expect(await operator.ask(node.name, question, timeout_s), kind)
+            except (TimeoutError, MeshError) as error:
+                if at + 1 == len(nodes) or not _is_away(error):
+                    raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _is_away(error: Exception) -> bool:
+    from mesh.errors import DeadlineExceeded, PeerLost
+
+    return isinstance(error, PeerLost | DeadlineExceeded | TimeoutError)
+
+
+def expect(answer: Message, kind: type[M]) -> M:
+    """The catalogue promises this type."""
+    if not isinstance(answer, kind):
+        raise CommandError(f"expected {kind.__name__}, the node answered {type(answer).__name__}")
+    return answer

@@ -1,0 +1,126 @@
+"""`mesh events`: questions to the behaviour log, to all log nodes at once."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import rich_click as click
+
+from mesh.clock import SystemClock
+from mesh.errors import MeshError
+from mesh.protocol.journal import Event, Events, QueryEvents
+from mesh.topology import Topology
+from tools.ctl import clusters
+from tools.ctl.asking import gather
+from tools.ctl.exits import CommandError, Exit
+from tools.ctl.offline import run_offline
+from tools.ctl.options import Environment, any_cluster_option, json_option
+from tools.ctl.output import console, emit_json, say, short, table
+from tools.ctl.players import account_of
+from tools.ctl.when import parse_when, show_ms
+
+ANSWER_S = 30.0
+LIMIT_MAX = 100_000
+
+
+@click.command()
+@click.option("-p", "--player", metavar="NAME|ID", help="Only what this player did.")
+@click.option(
+    "-k", "--kind", "kinds", multiple=True, help="Only events of this kind: login, trade ... Can be repeated."
+)
+@click.option("--since", metavar="WHEN", help="10m, 2h, 3d (ago), 14:30, 2025-01-31 or 2025-01-31T14:30.")
+@click.option("--until", metavar="WHEN", help="The same.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, LIMIT_MAX), default=100, show_default=True, help="The newest so many."
+)
+@any_cluster_option
+@json_option
+@click.pass_obj
+def events(
+    environment: Environment,
+    player: str | None,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int,
+    cluster: str | None,
+    as_json: bool,
+) -> int:
+    """Search the behaviour log: what players did, oldest first; also of a cluster that has stopped.
+
+    Exit codes: 0 also when nothing was found, 3 no such player or cluster, 4 no log node could be asked, 5 no answer.
+    """
+    wall = SystemClock().wall()
+    since_ms = parse_when(since, wall) if since is not None else 0
+    until_ms = parse_when(until, wall) if until is not None else 0
+    topology, running = clusters.find_or_load(cluster, environment)
+    account = asyncio.run(account_of(topology, player, running is not None)) if player is not None else 0
+    question = QueryEvents(account, list(kinds), max(since_ms, 0), max(until_ms, 0), limit)
+    found, more = asyncio.run(_ask(topology, question)) if running else _read(topology, question)
+    if as_json:
+        emit_json({"events": [as_dict(event) for event in found], "more": more})
+    else:
+        _draw(found)
+        say(f"mesh: {len(found)} event{'' if len(found) == 1 else 's'}{', there are more: --limit' if more else ''}")
+    return Exit.OK
+
+
+async def _ask(topology: Topology, question: QueryEvents) -> tuple[list[Event], bool]:
+    """Every log node has the events of some senders. One that is away makes the answer incomplete, which is said."""
+    nodes = [node.name for node in topology.of_role("log")]
+    if not nodes:
+        raise CommandError(f"{topology.file.name} has no log node", Exit.NOT_FOUND)
+    answers = await gather(topology, nodes, question, Events, ANSWER_S)
+    good = [answer for answer in answers.values() if isinstance(answer, Events)]
+    for node, answer in answers.items():
+        if isinstance(answer, MeshError):
+            say(f"mesh: {node} did not answer, its events are missing: {answer}")
+            if not good:
+                raise answer
+    return newest([answer.events for answer in good], question.limit, any(answer.more for answer in good))
+
+
+def _read(topology: Topology, question: QueryEvents) -> tuple[list[Event], bool]:
+    """From the files of stopped log nodes."""
+    arguments = ["--player", str(question.player), "--limit", str(question.limit)]
+    arguments += ["--since", str(question.since_ms), "--until", str(question.until_ms)]
+    for kind in question.kinds:
+        arguments += ["--kind", kind]
+    parts, more = [], False
+    for node in topology.of_role("log"):
+        value, _ = run_offline("log", "query", topology.data(node), arguments)
+        if "error" in value:
+            raise CommandError(str(value["error"]))
+        rows = value["events"]
+        parts.append([Event(r["at_ms"], r["kind"], r["player"], r["node"], r["fields"]) for r in rows])
+        more = more or bool(value["more"])
+    return newest(parts, question.limit, more)
+
+
+def newest(parts: Sequence[Sequence[Event]], limit: int, more: bool) -> tuple[list[Event], bool]:
+    """The newest `limit` of all, oldest first, and whether something was left out."""
+    every = sorted((event for part in parts for event in part), key=lambda event: event.at_ms)
+    return every[-limit:], more or len(every) > limit
+
+
+def as_dict(event: Event) -> dict[str, object]:
+    return {
+        "at_ms": event.at_ms,
+        "kind": event.kind,
+        "player": event.player,
+        "node": event.node,
+        "fields": event.fields,
+    }
+
+
+def _draw(found: list[Event]) -> None:
+    drawn = table("time", "kind", "player", "node", "fields", right=("player",), folds="fields")
+    for event in found:
+        fields = " ".join(f"{key}={_short(value)}" for key, value in event.fields.items())
+        drawn.add_row(show_ms(event.at_ms), event.kind, str(event.player or ""), short(event.node), fields)
+    if found:
+        console().print(drawn, markup=False)
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()

@@ -1,0 +1,196 @@
+"""Carries out what `supervision.py` decides: the process behind `mesh up`.
+
+The idea is honcho's: everything that happens (a child ended, became Ready, a signal, a word on the control socket)
+becomes an event on one queue, and one loop decides. What it starts it ends, whatever happens to it; when it is killed
+itself, the nodes see that their parent is gone and stop.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesh.clock import Clock
+from mesh.topology import Process, Topology
+from tools.ctl import state as states
+from tools.ctl.exits import Exit
+from tools.ctl.launch import Launched, how_it_ended, is_ready, launch
+from tools.ctl.processes import Identity, identity
+from tools.ctl.supervision import Do, Instruction, Limits, Phase, Supervision, supervise
+
+POLL_S = 0.03  # how often a starting process is asked whether it is Ready
+POLL_SLOW_S = 0.25  # the same when it takes longer than
+POLL_SLOW_AFTER_S = 5.0
+ASK_S = 1.0  # for one such question
+NOT_STARTED = 71  # as an exit code: the system did not let us start the process
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class Event:
+    """Something happened. Exactly one field is set."""
+
+    exited: tuple[str, Launched, int] | None = None
+    ready: tuple[str, int] | None = None
+    stop: bool = False
+    restart: str = ""
+
+
+class Supervisor:
+    """One cluster's processes. `told` hears every SAY instruction, right after it happened."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        overrides: Mapping[str, str],
+        clock: Clock,
+        told: Callable[[Instruction], None],
+        processes: list[Process],
+        state_file: Path,
+        foreman: Identity | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.topology = topology
+        self.overrides = overrides
+        self.clock = clock
+        self.told = told
+        self.foreman = foreman
+        self.state_file = state_file
+        self.processes = {p.name: p for p in processes}
+        plan = [(p.name, [n.role for n in p.nodes]) for p in self.processes.values()]
+        self.supervision: Supervision = supervise(plan, limits)
+        self.running: dict[str, Launched] = {}
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self.changed = asyncio.Condition()
+        self._waits: dict[str, asyncio.Task[None]] = {}
+        self._reapers: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> Exit:
+        """Until everything has stopped. Never raises for what a child, a disk or a user does."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            # nohup sets SIGHUP to be ignored, and means it.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self.stop)
+        await self._carry_out(self.supervision.start(self.clock.now()))
+        while not self.supervision.finished:
+            event = await self._next_event()
+            await self._carry_out(self._decide(event) + self.supervision.tick(self.clock.now()))
+            self._write_state()
+            async with self.changed:
+                self.changed.notify_all()
+        return Exit.UNHEALTHY if self.supervision.failed else Exit.OK
+
+    def stop(self) -> None:
+        """As Ctrl-C does; a second call is impatient."""
+        self.events.put_nowait(Event(stop=True))
+
+    async def restart(self, process: str) -> str:
+        """End a process and start it again; returns when it is Ready, "", or a text that says why it is not."""
+        child = self.supervision.children[process]
+        if self.supervision.stopping:
+            return "the cluster is being stopped"
+        before, limit_s = child.restarts, self.supervision.limits.start_s
+        self.events.put_nowait(Event(restart=process))
+
+        def is_over() -> bool:
+            done = child.restarts > before and child.phase in (Phase.READY, Phase.DOWN)
+            return done or self.supervision.stopping
+
+        try:
+            async with asyncio.timeout(limit_s), self.changed:
+                await self.changed.wait_for(is_over)
+        except TimeoutError:
+            return f"not Ready after {limit_s:.0f} s" + (f"; it {child.reason}" if child.reason else "")
+        return "" if child.phase is Phase.READY else child.reason or "the cluster is being stopped"
+
+    def state(self) -> states.ClusterState:
+        """For the state file and the control socket."""
+        children = self.supervision.children
+        return states.ClusterState(
+            cluster=self.topology.cluster,
+            supervisor=identity(),
+            whole=self.state_file.name == states.SUPERVISOR,
+            foreman=self.foreman,
+            processes=[states.describe(process, children[name]) for name, process in self.processes.items()],
+        )
+
+    # --- the loop ---
+
+    async def _next_event(self) -> Event:
+        wakes = self.supervision.wakes()
+        if wakes is None:
+            return await self.events.get()
+        try:
+            async with asyncio.timeout(max(0.0, wakes - self.clock.now())):
+                return await self.events.get()
+        except TimeoutError:
+            return Event()
+
+    def _decide(self, event: Event) -> list[Instruction]:
+        now = self.clock.now()
+        if event.exited is not None:
+            name, launched, code = event.exited
+            if self.running.get(name) is launched:
+                del self.running[name]
+                self._stop_waiting(name)
+            return self.supervision.exited(name, how_it_ended(code, launched.last_words()), code, now)
+        if event.ready is not None:
+            name, pid = event.ready
+            return self.supervision.ready(name, now) if self.supervision.children[name].pid == pid else []
+        if event.stop:
+            return self.supervision.stop(now)
+        if event.restart:
+            return self.supervision.restart(event.restart, now)
+        return []
+
+    async def _carry_out(self, instructions: list[Instruction]) -> None:
+        todo = list(instructions)
+        while todo:
+            instruction = todo.pop(0)
+            if instruction.do is Do.SPAWN:
+                todo += await self._spawn(instruction.process)
+            elif instruction.do is Do.SAY:
+                self.told(instruction)
+            elif instruction.process in self.running:
+                number = signal.SIGTERM if instruction.do is Do.TERMINATE else signal.SIGKILL
+                self.running[instruction.process].signal(number)
+
+    async def _spawn(self, name: str) -> list[Instruction]:
+        process = self.processes[name]
+        try:
+            launched = await launch(self.topology, process, self.overrides)
+        except OSError as error:
+            how = f"could not be started: {error.strerror}: {error.filename or ''}"
+            return self.supervision.exited(name, how, NOT_STARTED, self.clock.now())
+        self.running[name] = launched
+        reaper = asyncio.create_task(self._reap(name, launched))
+        self._reapers.add(reaper)
+        reaper.add_done_callback(self._reapers.discard)
+        self._stop_waiting(name)
+        self._waits[name] = asyncio.create_task(self._wait_ready(process, launched.pid))
+        said = self.supervision.spawned(name, launched.pid, self.clock.now())
+        self._write_state()
+        return said
+
+    async def _reap(self, name: str, launched: Launched) -> None:
+        code = await launched.process.wait()
+        self.events.put_nowait(Event(exited=(name, launched, code)))
+
+    async def _wait_ready(self, process: Process, pid: int) -> None:
+        begun = self.clock.now()
+        while not await is_ready(process.host, process.metrics_port, ASK_S):
+            slow = self.clock.now() - begun > POLL_SLOW_AFTER_S
+            await asyncio.sleep(POLL_SLOW_S if slow else POLL_S)
+        self.events.put_nowait(Event(ready=(process.name, pid)))
+
+    def _stop_waiting(self, name: str) -> None:
+        if task := self._waits.pop(name, None):
+            task.cancel()
+
+    def _write_state(self) -> None:
+        """A full disk must not end a cluster that plays: what is not written down is only less convenient."""
+        with contextlib.suppress(OSError):
+            states.write(self.state_file, self.state())
