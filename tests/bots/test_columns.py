@@ -1,0 +1,79 @@
+"""Bots walk within the map, no faster than they may, and get where they want to go."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.protocol.play import Character, Entered
+from tools.bots.columns import NEAR_M, PACE, Columns
+
+DT = 0.1
+
+
+def entered(x: int = 500, y: int = 500, hp: int = 10) -> Entered:
+    you = Character(1, "anna", 1, 0, hp, 10, {}, 0, [])
+    return Entered("scene.1", "meadow", 1, 100.0, 0.1, 10.0, 50.0, 6.0, x, y, you, [], 0)
+
+
+def columns(count: int = 1, seed: int = 3, **place: int) -> Columns:
+    made = Columns(count, np.random.default_rng(seed))
+    for row in range(count):
+        made.enter(row, entered(**place))
+    return made
+
+
+@given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1000))
+def test_a_random_walk_stays_on_the_map_and_keeps_to_the_speed(x: int, y: int, seed: int) -> None:
+    walk = columns(4, seed, x=x, y=y)
+    rows = np.arange(4)
+    for _ in range(50):
+        before_x, before_y = walk.x.copy(), walk.y.copy()
+        walk.advance(rows, DT)
+        assert ((walk.x >= 0) & (walk.x <= 100) & (walk.y >= 0) & (walk.y <= 100)).all()
+        assert (np.hypot(walk.x - before_x, walk.y - before_y) <= 6.0 * PACE * DT + 1e-9).all()
+
+
+def test_every_step_of_a_walk_is_a_move() -> None:
+    walk = columns(50)
+    rows = np.arange(50)
+    for _ in range(100):
+        before = walk.units(rows)
+        walk.advance(rows, DT)
+        after = walk.units(rows)
+        assert all(a != b for a, b in zip(zip(*before, strict=True), zip(*after, strict=True), strict=True))
+
+
+def test_a_bot_gets_to_its_goal_and_strolls_there() -> None:
+    walk = columns()
+    walk.seek(0, 90.0, 20.0)
+    for _ in range(math.ceil(math.hypot(40, 30) / (6.0 * PACE * DT)) + 1):
+        walk.advance(np.array([0]), DT)
+    for _ in range(50):
+        walk.advance(np.array([0]), DT)
+        assert math.hypot(walk.x[0] - 90, walk.y[0] - 20) <= NEAR_M + 6.0 * PACE * DT
+    walk.wander(0)
+    for _ in range(400):
+        walk.advance(np.array([0]), DT)
+    assert math.hypot(walk.x[0] - 90, walk.y[0] - 20) > NEAR_M
+
+
+def test_what_the_server_says_counts() -> None:
+    walk = columns()
+    walk.put(0, 20, 980)
+    assert (walk.x[0], walk.y[0]) == (2.0, pytest.approx(98.0))
+    assert walk.units(np.array([0]))[:2] == ([20], [980])
+
+
+def test_the_dead_and_those_outside_do_not_walk() -> None:
+    walk = columns()
+    assert walk.walking[0]
+    assert walk.world[0]
+    walk.leave(0)
+    assert not walk.walking[0]
+    assert not walk.world[0]
+    walk.enter(0, entered(hp=0))
+    assert not walk.walking[0]
+    assert walk.world[0]

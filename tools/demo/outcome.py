@@ -1,0 +1,148 @@
+"""What a demonstration found, and whether that is what it must be (pure): var/demo.json and its checks."""
+
+from typing import Any
+
+import msgspec
+
+STEP_NAMES = {
+    "1": "client -> gate: Login",
+    "2": "gate -> login: Authenticate",
+    "3": "login -> dc: FindAccount",
+    "4": "dc -> game DB: the query behind it",
+    "5": "login -> dc, center: LoadStatus, Online",
+    "6": "center -> scene: Enter",
+    "7": "gate -> scene -> client: Attach, Entered",
+    "8": "public broadcast",
+    "9": "scene -> log, dc: behaviour, player data",
+}
+LOGIN_P99_MS = 1000.0
+MOVE_P99_MS = 200.0
+TRADES_MIN = 5
+LOOTS_MIN = 5
+
+
+class Pair(msgspec.Struct, frozen=True):
+    p50: float
+    p99: float
+
+
+class Broadcasts(msgspec.Struct, frozen=True):
+    sent: int
+    expected: int  # clients attached when it was sent, added up
+    delivered: int
+
+
+class Notices(msgspec.Struct, frozen=True):
+    expected: int
+    delivered: int
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    expected: int
+    done: int  # back at the same spot
+
+
+class Trades(msgspec.Struct, frozen=True):
+    done: int
+    gold_before: int
+    gold_after: int  # all wallets less what was minted since
+
+
+class LogEvents(msgspec.Struct, frozen=True):
+    sent: int
+    stored: int  # counted in the segments after the stop
+
+
+class DurableWrites(msgspec.Struct, frozen=True):
+    acked: int
+    on_disk: int  # rows of the ledger in the file after the stop
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """var/demo.json."""
+
+    bots: int
+    logged_in: int
+    by_password: int
+    steps: dict[str, int]
+    login_ms: Pair
+    move_ms: Pair
+    updates_per_s: float
+    broadcasts: Broadcasts
+    friend_notices: Notices
+    resumed: Resumed
+    looted: int
+    said: int
+    trades: Trades
+    left: int
+    log_events: LogEvents
+    durable_writes: DurableWrites
+    database_ok: bool
+    errors: int
+    error_counts: dict[str, int]
+    processes_left: int
+    ready_s: float
+    took_s: float
+    ok: bool = False
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One line of the report."""
+
+    name: str
+    value: str
+    limit: str
+    ok: bool
+
+
+def checks(out: Outcome) -> list[Check]:
+    """Every line must hold."""
+    bots, shouts = out.bots, out.broadcasts.sent
+    lines = [
+        Check("players logged in", f"{out.logged_in}", f"{bots}", out.logged_in == bots),
+        Check("login p99", f"{out.login_ms.p99:.0f} ms", f"< {LOGIN_P99_MS:.0f} ms", out.login_ms.p99 < LOGIN_P99_MS),
+        Check("move to neighbour p99", f"{out.move_ms.p99:.0f} ms", f"< {MOVE_P99_MS:.0f} ms", _moved(out)),
+    ]
+    for step, count in sorted(out.steps.items()):
+        least = shouts if step == "8" else bots
+        lines.append(Check(f"step {step}  {STEP_NAMES[step]}", f"{count}", f">= {least}", count >= least > 0))
+    return [
+        *lines,
+        Check("corpses looted", f"{out.looted}", f">= {LOOTS_MIN}", out.looted >= LOOTS_MIN),
+        Check("chat heard back", f"{out.said}", "> 0", out.said > 0),
+        Check("trades", f"{out.trades.done}", f">= {TRADES_MIN}", out.trades.done >= TRADES_MIN),
+        _same("gold after trades", out.trades.gold_after, out.trades.gold_before),
+        _same("broadcasts delivered", out.broadcasts.delivered, out.broadcasts.expected),
+        _same("friends told", out.friend_notices.delivered, out.friend_notices.expected),
+        _same("resumed, same spot", out.resumed.done, out.resumed.expected),
+        _same("players that left", out.left, bots),
+        _same("behaviour events stored", out.log_events.stored, out.log_events.sent),
+        _same("durable writes on disk", out.durable_writes.on_disk, out.durable_writes.acked),
+        Check("database audit", "whole" if out.database_ok else "damaged", "whole", out.database_ok),
+        Check("errors", f"{out.errors}", "0", out.errors == 0),
+        Check("processes left", f"{out.processes_left}", "0", out.processes_left == 0),
+    ]
+
+
+def judged(out: Outcome) -> Outcome:
+    """With `ok` set."""
+    return msgspec.structs.replace(out, ok=all(check.ok for check in checks(out)))
+
+
+def as_json(out: Outcome) -> str:
+    return msgspec.json.format(msgspec.json.encode(out)).decode() + "\n"
+
+
+def gold_less_minted(before: dict[str, Any], after: dict[str, Any]) -> tuple[int, int]:
+    """All wallets before, and after without what was minted or burned in between: trades alone change nothing."""
+    minted = int(after["minted"]) - int(before["minted"])
+    burned = int(after["burned"]) - int(before["burned"])
+    return int(before["wallets"]), int(after["wallets"]) - minted + burned
+
+
+def _same(name: str, value: int, expected: int) -> Check:
+    return Check(name, f"{value}", f"{expected}", value == expected > 0)
+
+
+def _moved(out: Outcome) -> bool:
+    return 0 < out.move_ms.p99 < MOVE_P99_MS and out.updates_per_s > 0
