@@ -20,7 +20,7 @@ from mesh.protocol.envelope import Hop
 
 BAR_CELLS = 44
 BAR_CELLS_MIN = 12
-BESIDE_CELLS = 58  # of a terminal's width, for the words and numbers in front of a bar
+BESIDE_CELLS = 68  # of a terminal's width, for the words and numbers in front of a bar
 OWN, WAIT, WAY = "█", "░", "·"
 
 KNOWN_MODULES = (client, cluster, control, journal, play, social)

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from mesh.protocol.catalogue import number_of
-from mesh.protocol.cluster import Attach, Authenticate, FindAccount, LoadStatus
+from mesh.protocol.cluster import Attach, Authenticate, CreateAccount, FindAccount, LoadStatus
 from mesh.protocol.control import Trace
 from mesh.protocol.envelope import Hop
 from tools.waterfall import OWN, WAIT, WAY, bar, bar_cells, begun_at, by_node, lay_out, render
@@ -70,11 +70,13 @@ def test_the_picture_names_steps_messages_and_nodes() -> None:
 
 def test_on_a_narrow_terminal_the_bars_give_way_and_not_the_words() -> None:
     page = io.StringIO()
-    Console(file=page, width=80).print(render(Trace(255, "anna", "login", 0, hops()), bar_cells(80)))
+    deepest = Hop(3, 0, number_of(CreateAccount), LOGIN, "eu.one.center.12", 2500, 2550, 252_600, 252_700)
+    trace = Trace(255, "anna", "login", 0, [*hops(), deepest])
+    Console(file=page, width=80).print(render(trace, bar_cells(80)))
     text = page.getvalue()
     assert "…" not in text
     assert max(len(line) for line in text.splitlines()) <= 80
-    for word in ("Authenticate", "FindAccount", "login.1", "total ms", "waiting"):
+    for word in ("Authenticate", "CreateAccount", "login.1", "250.20", "total ms", "waiting"):
         assert word in text
     assert bar_cells(200) == bar_cells(120) == 44
 
