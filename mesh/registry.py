@@ -113,7 +113,7 @@ class Registry:
 
     def link_up(self, link: Link) -> None:
         self._changed.set()
-        if link.role == "center":
+        if link.role == "center" and self.registered.is_set():  # before that, somebody waits for this link to register
             self._register_again.set()
         member = self.membership.members.get(link.peer)
         self._node.dispatch.guard(self._node.peer_up, member or _stranger(link))

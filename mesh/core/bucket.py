@@ -2,26 +2,27 @@
 
 
 class Bucket:
-    """Pure: the time is an argument. The rate and size are given with each call, so that a bucket is two numbers."""
+    """`rate` tokens a second, at most `burst` at once; full when it is made. Pure: the time is an argument."""
 
-    __slots__ = ("_at", "_used")
+    __slots__ = ("_at", "_level", "burst", "rate")
 
-    def __init__(self, now: float) -> None:
-        self._used = 0.0
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self.rate, self.burst = rate, burst
+        self._level = float(burst)
         self._at = now
 
-    def used(self, now: float, per_s: float) -> float:
-        """How many tokens are missing by now; 0 is a full bucket."""
-        return max(0.0, self._used - (now - self._at) * per_s)
+    def take(self, now: float, count: int = 1) -> int:
+        """Up to `count` whole tokens; 0 when the bucket is empty."""
+        taken = min(count, self.holds(now))
+        self._level -= taken
+        return taken
 
-    def take(self, now: float, per_s: float, burst: float) -> bool:
-        """One token, if there is one."""
-        used = self.used(now, per_s)
-        if used + 1.0 > burst:
-            return False
-        self._used, self._at = used + 1.0, now
-        return True
+    def holds(self, now: float) -> int:
+        """How many whole tokens could be taken."""
+        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
+        self._at = now
+        return int(self._level)
 
-    def give_back(self, now: float, per_s: float) -> None:
-        """The token that was taken is not to count."""
-        self._used, self._at = max(0.0, self.used(now, per_s) - 1.0), now
+    def give_back(self) -> None:
+        """A token that was taken is not to count."""
+        self._level = min(self.burst, self._level + 1.0)

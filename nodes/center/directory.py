@@ -16,7 +16,7 @@ that a late "dropped" never ends a session that was just resumed.
 import math
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from mesh.core.bucket import Bucket
@@ -45,7 +45,7 @@ class Presence:
     line: int = 0
     nonce: int | None = None  # what the next resume must name; None: any, for what an earlier center handed out
     deadline: float = WITHOUT_END  # when something must be done about a linkdead or leaving one
-    shouts: Bucket = field(default_factory=lambda: Bucket(0.0))
+    shouts: Bucket | None = None  # made with the first one: most never shout
     asking: int = 0  # social requests under way
 
     @property

@@ -72,14 +72,16 @@ class ClientSocial:
         self.broadcast = Broadcast(node)
         self._node, self._told, self._directory = node, told, directory
         self._courier, self._arrivals = courier, arrivals
-        self._zone_shouts = Bucket(node.clock.now())
+        self._zone_shouts = Bucket(told.zone_shouts_per_s, told.zone_shouts_burst, node.clock.now())
 
     @on(Shout)
     def on_shout(self, said: Shout, who: Presence) -> None:
         now, told = self._node.clock.now(), self._told
-        if not who.shouts.take(now, told.shouts_per_s, told.shouts_burst):
+        if who.shouts is None:
+            who.shouts = Bucket(told.shouts_per_s, told.shouts_burst, now)
+        if not who.shouts.take(now):
             raise RefusedError(Code.TOO_MANY, "you are shouting too often")
-        if not self._zone_shouts.take(now, told.zone_shouts_per_s, told.zone_shouts_burst):
+        if not self._zone_shouts.take(now):
             raise RefusedError(Code.TOO_MANY, "too many are shouting")
         self.counts.shouts += 1
         self._node.step(SHOUT_STEP)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import mesh.protocol.social  # noqa: F401 - enters what clients say to the center into the catalogue
 from mesh.clock import Clock
+from mesh.core.bucket import Bucket
 from mesh.errors import Code, RemoteProtocolError
 from mesh.front import Connection
 from mesh.protocol.catalogue import CATALOGUE, decoder, number_in
@@ -17,7 +18,7 @@ from mesh.protocol.client import Login, Logout, Ping
 from mesh.protocol.codec import decoder_for
 from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, CLIENT_SOCIAL, MOVE_SIZE, PLAY_HEAD
 from nodes.gate.forward import Forward
-from nodes.gate.limits import CREDIT, Bucket, Offences
+from nodes.gate.limits import CREDIT, Offences
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
 

@@ -10,25 +10,6 @@ CREDIT = 10
 """Moves that a client may make before the clock is looked at again: the bucket is emptied in portions."""
 
 
-class Bucket:
-    """A token bucket: `rate` tokens a second, at most `burst` at once."""
-
-    __slots__ = ("_at", "_level", "burst", "rate")
-
-    def __init__(self, rate: float, burst: int, now: float) -> None:
-        self.rate, self.burst = rate, burst
-        self._level = float(burst)
-        self._at = now
-
-    def take(self, now: float, count: int = 1) -> int:
-        """Up to `count` whole tokens; 0 when the bucket is empty."""
-        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
-        self._at = now
-        taken = min(count, int(self._level))
-        self._level -= taken
-        return taken
-
-
 class Offences:
     """What one client did wrong lately. Made with the first offence: most clients never have one."""
 

@@ -8,9 +8,10 @@ whatever the older one does afterwards cannot remove the newer.
 from collections.abc import Iterator
 from enum import StrEnum
 
+from mesh.core.bucket import Bucket
 from mesh.errors import LocalProtocolError
 from mesh.front import Connection
-from nodes.gate.limits import Bucket, Offences
+from nodes.gate.limits import Offences
 
 
 class State(StrEnum):

@@ -28,28 +28,30 @@ class Failures:
 
     def begin(self, account: str, address: str, now: float) -> bool:
         """May this guess be checked? Charges the account."""
-        told = self._settings
         known = self._buckets.get(("address", address)) if address else None
-        if known is not None and known.used(now, told.address_failures_per_s) + 1 > told.address_failures_max:
+        if known is not None and not known.holds(now):
             return False
-        return self._bucket("account", account, now).take(now, told.account_failures_per_s, told.account_failures_max)
+        return self._account(account, now).take(now) > 0
 
     def right(self, account: str, now: float) -> None:
         """The guess was right: it does not count."""
-        self._bucket("account", account, now).give_back(now, self._settings.account_failures_per_s)
+        self._account(account, now).give_back()
 
     def wrong(self, address: str, now: float) -> None:
         """The guess was wrong: the address is charged, too. "" is none: nobody is charged."""
-        told = self._settings
-        if not address:
-            return
-        self._bucket("address", address, now).take(now, told.address_failures_per_s, told.address_failures_max)
+        if address:
+            told = self._settings
+            self._bucket("address", address, told.address_failures_per_s, told.address_failures_max, now).take(now)
 
-    def _bucket(self, kind: str, name: str, now: float) -> Bucket:
+    def _account(self, name: str, now: float) -> Bucket:
+        told = self._settings
+        return self._bucket("account", name, told.account_failures_per_s, told.account_failures_max, now)
+
+    def _bucket(self, kind: str, name: str, per_s: float, burst: int, now: float) -> Bucket:
         key = (kind, name.lower())
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = Bucket(now)
+            bucket = self._buckets[key] = Bucket(per_s, burst, now)
             if len(self._buckets) > self._settings.failures_kept_max:
                 self._buckets.popitem(last=False)
         else:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from mesh.core.bucket import Bucket
 from mesh.errors import Code, RefusedError
 from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import HostedAt, Status
 from mesh.protocol.play import Advanced, Character, Corrected, Died, Entered, EntityState, Hit, Respawned, Said
 from nodes.scene import combat, movement
-from nodes.scene.chat import Bucket
 from nodes.scene.frames import GateFrames, lay_out
 from nodes.scene.interest import Interest, Pairs
 from nodes.scene.loot import LOOT_RANGE_M, Corpse, Corpses

@@ -7,13 +7,13 @@ the DC is carried out beside, and told when it is on disk. A handler takes (line
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from mesh.core.bucket import Bucket
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.handlers import Handlers, on
 from mesh.protocol import play
 from mesh.protocol.catalogue import number_in, number_of
 from mesh.protocol.codec import decoder_for
 from mesh.protocol.records import GoldMove, ItemMove
-from nodes.scene.chat import Bucket
 from nodes.scene.ledger import Ledger
 from nodes.scene.line import Line, Record
 from nodes.scene.loot import Corpse

@@ -9,10 +9,10 @@ the oldest go, and a client that resumes after that has missed them; counted).
 from collections import deque
 from collections.abc import Iterator
 
+from mesh.core.bucket import Bucket
 from mesh.protocol.cluster import Friendship, account_of
 from mesh.protocol.lanes import PieceClass, PieceLane, piece
 from mesh.protocol.play import Item
-from nodes.scene.chat import Bucket
 
 RING_MAX = 256
 RING_S = 60.0

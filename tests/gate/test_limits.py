@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.core.bucket import Bucket
 from nodes.gate.delivery import FRAME_BYTES_AIM, portions, rows_of
 from nodes.gate.forward import u32
-from nodes.gate.limits import Addresses, Bucket, Offences, is_loopback
+from nodes.gate.limits import Addresses, Offences, is_loopback
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate():

@@ -70,8 +70,8 @@ def test_the_table_is_bounded_and_forgets_what_was_untouched_for_longest() -> No
 
 @given(st.lists(st.floats(0, 5), max_size=60), st.floats(0.1, 10), st.integers(1, 10))
 def test_a_bucket_never_gives_more_than_its_size_and_rate(waits: list[float], per_s: float, burst: int) -> None:
-    bucket, now, given_out = Bucket(0.0), 0.0, 0
+    bucket, now, given_out = Bucket(per_s, burst, 0.0), 0.0, 0
     for wait in waits:
         now += wait
-        given_out += bucket.take(now, per_s, burst)
+        given_out += bucket.take(now)
     assert given_out <= burst + now * per_s + 1e-6

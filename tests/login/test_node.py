@@ -41,6 +41,7 @@ from mesh.testing import Cluster, run
 from mesh.topology import Topology, load
 from nodes.login.node import LoginNode
 from nodes.login.settings import LoginSettings
+from tests.conftest import ZONE
 
 
 class Dc(Node):
@@ -156,28 +157,15 @@ class Gate(Node):
         return await self.ask("eu.one.login.1", Authenticate(method, account, secret, 5, address))
 
 
-ZONE = """
-[cluster]
-name = "test"
-region = "eu"
-zone = "one"
-[[process]]
-nodes = ["center.1"]
-[[process]]
-nodes = ["dc.1"]
-[[process]]
-nodes = ["log.1"]
-[[process]]
-nodes = ["login.1"]
-[[process]]
-nodes = ["scene.1"]
-[[process]]
-nodes = ["gate.1"]
+FEW_GUESSES = (
+    ZONE
+    + """
 [settings.login]
 argon_memory_kib = 8
 argon_passes = 1
 account_failures_max = 4
 """
+)
 
 Story = Callable[[Gate, Dc, Center, LoginNode, Cluster], Awaitable[None]]
 
@@ -188,7 +176,7 @@ def told(tmp_path: Path) -> Callable[[Story], None]:
 
     def tell(story: Story) -> None:
         file = tmp_path / "zone.toml"
-        file.write_text(ZONE)
+        file.write_text(FEW_GUESSES)
         topology: Topology = load(file, runtime=tmp_path / "run")
 
         async def whole() -> None:

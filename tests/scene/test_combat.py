@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from mesh.core.bucket import Bucket
 from mesh.errors import RefusedError
 from nodes.scene import combat
-from nodes.scene.chat import Bucket
 from nodes.scene.loot import EXCLUSIVE_S, Corpses
 from nodes.scene.world import Kind, World
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.core.bucket import Bucket
 from mesh.protocol.lanes import PIECE_HEAD, PIECE_SIZE
-from nodes.scene.chat import Bucket
 from nodes.scene.sessions import RING_MAX, RING_S, Session, Sessions
 
 

@@ -12,6 +12,7 @@ from mesh.operator import Operator
 from mesh.protocol.catalogue import Message
 from mesh.topology import Topology
 from tools.ctl.exits import CommandError, Exit
+from tools.ctl.output import say
 
 ANSWER_S = 5.0
 M = TypeVar("M", bound=Message)
@@ -30,6 +31,21 @@ async def gather(
                 return error
 
         return dict(zip(nodes, await asyncio.gather(*(one(node) for node in nodes)), strict=True))
+
+
+async def gather_good(
+    topology: Topology, nodes: Sequence[str], question: Message, kind: type[M], timeout_s: float, missing: str = ""
+) -> list[M]:
+    """The answers that came. A node that did not answer is said, with what is `missing` by that; its error is raised
+    when nobody answered."""
+    answers = await gather(topology, nodes, question, kind, timeout_s)
+    good = [answer for answer in answers.values() if isinstance(answer, kind)]
+    for node, answer in answers.items():
+        if isinstance(answer, MeshError):
+            say(f"mesh: {node} did not answer{missing}: {answer}")
+            if not good:
+                raise answer
+    return good
 
 
 async def first(topology: Topology, role: str, question: Message, kind: type[M], timeout_s: float = ANSWER_S) -> M:

@@ -7,11 +7,10 @@ import msgspec
 import rich_click as click
 
 from mesh.clock import SystemClock
-from mesh.errors import MeshError
 from mesh.protocol.journal import Event, Events, QueryEvents
 from mesh.topology import Topology
 from tools.ctl import clusters
-from tools.ctl.asking import gather
+from tools.ctl.asking import gather_good
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, json_option
@@ -70,13 +69,7 @@ async def _ask(topology: Topology, question: QueryEvents) -> tuple[list[Event], 
     nodes = [node.name for node in topology.of_role("log")]
     if not nodes:
         raise CommandError(f"{topology.file.name} has no log node", Exit.NOT_FOUND)
-    answers = await gather(topology, nodes, question, Events, ANSWER_S)
-    good = [answer for answer in answers.values() if isinstance(answer, Events)]
-    for node, answer in answers.items():
-        if isinstance(answer, MeshError):
-            say(f"mesh: {node} did not answer, its events are missing: {answer}")
-            if not good:
-                raise answer
+    good = await gather_good(topology, nodes, question, Events, ANSWER_S, ", its events are missing")
     return newest([answer.events for answer in good], question.limit, any(answer.more for answer in good))
 
 

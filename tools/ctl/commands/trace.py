@@ -5,12 +5,11 @@ from typing import Any
 
 import rich_click as click
 
-from mesh.errors import MeshError
 from mesh.protocol.control import ListTraces, Trace, Traces
 from mesh.topology import Topology
 from mesh.trace import duration_us
 from tools.ctl import clusters
-from tools.ctl.asking import gather
+from tools.ctl.asking import gather_good
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.options import Environment, cluster_option, json_option
 from tools.ctl.output import console, emit_json, say
@@ -63,13 +62,7 @@ async def find_traces(topology: Topology, kind: str, subject: str, order: str, l
     """From all gates, in the order asked for."""
     gates = [node.name for node in topology.of_role("gate")]
     question = ListTraces(kind, subject, "slowest" if order == "slowest" else "latest", limit)
-    answers = await gather(topology, gates, question, Traces, ANSWER_S)
-    good = [answer for answer in answers.values() if isinstance(answer, Traces)]
-    for gate, answer in answers.items():
-        if isinstance(answer, MeshError):
-            say(f"mesh: {gate} did not answer: {answer}")
-            if not good:
-                raise answer
+    good = await gather_good(topology, gates, question, Traces, ANSWER_S)
     every = [one for answer in good for one in answer.traces]
     every.sort(key=duration_us if order == "slowest" else lambda one: one.started_wall_ms, reverse=True)
     return every[:limit]
