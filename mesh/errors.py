@@ -18,6 +18,7 @@ class Code(StrEnum):
     BANNED = "banned"  # the text says until when and why
     RESUME_GONE = "resume_gone"  # the token was used, is too old, or the session has ended
     TAKEN_OVER = "taken_over"  # the account logged in from somewhere else
+    KICKED = "kicked"  # an operator ended the session; the text says why
     SLOW_READER = "slow_reader"  # did not read what was sent
     IDLE = "idle"  # said nothing for too long
     ZONE_FULL = "zone_full"  # the queue has no place left

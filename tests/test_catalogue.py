@@ -11,9 +11,11 @@ import mesh.protocol.client
 import mesh.protocol.cluster
 import mesh.protocol.control
 import mesh.protocol.journal
+import mesh.protocol.placement
 import mesh.protocol.play
 import mesh.protocol.records
 import mesh.protocol.social
+import mesh.protocol.zones
 from mesh.errors import RemoteProtocolError
 from mesh.handlers import Handlers
 from mesh.protocol.catalogue import CATALOGUE, Declaration, Message, decoder, encode, number_in, number_of
@@ -26,7 +28,9 @@ RANGES = {
     "mesh.protocol.control": range(1, 80),
     "mesh.protocol.journal": range(80, 100),
     "mesh.protocol.cluster": range(100, 150),
-    "mesh.protocol.records": range(150, 300),
+    "mesh.protocol.records": range(150, 200),
+    "mesh.protocol.placement": range(200, 250),
+    "mesh.protocol.zones": range(250, 300),
     "mesh.protocol.client": range(300, 340),
     "mesh.protocol.social": range(340, 400),
     "mesh.protocol.play": range(400, 500),
@@ -64,6 +68,8 @@ def _example(info: Any) -> Any:
         return [_example(info.item_type)]
     if isinstance(info, i.TupleType):
         return tuple(_example(t) for t in info.item_types)
+    if isinstance(info, i.UnionType):
+        return _example(next(one for one in info.types if not isinstance(one, i.NoneType)))
     if isinstance(info, i.DictType):
         return {_example(info.key_type): _example(info.value_type)}
     return {

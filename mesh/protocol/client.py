@@ -76,3 +76,36 @@ class Goodbye(Message, frozen=True, tag=307):
 
     code: Label
     text: Text = ""
+
+
+@message("gate -> client", answers=("TransferHeard",))
+class TransferBegun(Message, frozen=True, tag=308):
+    """Your character is on its way to another line, map or scene. Say TransferHeard with this number, and nothing more
+    to the scene until `Entered` comes: what the gate hears before TransferHeard it throws away."""
+
+    number: U32
+
+
+@message("client -> gate")
+class TransferHeard(Message, frozen=True, tag=309):
+    """From here on I speak to the new place."""
+
+    number: U32
+
+
+@message("gate -> client")
+class MoveGate(Message, frozen=True, tag=310):
+    """This gate wants to be empty: connect to that one and resume there. This connection goes on until you have."""
+
+    url: str
+
+
+@message("gate -> client")
+class MoveZone(Message, frozen=True, tag=311):
+    """Your character is saved and out of this zone. Log in at one of these gates with this ticket, within
+    `valid_s`; this connection ends now."""
+
+    zone: str
+    gates: list[str]
+    ticket: str
+    valid_s: float

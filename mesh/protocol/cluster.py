@@ -1,55 +1,12 @@
-"""What the nodes of a zone say to each other about players. Never seen by a client.
+"""What the nodes of a zone say to each other about players. Never seen by a client."""
 
-A session is a number that is never used twice: the account in the high bits, a counter of its logins (the session's
-epoch, a row in the DC) in the low 24. Of two sessions of one account the greater one is the newer, which is what
-fencing compares.
-"""
-
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.play import Item
-from mesh.protocol.types import I64, U8, U16, U32, U63, Chat, Gold, Label, LoginMethod, Name, Secret, Text
-
-EPOCH_BITS = 24
-
-
-def session_of(account: int, epoch: int) -> int:
-    """The session number of the `epoch`-th login of an account."""
-    return account << EPOCH_BITS | epoch
-
-
-def account_of(session: int) -> int:
-    """Whose session this is. Every account has one character, with the same number."""
-    return session >> EPOCH_BITS
-
-
-class Friendship(msgspec.Struct, frozen=True, array_like=True):
-    account: U63
-    name: str
-    state: Literal["friend", "asked", "asking"]
-
-
-class Status(msgspec.Struct, frozen=True, array_like=True):
-    """A character as the DC keeps it: what step 5 loads."""
-
-    account: U63
-    name: str
-    level: U16
-    xp: U32
-    hp: U16
-    attributes: dict[str, int]
-    map: str  # "" for a character that was never in the world
-    x: float  # metres
-    y: float
-    heading: U8
-    region: str
-    gold: Gold
-    items: list[Item]
-    friends: list[Friendship]
-
+from mesh.protocol.sessions import Carried, PartyAt, Placement, Spot, Status
+from mesh.protocol.types import I64, U8, U16, U32, U63, Chat, Label, LoginMethod, Name, Secret, Text
 
 # --- steps 2 to 7: getting in ---
 
@@ -63,14 +20,6 @@ class Authenticate(Message, frozen=True, tag=100):
     secret: Secret
     connection: U63  # the gate's number for the connection
     address: Label  # of the client
-
-
-class Placement(msgspec.Struct, frozen=True, array_like=True):
-    """Where a session plays."""
-
-    scene: str  # node name
-    map: str
-    line: U16
 
 
 @message("login -> gate")
@@ -110,6 +59,8 @@ class Account(Message, frozen=True, tag=104):
     password_hash: str  # argon2id; "" for one that only tickets open
     banned_until_s: I64 = 0  # wall clock; -1 for ever
     ban_reason: str = ""
+    priority: U8 = 0  # in the login queue: the higher one is let in first
+    session: U63 = 0  # answering SetBan: its account's last one, which nobody plays; this and all older ones are over
 
 
 @message("login -> dc", answers=("Account",))
@@ -144,6 +95,7 @@ class Online(Message, frozen=True, tag=108):
     status: Status
     gate: str
     connection: U63
+    priority: U8 = 0  # of the account, for the queue
 
 
 @message("login -> center", answers=("Placed",))
@@ -174,6 +126,10 @@ class Enter(Message, frozen=True, tag=111):
     session: U63
     status: Status
     line: U16 = 0  # 0: any
+    carried: Carried | None = None  # of a session that comes from another line
+    spot: Spot | None = None  # where to put it; None: where its status says, or at a spawn point
+    party: PartyAt | None = None
+    map: Label = ""  # "": that of its status; on another one it starts at `spot`, or at a spawn point
 
 
 @message("scene -> center")
@@ -287,11 +243,12 @@ class Kick(Message, frozen=True, tag=128):
 
 @message("login -> center", answers=("Done",))
 class KickAccount(Message, frozen=True, tag=129):
-    """An account was banned: end what it has open."""
+    """An account was banned: end what it has open, and what is still on its way in."""
 
     account: U63
     code: Label
     text: Text = ""
+    session: U63 = 0  # this and all older ones are over; 0: all that are known
 
 
 @message("gate -> center")
@@ -313,9 +270,10 @@ class ToClients(Message, frozen=True, tag=131):
 
 @message("center => gate")
 class Announce(Message, frozen=True, tag=132):
-    """Step 8: an encoded message for every client that is attached."""
+    """Step 8: an encoded message for every client that is attached, except these sessions (they block the speaker)."""
 
     body: bytes
+    without: list[U63] = []
 
 
 @message("ctl -> center", answers=("Done",))
@@ -333,6 +291,8 @@ class SessionAt(msgspec.Struct, frozen=True, array_like=True):
     connection: U63
     character: str
     scene: str
+    map: str = ""  # with scene and line: where its connection is attached, or is being attached
+    line: U16 = 0
 
 
 @message("center -> gate", answers=("Sessions",))
@@ -354,15 +314,32 @@ class HostedAt(msgspec.Struct, frozen=True, array_like=True):
     status: Status
     map: str
     line: U16
+    departed: bool = False  # it gave the character away and has not heard yet that it arrived (`TakeBack`)
+    party: PartyAt | None = None
+    attached: bool = True  # a gate has its connection; without one it has to be attached again
 
 
-@message("center -> scene", answers=("HostedList",))
+class LineAt(msgspec.Struct, frozen=True, array_like=True):
+    """One line that a scene carries."""
+
+    map: str
+    number: U16
+    players: U32
+    players_soft: U32  # from here on others are preferred
+    players_max: U32  # more are refused
+    fixed: bool  # named by the topology: it stays when it is empty
+
+
+@message("any -> scene", answers=("HostedList",))
 class ListHosted(Message, frozen=True, tag=136):
-    """Whom do you have?"""
+    """Whom do you have? A center that starts anew wants to know, and whoever checks that nobody is there twice."""
 
 
-@message("scene -> center")
+@message("scene -> any")
 class HostedList(Message, frozen=True, tag=137):
-    """All characters in the world here."""
+    """All characters in the world here, and where they can be."""
 
     hosted: list[HostedAt]
+    lines: list[LineAt] = []
+    maps: list[str] = []  # of which further lines may be opened here
+    lines_max: U16 = 0  # in all

@@ -178,3 +178,17 @@ class Traces(Message, frozen=True, tag=23):
     """Whole traces, in the order that was asked for."""
 
     traces: list[Trace]
+
+
+@message("ctl -> any", answers=("Drained",))
+class Drain(Message, frozen=True, tag=24):
+    """Hand over what you have and take nothing new: to be stopped, or kept empty. Asked again, it goes on."""
+
+
+@message("any -> ctl")
+class Drained(Message, frozen=True, tag=25):
+    """How far it came: clients of a gate, players of a scene, requests of a login, events of a log."""
+
+    moved: int
+    left: int  # 0: the node is empty
+    text: str = ""  # why something is left

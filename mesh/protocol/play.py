@@ -50,6 +50,15 @@ class Character(msgspec.Struct, frozen=True, array_like=True):
     items: list[Item]
 
 
+class Portal(msgspec.Struct, frozen=True, array_like=True):
+    """Whoever walks into this circle goes to another map."""
+
+    x: U16
+    y: U16
+    radius_m: float
+    map: str  # where it leads
+
+
 @message("scene -> client", step=7)
 class Entered(Message, frozen=True, tag=400):
     """You are in the world, here; forget what was in view before. More `Appeared` follow when the view does not fit."""
@@ -68,6 +77,7 @@ class Entered(Message, frozen=True, tag=400):
     view: list[EntityState]  # the others
     processed: U32  # the highest play sequence that was carried out: send again what is above it
     resumed: bool = False  # numbers go on where they were; else they start at 1
+    portals: list[Portal] = []  # of this map
 
 
 @message("scene -> client")
@@ -91,6 +101,15 @@ class Corrected(Message, frozen=True, tag=403):
     x: U16
     y: U16
     stamp: U16  # of the move that was refused
+
+
+@message("scene -> client")
+class TransferDenied(Message, frozen=True, tag=413):
+    """The portal did not open: you stay. Step out of it and in again to try again."""
+
+    map: str  # where it leads
+    code: Label
+    text: Text = ""
 
 
 @message("client -> scene")
@@ -130,7 +149,8 @@ class Respawned(Message, frozen=True, tag=407):
 
 @message("client -> scene")
 class Loot(Message, frozen=True, tag=408):
-    """Take what that corpse has. The killer alone may for the first 30 s. Answered by Looted or PlayDenied."""
+    """Take what that corpse has. The killer alone, and its party when that shares its loot, may for the first 30 s.
+    Answered by Looted or PlayDenied."""
 
     corpse: U32  # its id: not that of the npc
 
@@ -140,8 +160,8 @@ class Looted(Message, frozen=True, tag=409):
     """Yours, durably: it was on disk before this was sent."""
 
     corpse: U32
-    gold: Gold  # what it had
-    items: list[Item]  # what it had: they are added to yours
+    gold: Gold  # what it had; in a party that shares: your part of it
+    items: list[Item]  # the same: they are added to yours
     wallet: Gold  # all that you have now
 
 
@@ -168,6 +188,16 @@ class Said(Message, frozen=True, tag=412):
     speaker: U32  # its id
     name: str
     text: str
+
+
+@message("scene -> client")
+class LootShared(Message, frozen=True, tag=414):
+    """A member of your party looted, and this is your share, durably."""
+
+    by: str  # the member's name
+    gold: Gold
+    items: list[Item]
+    wallet: Gold  # all that you have now
 
 
 @message("client -> scene")

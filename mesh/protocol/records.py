@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.cluster import Friendship
 from mesh.protocol.play import Item
-from mesh.protocol.types import I64, U16, U63, Gold, Label, Name, Secret, Text
+from mesh.protocol.sessions import Friendship
+from mesh.protocol.types import I64, U8, U16, U63, Gold, Label, Name, Secret, Text
 
 
 @message("scene -> dc", step=9, answers=("Done",))
@@ -68,9 +68,10 @@ class Operated(Message, frozen=True, tag=152):
 
 @message("center -> dc", answers=("FriendshipChanged",))
 class ChangeFriendship(Message, frozen=True, tag=153):
-    """Class D. ask: a asks b; accept: a says yes to b; remove: a ends it with b, at whatever stage."""
+    """Class D. ask: a asks b; accept: a says yes to b; remove: a ends it with b, at whatever stage; block: a wants to
+    hear nothing of b any more (which ends a friendship); unblock: a does again."""
 
-    kind: Literal["ask", "accept", "remove"]
+    kind: Literal["ask", "accept", "remove", "block", "unblock"]
     account: U63
     other: Name
 
@@ -95,6 +96,14 @@ class SetBan(Message, frozen=True, tag=155):
     reason: Text = ""
 
 
+@message("login -> dc", answers=("Account",))
+class SetPriority(Message, frozen=True, tag=156):
+    """Class D. Which place the account gets in the login queue: the higher one is let in first."""
+
+    name: Name
+    priority: U8
+
+
 # --- operators ---
 
 
@@ -113,6 +122,14 @@ class BanAccount(Message, frozen=True, tag=161):
     name: Name
     until_s: I64
     reason: Text = ""
+
+
+@message("ctl -> login", answers=("Account",))
+class PrioritiseAccount(Message, frozen=True, tag=166):
+    """`mesh account vip`."""
+
+    name: Name
+    priority: U8
 
 
 @message("ctl -> dc", answers=("Records",))
