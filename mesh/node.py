@@ -11,8 +11,7 @@ A role is a subclass with ROLE, SETTINGS and handlers. The order of a life:
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar
 
 import msgspec
@@ -22,7 +21,7 @@ from mesh.core.links import Link
 from mesh.core.publications import Publications, split
 from mesh.counting import count
 from mesh.dispatch import Caller, Dispatch
-from mesh.errors import MeshError, PeerLost, StorageError
+from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
 from mesh.handlers import on, on_batch, on_published
 from mesh.journal import Journal
 from mesh.metrics import Metrics
@@ -30,22 +29,23 @@ from mesh.protocol.catalogue import Message, encode
 from mesh.protocol.control import (
     Describe,
     Description,
+    Drain,
+    Drained,
     ListTraces,
     Load,
     Member,
     MemberChanged,
     Pulse,
     State,
-    Trace,
 )
 from mesh.protocol.control import Traces as TracesAnswer
-from mesh.protocol.envelope import Envelope, Hop, Lane
+from mesh.protocol.envelope import Envelope, Lane
 from mesh.registry import Registry
 from mesh.seat import Seat
 from mesh.settings import settings_of
 from mesh.switchboard import Switchboard
-from mesh.topology import NEEDS
-from mesh.trace import CURRENT, TraceContext, Traces, deeper
+from mesh.topology import NEEDS, SINGLE
+from mesh.trace import Tracer, Traces
 from mesh.transport.base import Blob
 
 __all__ = ["Caller", "Node", "on", "on_batch", "on_published", "settings_of"]
@@ -55,7 +55,6 @@ FLUSH_S = 0.5  # and the last events after it
 ANNOUNCE_S = 0.3  # the center may have gone before
 PULSE_S = 0.5
 END_S = 1.0  # for cancelled tasks to end
-SUBJECT_MAX = 64  # characters of whom a trace is about
 
 
 class Node:
@@ -74,6 +73,8 @@ class Node:
         self.started_at = self.clock.now()
         self.metrics = Metrics(seat.spec.short, self.ROLE)
         self.traces = Traces()
+        tracer = Tracer(self.name, self.clock, self.random, self.traces)
+        self.timed, self.tracing = tracer.timed, tracer.tracing
         self.publications = Publications()
         self.switchboard = Switchboard(self, self.name, self.ROLE, self.incarnation, seat.network, self.clock)
         self.registry = Registry(self)
@@ -82,7 +83,7 @@ class Node:
         self.ready = asyncio.Event()
         self.failure: MeshError | None = None  # why it cannot serve, when it cannot; `failed` is set then
         self.failed = asyncio.Event()
-        self._opened = False
+        self._opened = self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self.dispatch = Dispatch(self.name, self.clock, self.log, self.switchboard, self.spawn)
         self.serve_parts(self)
@@ -98,6 +99,10 @@ class Node:
 
     async def drain(self) -> None:
         """The node was asked to stop."""
+
+    async def hand_over(self) -> Drained:
+        """The node was asked to become empty: it is Draining already, and nobody gives it anything new."""
+        return Drained(0, 0)
 
     async def close(self) -> None:
         """The last thing."""
@@ -187,33 +192,6 @@ class Node:
         """One of the nine steps happened here."""
         self.dispatch.steps[number] += count
 
-    @contextmanager
-    def timed(self, step: int, target: str) -> Iterator[None]:
-        """Something that is no message of the mesh but belongs into the trace, such as a query of a database."""
-        began = round(self.clock.now() * 1e6)
-        try:
-            yield
-        finally:
-            context = CURRENT.get()
-            if context is not None:
-                ended = round(self.clock.now() * 1e6)
-                context.add(Hop(0, step, 0, self.name, target, began, began, ended, ended), [])
-
-    @contextmanager
-    def tracing(self, kind: str, subject: str, step: int = 0, source: str = "client") -> Iterator[TraceContext]:
-        """Trace what is asked inside. The trace is kept when the block ends; set `.subject` to rename it."""
-        context = TraceContext(self.random.getrandbits(62) | 1, subject)
-        token = CURRENT.set(context)
-        started, wall = self.clock.now(), self.clock.wall()
-        try:
-            yield context
-        finally:
-            CURRENT.reset(token)
-            began, ended = round(started * 1e6), round(self.clock.now() * 1e6)
-            root = Hop(0, step, 0, source, self.name, began, began, ended, ended)
-            hops = [root, *(deeper(hop) for hop in context.hops)]
-            self.traces.add(Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops))
-
     # --- life ---
 
     async def start(self) -> None:
@@ -223,10 +201,11 @@ class Node:
         for address in self.registry.addresses():
             self.switchboard.endpoint.bind(address)
         if self.ROLE == "center":
-            self.switchboard.endpoint.bind_publisher(self.topology.publisher)
+            self.switchboard.endpoint.bind_publisher(self.seat.spec.publisher)
             self.every(PULSE_S, self._pulse)
         else:
-            self.switchboard.endpoint.subscribe(self.topology.publisher, self.topology.center.name)
+            center = self.topology.center_of(self.seat.spec.zone)
+            self.switchboard.endpoint.subscribe(center.publisher, center.name)
         self.spawn(self.switchboard.tend())
         self.spawn(self.journal.run())
         self.registry.begin()
@@ -234,10 +213,12 @@ class Node:
 
     async def stop(self) -> None:
         """Drain within DRAIN_S, say goodbye, close."""
-        if self.state in ("Draining", "Shutdown"):
+        if self._stopping:
             await self.stopped.wait()
             return
-        self.state = advance(self.state, "Draining")
+        self._stopping = True
+        if self.state != "Draining":
+            self.state = advance(self.state, "Draining")
         try:
             if self._opened:
                 await self._drain()
@@ -333,8 +314,8 @@ class Node:
 
     # --- hearing: the switchboard's Host ---
 
-    def may_link(self, role: str) -> bool:
-        return self.topology.may_talk(self.ROLE, role)
+    def may_link(self, peer: str, role: str) -> bool:
+        return self.topology.may_link(self.seat.spec, peer, role)
 
     def link_up(self, link: Link) -> None:
         self.registry.link_up(link)
@@ -384,6 +365,23 @@ class Node:
             sorted(links),
             self.describe(),
         )
+
+    @on(Drain)
+    async def on_drain(self, _said: Drain, _caller: Caller) -> Drained:
+        """`mesh drain`: from now on nobody chooses this node; what it has goes to the others. It runs on, empty, until
+        it is stopped or restarted."""
+        if self.ROLE in SINGLE:
+            raise RefusedError(Code.NOT_ALLOWED, f"a zone has one {self.ROLE}: it is restarted, not drained")
+        if self.state not in ("Ready", "Draining"):
+            raise RefusedError(Code.UNAVAILABLE, f"{self.name} is {self.state}")
+        if self.state == "Ready":
+            others = [m for m in self.registry.of_role(self.ROLE) if m.state == "Ready" and m.name != self.name]
+            if not others:
+                raise RefusedError(Code.NOT_ALLOWED, f"there is no other {self.ROLE} that is Ready: start one first")
+            self.state = advance(self.state, "Draining")
+            await self.registry.announce()
+            self.log.info("draining", state=self.state)
+        return await self.hand_over()
 
     @on(ListTraces)
     def on_list_traces(self, said: ListTraces, _caller: Caller) -> TracesAnswer:

@@ -63,7 +63,7 @@ class Operator:
 
     # --- the switchboard's Host: an operator only listens to answers ---
 
-    def may_link(self, role: str) -> bool:
+    def may_link(self, peer: str, role: str) -> bool:  # noqa: ARG002 - whoever is there
         return role != "ctl"
 
     def link_up(self, link: Link) -> None:

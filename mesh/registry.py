@@ -1,6 +1,8 @@
 """A node's half of the registry: tells the center what the node is, and knows from the center who else is there.
 
-Decides from that whom to dial. The other half, which keeps the list, is the center's (`nodes/center`).
+Decides from that whom to dial. The other half, which keeps the list, is the center's (`nodes/center`). A node has one
+center, that of its zone; one that other zones use, too, is only known to theirs (`abroad.py`). The centers of a cluster
+find each other in the topology, and have one link for every two of them.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any, ClassVar, Protocol
 
+from mesh.abroad import Abroad
 from mesh.core.links import Link
 from mesh.core.membership import Membership
 from mesh.core.publications import KEPT_MAX
@@ -64,11 +67,14 @@ class Registry:
         self._listed_at = -1  # up to this publication the list of members has it all
         self._settled = True  # False while the center has just started anew and may not know everybody
         self._register_again = asyncio.Event()
+        own, *others = node.topology.centers_of(node.seat.spec)
+        self._center = own.name
+        self._abroad = Abroad(node, others)
 
     def addresses(self) -> list[str]:
         """Where this node takes links: its address, and a short way for nodes of the same process."""
         spec = self._node.seat.spec
-        shared = len(self._node.topology.processes[spec.process].nodes) > 1
+        shared = len(self._node.topology.process_of(spec).nodes) > 1
         return [spec.address, f"inproc://{spec.name}"] if shared else [spec.address]
 
     def address_of(self, member: Member) -> str:
@@ -81,11 +87,14 @@ class Registry:
         node = self._node
         if node.ROLE == "center":
             self.registered.set()
+            self._dial_centers()
             return
-        center = node.topology.center
+        center = node.topology.nodes[self._center]
         member = Member(center.name, 1, "center", center.address, "Starting")
         node.switchboard.dial(center.name, self.address_of(member))
         node.spawn(self._stay_registered())
+        self._abroad.dial()
+        node.spawn(self._abroad.stay())
 
     def of_role(self, role: str) -> list[Member]:
         return sorted((m for m in self.membership.members.values() if m.role == role), key=lambda m: m.name)
@@ -99,6 +108,7 @@ class Registry:
 
     async def announce(self, timeout_s: float = ASK_S) -> None:
         """Tell the center at once that something about this node changed."""
+        self._abroad.announce()
         if self._node.ROLE == "center":
             self._node.registry_changed()
         elif self._center not in self._node.switchboard.links.up:
@@ -109,12 +119,18 @@ class Registry:
             except MeshError:
                 self._register_again.set()
 
+    def facts_changed(self) -> None:
+        """What this node tells the others about itself is new. A renewal does not carry that: register again."""
+        self._register_again.set()
+
     # --- what the switchboard tells ---
 
     def link_up(self, link: Link) -> None:
         self._changed.set()
-        if link.role == "center" and self.registered.is_set():  # before that, somebody waits for this link to register
+        if link.peer == self._center and self.registered.is_set():  # before that, somebody waits for it to register
             self._register_again.set()
+        elif link.peer in self._abroad:
+            self._abroad.link_up(link.peer)
         member = self.membership.members.get(link.peer)
         self._node.dispatch.guard(self._node.peer_up, member or _stranger(link))
 
@@ -158,9 +174,15 @@ class Registry:
 
     # --- work ---
 
-    @property
-    def _center(self) -> str:
-        return self._node.topology.center.name
+    def _dial_centers(self) -> None:
+        """Of each two centers the one whose name comes first opens the link."""
+        node = self._node
+        for center in node.topology.of_role("center"):
+            if center.name > node.name:
+                try:
+                    node.switchboard.dial(center.name, center.address)
+                except StorageError as error:
+                    node.log.error("another zone's center cannot be dialled", peer=center.name, reason=str(error))
 
     def _dial(self, member: Member) -> None:
         node = self._node

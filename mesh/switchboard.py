@@ -363,7 +363,7 @@ class Switchboard:
     def _is_welcome(self, link: Link, message: Hello | Welcome) -> bool:
         """May whoever says this be at the other end of this link?"""
         role = message.roles[0] if message.roles else ""
-        if self._closed or not self._host.may_link(role):
+        if self._closed or not self._host.may_link(message.name, role):
             return False
         if link.dialled and message.name != link.peer:
             return False

@@ -4,14 +4,19 @@ The hops of a request come back with its answer, so the node where a trace began
 The current trace is a context variable: it follows `await` and tasks by itself.
 """
 
+import random
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
+from mesh.clock import Clock
 from mesh.protocol.control import Trace
 from mesh.protocol.envelope import HOPS_MAX, Hop
 
 LATEST_MAX = 500
 SLOWEST_MAX = 50
+SUBJECT_MAX = 64  # characters of whom a trace is about
 
 
 class TraceContext:
@@ -78,3 +83,40 @@ class Traces:
             every = list(reversed(self.latest))
         wanted = [t for t in every if (not kind or t.kind == kind) and (not subject or t.subject == subject)]
         return wanted[:limit]
+
+
+class Tracer:
+    """What a node does inside a trace, and the traces that begin at it."""
+
+    def __init__(self, node: str, clock: Clock, chance: random.Random, traces: Traces) -> None:
+        self._node, self._clock, self._chance, self._traces = node, clock, chance, traces
+
+    @contextmanager
+    def timed(self, step: int, target: str) -> Iterator[None]:
+        """Something that is no message of the mesh but belongs into the trace, such as a query of a database."""
+        began = self._now_us()
+        try:
+            yield
+        finally:
+            context = CURRENT.get()
+            if context is not None:
+                ended = self._now_us()
+                context.add(Hop(0, step, 0, self._node, target, began, began, ended, ended), [])
+
+    @contextmanager
+    def tracing(self, kind: str, subject: str, step: int = 0, source: str = "client") -> Iterator[TraceContext]:
+        """Trace what is asked inside. The trace is kept when the block ends; set `.subject` to rename it."""
+        context = TraceContext(self._chance.getrandbits(62) | 1, subject)
+        token = CURRENT.set(context)
+        began, wall = self._now_us(), self._clock.wall()
+        try:
+            yield context
+        finally:
+            CURRENT.reset(token)
+            ended = self._now_us()
+            root = Hop(0, step, 0, source, self._node, began, began, ended, ended)
+            hops = [root, *(deeper(hop) for hop in context.hops)]
+            self._traces.add(Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops))
+
+    def _now_us(self) -> int:
+        return round(self._clock.now() * 1e6)

@@ -30,6 +30,7 @@ CLASSES = {
 SETTINGS = {role: (f"nodes.{role}.settings", f"{role.capitalize()}Settings") for role in CLASSES}
 
 USAGE_EXIT = 2
+ADD = "a process of one node that runs besides those of the file; INDEX fixes its ports"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             runtime=options.runtime,
             overrides=_pairs(options.set),
             environment=os.environ,
+            added=options.add,
         )
         process = next((p for p in topology.processes if p.name == options.nodes), None)
         if process is None:
@@ -77,6 +79,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--base-port", type=int)
     parser.add_argument("--runtime", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="ROLE.KEY=VALUE")
+    parser.add_argument("--add", action="append", default=[], metavar="INDEX:NODE[@ZONE]", help=ADD)
     parser.add_argument("--parent", type=int, help="stop when this process is gone")
     return parser
 
@@ -90,6 +93,7 @@ def check(words: list[str]) -> int:
     options.add_argument("--base-port", type=int)
     options.add_argument("--runtime", type=Path)
     options.add_argument("--set", action="append", default=[])
+    options.add_argument("--add", action="append", default=[])
     options.add_argument("--json", action="store_true")
     given = options.parse_args(words)
     problems: list[str] = []
@@ -97,7 +101,12 @@ def check(words: list[str]) -> int:
     try:
         overrides = _pairs(given.set)
         topology = load(
-            given.file, base_port=given.base_port, runtime=given.runtime, overrides=overrides, environment=os.environ
+            given.file,
+            base_port=given.base_port,
+            runtime=given.runtime,
+            overrides=overrides,
+            environment=os.environ,
+            added=given.add,
         )
     except TopologyError as error:
         problems += error.problems

@@ -19,7 +19,7 @@ LAYERS = {
     "mesh/protocol": {"mesh.errors"},
     "mesh/core": {"mesh.errors", "mesh.protocol"},
     "mesh/transport": {"mesh.errors", "mesh.core", "mesh.protocol"},
-    "mesh/topology.py": {"mesh.errors"},
+    "mesh/topology": {"mesh.errors"},
     "mesh": {"mesh"},
     "nodes/__main__.py": {"mesh", "nodes"},
     "nodes/process.py": {"mesh", "nodes"},

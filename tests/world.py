@@ -83,11 +83,12 @@ class World:
     def ticket(self, account: str) -> str:
         return tickets.sign_ticket(self.key, account, self.cluster.clock.wall() + 300)
 
-    async def login(self, account: str, **how: Any) -> Player:
+    async def login(self, account: str, gate: str = "gate.1", **how: Any) -> Player:
         """A player in the world, by ticket."""
         how.setdefault("timeout_s", 10.0)
+        secret = self.ticket(account)
         return await Player.login(
-            self.url(), secret=self.ticket(account), method="ticket", dial=self.dial, clock=self.cluster.clock, **how
+            self.url(gate), secret=secret, method="ticket", dial=self.dial, clock=self.cluster.clock, **how
         )
 
     async def login_password(self, account: str, password: str) -> Player:

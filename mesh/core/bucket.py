@@ -23,6 +23,15 @@ class Bucket:
         self._at = now
         return int(self._level)
 
+    def tokens(self, now: float) -> float:
+        """What is in it, parts of tokens included: for another bucket to go on with."""
+        self.holds(now)
+        return self._level
+
+    def fill(self, tokens: float) -> None:
+        """From now on it has that many."""
+        self._level = min(float(self.burst), max(0.0, tokens))
+
     def give_back(self) -> None:
         """A token that was taken is not to count."""
         self._level = min(self.burst, self._level + 1.0)

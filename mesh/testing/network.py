@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mesh.errors import StorageError
 from mesh.transport.base import Blob, Listener
@@ -12,10 +13,15 @@ HIGH_WATER = 10_000  # messages of one link, as in the real transport
 
 
 class MemoryNetwork:
-    """Links between endpoints of one process, with the promises of `mesh.transport.base`."""
+    """Links between endpoints of one process, with the promises of `mesh.transport.base`.
+
+    `latency_s` is from and to how many seconds a message takes, drawn for each one; the order on a link stays. With
+    none, everything arrives in the next turn of the loop.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         self.rolls = random.Random(seed)
+        self.latency_s = (0.0, 0.0)
         self.places: dict[str, MemoryEndpoint] = {}  # who listens where
         self.publishers: dict[str, list[MemoryEndpoint]] = {}  # who subscribes to which address
         self.endpoints: list[MemoryEndpoint] = []
@@ -24,6 +30,14 @@ class MemoryNetwork:
         made = MemoryEndpoint(self, f"{name}#{incarnation:x}", listener)
         self.endpoints.append(made)
         return made
+
+    def later(self, function: Callable[..., None], *arguments: Any) -> None:
+        """When what was just sent arrives."""
+        loop = asyncio.get_running_loop()
+        if self.latency_s[1]:
+            loop.call_later(self.rolls.uniform(*self.latency_s), function, *arguments)
+        else:
+            loop.call_soon(function, *arguments)
 
     def kill(self, name: str) -> None:
         """As SIGKILL does: the node says nothing more, and everyone with a link to it is told. A part of what it had
@@ -65,6 +79,7 @@ class MemoryEndpoint:
         self._dialling: dict[int, str] = {}
         self._places: list[str] = []
         self._stream: str | None = None
+        self._coming: deque[bytes] = deque()  # publications on the way
         self._held: list[bytes] = []
         self._ended: list[_End] = []  # links whose end is to be told when the pause is over
         self._open = True
@@ -121,7 +136,7 @@ class MemoryEndpoint:
         other = end.other
         other.queue.append([bytes(frame) for frame in frames])
         if not other.endpoint.paused and not self.paused:
-            asyncio.get_running_loop().call_soon(other.endpoint.deliver, other)
+            self._network.later(other.endpoint.deliver, other)
         return True
 
     def deliver(self, end: _End) -> None:
@@ -140,10 +155,12 @@ class MemoryEndpoint:
             return True  # taken, and lost
         for subscriber in self._network.publishers.get(self._stream, []):
             if subscriber._open:
-                asyncio.get_running_loop().call_soon(subscriber.hear, bytes(frame))
+                subscriber._coming.append(bytes(frame))
+                self._network.later(subscriber.hear)
         return True
 
-    def hear(self, frame: bytes) -> None:
+    def hear(self) -> None:
+        frame = self._coming.popleft()
         if self.paused:
             self._held.append(frame)
         elif self._open:
@@ -157,7 +174,7 @@ class MemoryEndpoint:
         if self.paused and self._open:
             self._ended.append(end.other)
         else:
-            asyncio.get_running_loop().call_soon(end.other.endpoint.broken, end.other)
+            self._network.later(end.other.endpoint.broken, end.other)
 
     def broken(self, end: _End) -> None:
         """The other side hung up or died; what it sent before still arrives first."""

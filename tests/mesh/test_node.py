@@ -7,6 +7,7 @@ import pytest
 
 from mesh.errors import DeadlineExceeded, PeerLost, RefusedError
 from mesh.node import Caller, Node, on, on_batch, on_published
+from mesh.operator import Operator
 from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import (
     Account,
@@ -17,11 +18,22 @@ from mesh.protocol.cluster import (
     Authenticated,
     CreateAccount,
     FindAccount,
-    Placement,
 )
-from mesh.protocol.control import Done, GetSnapshot, Member, MemberChanged, Register, Registered, Renew, Snapshot
+from mesh.protocol.control import (
+    Done,
+    Drain,
+    Drained,
+    GetSnapshot,
+    Member,
+    MemberChanged,
+    Register,
+    Registered,
+    Renew,
+    Snapshot,
+)
 from mesh.protocol.envelope import Envelope, Kind, Lane, seal
 from mesh.protocol.journal import EventsStored, StoreEvents
+from mesh.protocol.sessions import Placement
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.topology import Topology
 
@@ -435,5 +447,24 @@ def test_metrics_name_node_and_role_and_count_steps(play):
         assert 'mesh_steps_total{node="login.1",role="login",step="2"} 1.0' in text
         assert 'mesh_steps_total{node="dc.1",role="dc",step="3"} 1.0' in text
         assert text.count("# TYPE mesh_steps_total counter") == 1
+
+    play(story)
+
+
+def test_a_drained_node_is_chosen_by_nobody_and_can_still_be_stopped(play):
+    async def story(cluster: Cluster) -> None:
+        gate, scene = cluster.node("gate.1"), cluster.node("scene.1")
+        async with Operator(cluster.topology, cluster.network, cluster.clock) as operator:
+            for _ in range(2):  # asked again, it goes on
+                assert await operator.ask("scene.1", Drain()) == Drained(0, 0)
+            assert scene.state == "Draining"
+            await wait_until(lambda: [m.name for m in gate.peers("scene")] == ["eu.one.scene.2"])
+            with pytest.raises(RefusedError, match="restarted, not drained"):
+                await operator.ask("dc.1", Drain())
+            for last in ("login.1", "scene.2"):
+                with pytest.raises(RefusedError, match=r"no other .* that is Ready"):
+                    await operator.ask(last, Drain())
+        await scene.stop()
+        assert scene.state == "Shutdown"
 
     play(story)

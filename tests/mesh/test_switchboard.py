@@ -34,7 +34,7 @@ class Host:
         if address:
             self.board.endpoint.bind(address)
 
-    def may_link(self, role: str) -> bool:
+    def may_link(self, peer: str, role: str) -> bool:
         return role != "scene"
 
     def link_up(self, link: Link) -> None:

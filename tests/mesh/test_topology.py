@@ -28,7 +28,7 @@ def test_names_addresses_and_ports_follow_from_the_file(tmp_path):
     assert gate is zone.node("eu.one.gate.1")
     assert gate.address == f"ipc://{tmp_path}/run/run/gate.1"
     assert gate.metrics_port == 7700 + 50 + 6
-    assert zone.center.short == "center.1"
+    assert zone.center_of("one").short == "center.1"
     assert [p.name for p in zone.processes][:2] == ["center.1", "dc.1"]
     assert zone.data(gate) == tmp_path / "run/data/gate.1"
 
