@@ -4,11 +4,15 @@ Owns the order of the operations of each character: one at a time, so that the r
 an older answer for a newer one. An operation whose outcome is unknown (the DC died, or was too slow) is asked for
 again under the same number until somebody answers: the DC carries each number out once. Never changes gold or items
 of a session by itself: they are what the DC answered.
+
+Whoever takes part is `busy` from the moment in which the operation was decided on, not only from its first request:
+a character that is busy does not leave the scene.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 from mesh.errors import DeadlineExceeded, PeerLost
 from mesh.protocol.catalogue import Message
@@ -25,16 +29,34 @@ ASK_TIMEOUT_S = 5.0  # of one attempt
 DC = "dc"
 
 Ask = Callable[[str, Message, float], Awaitable[Message]]
+Spawn = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Ledger:
     """`tries` bounds how long an operation may take."""
 
-    def __init__(self, ask: Ask, tries: int) -> None:
-        self._ask, self._tries = ask, tries
+    def __init__(self, ask: Ask, spawn: Spawn, tries: int) -> None:
+        self._ask, self._spawn, self._tries = ask, spawn, tries
         self._locks: dict[int, asyncio.Lock] = {}  # by session, while somebody holds or wants it
         self.done = 0
         self.repeated = 0
+
+    def begin(self, parties: Sequence[Session], work: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Run `work`, which carries out operations of these, beside."""
+        for one in parties:
+            one.busy += 1
+        self._spawn(self._run(parties, work, args))
+
+    async def _run(
+        self, parties: Sequence[Session], work: Callable[..., Coroutine[Any, Any, None]], args: tuple[Any, ...]
+    ) -> None:
+        try:
+            await work(*args)
+        finally:
+            for one in parties:
+                one.busy -= 1
+                if not one.busy:
+                    self._locks.pop(one.number, None)
 
     async def carry_out(
         self,
@@ -44,25 +66,17 @@ class Ledger:
         items: Sequence[ItemMove] = (),
         level: int = 0,
     ) -> Operated:
-        """The first party's operation. RefusedError: it was not done. PeerLost or DeadlineExceeded: unknown, after
-        all attempts."""
+        """The first party's operation, inside the work of `begin`. RefusedError: it was not done. PeerLost or
+        DeadlineExceeded: unknown, after all attempts."""
         numbers = [one.number for one in parties]
-        for one in parties:
-            one.busy += 1
-        try:
-            async with AsyncExitStack() as stack:
-                for number in sorted(numbers):  # always in the same order: two trades cannot wait for each other
-                    await stack.enter_async_context(self._locks.setdefault(number, asyncio.Lock()))
-                sequence = parties[0].next_operation()
-                said = Operate(numbers[0], sequence, kind, numbers, list(gold), list(items), level)
-                operated = await self._persist(said)
-                self._take(operated, parties)
-                return operated
-        finally:
-            for one in parties:
-                one.busy -= 1
-                if not one.busy:
-                    self._locks.pop(one.number, None)
+        async with AsyncExitStack() as stack:
+            for number in sorted(numbers):  # always in the same order: two trades cannot wait for each other
+                await stack.enter_async_context(self._locks.setdefault(number, asyncio.Lock()))
+            sequence = parties[0].next_operation()
+            said = Operate(numbers[0], sequence, kind, numbers, list(gold), list(items), level)
+            operated = await self._persist(said)
+            self._take(operated, parties)
+            return operated
 
     async def _persist(self, said: Operate) -> Operated:
         for attempt in range(1, self._tries + 1):

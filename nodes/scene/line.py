@@ -1,12 +1,11 @@
 """One line of one map: a closed piece of world with its players, NPCs and corpses, advanced tick by tick.
 
 Owns the world's columns and everything that lives on them. Does no input or output: pieces go to `Outbound`, events
-to `record`, a level that was reached to `advance`. Time is an argument (`now`, the game's time), so that a line can
-be slowed down as a whole.
+to `record`, a level that was reached to `advance`, a player who walked into a portal to `cross`. Time is an argument
+(`now`, the game's time), so that a line can be slowed down as a whole.
 """
 
 import math
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -15,29 +14,35 @@ import numpy as np
 from mesh.core.bucket import Bucket
 from mesh.errors import Code, RefusedError
 from mesh.protocol.catalogue import encode
-from mesh.protocol.cluster import HostedAt, Status
-from mesh.protocol.play import Advanced, Character, Corrected, Died, Entered, EntityState, Hit, Respawned, Said
+from mesh.protocol.cluster import HostedAt, LineAt
+from mesh.protocol.placement import MemberAt
+from mesh.protocol.play import Character, Corrected, Entered, EntityState, Portal, Said
+from mesh.protocol.sessions import Carried, Spot, Status
 from nodes.scene import combat, movement
+from nodes.scene.fights import Fights
 from nodes.scene.frames import GateFrames, lay_out
 from nodes.scene.interest import Interest, Pairs
 from nodes.scene.loot import LOOT_RANGE_M, Corpse, Corpses
 from nodes.scene.npcs import Npcs
-from nodes.scene.outbound import Outbound, view_piece
+from nodes.scene.outbound import view_piece
+from nodes.scene.portals import Portals
 from nodes.scene.sessions import Session
-from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings, SceneSettings
+from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings
+from nodes.scene.shared import Shared
 from nodes.scene.views import Views
+from nodes.scene.whereabouts import Whereabouts
 from nodes.scene.world import Array, Kind, World
 
 HYSTERESIS = 1.1  # what is seen is lost at that many times the distance at which it is found
 SPARE_SLOTS = 256  # for those that rest for a tick
+DEAD_S_MIN = 0.05  # who leaves dead, arrives dead, so that Respawned follows there in any case
 
-Record = Callable[..., None]  # (kind, account, **fields)
-Advance = Callable[[Session, int], None]  # (session, its new level)
 Lap = Callable[[str], None]  # called with the name of the part of a tick that has just ended
 
 
 class Line:
-    """See the module. `index` is its place among the lines of the scene and gives its handles their range."""
+    """See the module. `index` is its place among the lines of the scene and gives its handles their range, whose
+    `generation` goes on from one line in that place to the next. `fixed`: named by the topology."""
 
     def __init__(
         self,
@@ -45,38 +50,34 @@ class Line:
         name: str,
         number: int,
         settings: MapSettings,
-        scene: SceneSettings,
-        scene_name: str,
-        chance: random.Random,
-        out: Outbound,
-        record: Record,
-        advance: Advance,
+        shared: Shared,
+        generation: Array | None = None,
+        fixed: bool = True,
     ) -> None:
-        self.index, self.name, self.number, self.map, self.scene = index, name, number, settings, scene
-        self._scene_name, self._chance, self._out, self._record, self._advance = (
-            scene_name,
-            chance,
-            out,
-            record,
-            advance,
-        )
+        self.index, self.name, self.number, self.map, self.fixed = index, name, number, settings, fixed
+        self.scene, self._scene_name = shared.settings, shared.name
+        self._chance, self._out, self._record, self._cross = shared.chance, shared.out, shared.record, shared.cross
+        unit, scene = settings.unit_m, shared.settings
         capacity = min(LINE_SLOTS, settings.players_max + settings.npcs + scene.corpses_max + SPARE_SLOTS)
-        unit = settings.unit_m
-        self.world = World(index << LINE_BITS, settings.units, capacity)
+        self.world = World(index << LINE_BITS, settings.units, capacity, generation)
         aoi = settings.aoi_m / unit
         self.interest = Interest(settings.units, aoi, HYSTERESIS * aoi, settings.view_max)
         self.moves = movement.Moves(capacity)
-        seed = chance.getrandbits(63)
+        seed = self._chance.getrandbits(63)
         self.npcs = Npcs(self.world, settings.npcs, scene.npc_level, settings.npc_respawn_s, unit, seed)
         self.corpses = Corpses(scene.corpses_max, scene.corpse_s)
+        self.portals = Portals(settings.portals, unit, capacity)
+        self.whereabouts = Whereabouts(capacity)
         self.players: dict[int, Session] = {}
-        self.views = Views(self.world, self.players, out)
+        self.views = Views(self.world, self.players, self._out)
+        self.fights = Fights(
+            self.world, self.players, self.npcs, self.corpses, self.views, settings, shared, self._respawn
+        )
         self.corrected = 0
         self.records_sent = 0
         self._speed = settings.speed_mps / unit
-        self._reach = combat.ATTACK_RANGE_M / unit
+        self._shown = [Portal(*self._units(one.x, one.y), one.radius_m, one.to) for one in settings.portals]
         self._arriving: dict[int, Session] = {}  # attached, waiting for the tick that shows them the world
-        self._dead: dict[int, Session] = {}
 
     # --- coming and going ---
 
@@ -84,30 +85,50 @@ class Line:
     def full(self) -> bool:
         return len(self.players) >= self.map.players_max or self.world.full
 
-    def enter(self, number: int, status: Status, now: float, operation: int) -> Session:
-        """Put a character where its status says, or at a spawn point when it was never here. The dead come back."""
-        known = status.map == self.name and status.hp > 0 and math.isfinite(status.x) and math.isfinite(status.y)
-        x, y = self._units(status) if known else self.spawn_point()
+    def enter(
+        self,
+        number: int,
+        status: Status,
+        now: float,
+        operation: int,
+        spot: Spot | None = None,
+        carried: Carried | None = None,
+    ) -> Session:
+        """Put a character at that spot of this map, else where its status says, else (it was never here) at a spawn
+        point. The dead come back, except those who are on their way from another line."""
+        dead = carried is not None and carried.dead_s > 0 and status.hp == 0
+        x, y = self._place_for(status, spot, dead)
         level = max(1, status.level)
         hp_max = combat.hp_max_of(level)
-        hp = min(status.hp, hp_max) or hp_max
+        hp = 0 if dead else min(status.hp, hp_max) or hp_max
         slot = self.world.add(Kind.PLAYER, status.name, x, y, hp=hp, hp_max=hp_max, level=level)
         self.world.heading[slot], self.world.xp[slot] = status.heading, status.xp
         self.world.unsaved[slot] = True
-        movement.settle(self.world, slot, now, self._speed)
+        self._settle(slot, x, y, now)
         chat = Bucket(self.scene.chat_per_s, self.scene.chat_burst, now)
         session = Session(number, status.name, self.index, slot, self.world.number(slot), operation, chat)
-        session.region, session.attributes, session.friends = status.region, status.attributes, status.friends
+        session.region, session.attributes = status.region, status.attributes
+        session.befriend(status.friends)
         session.gold, session.items = status.gold, {item.id: item for item in status.items}
+        if carried is not None:
+            self._carry_on(session, carried, now)
+        if carried is not None and dead:
+            self.fights.stays_dead(session, now + carried.dead_s)
         self.players[slot] = session
         self._record("enter", session.account, name=status.name, map=self.name, line=self.number)
         return session
+
+    def _carry_on(self, session: Session, carried: Carried, now: float) -> None:
+        session.carry_on(carried, now)
+        if carried.offences is not None:
+            session.offences = Bucket(self.scene.bad_messages_per_s, self.scene.bad_messages_burst, now)
+            session.offences.fill(carried.offences)
 
     def leave(self, session: Session) -> None:
         """Take a character out."""
         self.detach(session)
         del self.players[session.slot]
-        self._dead.pop(session.slot, None)
+        self.fights.forget(session)
         self.world.remove(session.slot)
         self._record("leave", session.account, map=self.name, line=self.number)
 
@@ -135,8 +156,18 @@ class Line:
             int(world.heading[slot]), session.region, session.gold, list(session.items.values()), session.friends,
         )  # fmt: skip
 
+    def carried_of(self, session: Session, now: float) -> Carried:
+        """What it takes along to another line besides its status."""
+        dead = self.world.dead(session.slot)
+        return session.carried(now, max(DEAD_S_MIN, session.dead_until - now) if dead else 0.0)
+
     def hosted(self, session: Session) -> HostedAt:
-        return HostedAt(session.number, self.status_of(session), self.name, self.number)
+        status, attached = self.status_of(session), bool(session.gate)
+        return HostedAt(session.number, status, self.name, self.number, party=session.party, attached=attached)
+
+    def at(self) -> LineAt:
+        """As the center is told of it."""
+        return LineAt(self.name, self.number, len(self.players), self.map.soft, self.map.players_max, self.fixed)
 
     def spawn_point(self) -> tuple[int, int]:
         units = self.map.units
@@ -146,20 +177,12 @@ class Line:
 
     # --- what players do ---
 
-    def attack(self, session: Session, target: int, now: float) -> None:
-        """`target` is an entity's number. RefusedError when it may not be."""
-        slot = self.world.slot_of(target)
-        combat.check_attack(self.world, session.slot, slot, now, self._reach, self.map.pvp)
-        if self.world.kind[slot] == Kind.NPC:
-            self.npcs.provoke(slot, session.handle)
-        self._strike(session.slot, slot, now)
-
     def say(self, session: Session, text: str, now: float) -> None:
         """To those who see the speaker, and to itself."""
         if not session.chat.take(now):
             raise RefusedError(Code.TOO_MANY, "not so fast")
         said = Said(session.handle, session.name, text)
-        self.views.notice(session.slot, said, session.slot, bulk=True)
+        self.views.notice(session.slot, said, session.slot, bulk=True, speaker=session.account)
         if session.attached:
             self._out.bulk(session.gate, session.handle, encode(said))
         self._record("say", session.account, text=text)
@@ -185,15 +208,10 @@ class Line:
         distance = self.world.distance(one.slot, other.slot) * self.map.unit_m
         return one.line == other.line and distance <= self.map.aoi_m * HYSTERESIS
 
-    def advance(self, session: Session, level: int, now: float) -> None:
-        """A level is on disk."""
-        slot = session.slot
-        self.world.level[slot] = level
-        self.world.hp_max[slot] = combat.hp_max_of(level)
-        self.world.unsaved[slot] = True
-        self._out.event(session, Advanced(int(self.world.xp[slot]), level, combat.hp_max_of(level)), now)
-        self._record("level", session.account, level=level)
-        self._check_level(session)
+    def members_near(self, slot: int, members: list[Session]) -> list[Session]:
+        """Those of these sessions who are on this line and see what is in that slot."""
+        reach, world = self.map.aoi_m / self.map.unit_m, self.world
+        return [one for one in members if one.line == self.index and world.distance(one.slot, slot) <= reach]
 
     # --- the tick ---
 
@@ -225,6 +243,16 @@ class Line:
         rows = zip(slots.tolist(), self.world.x[slots].tolist(), self.world.y[slots].tolist(), strict=True)
         return [(self.players[slot], x * unit, y * unit) for slot, x, y in rows]
 
+    def seen(self, part: int = 0, parts: int = 1) -> tuple[Array, list[MemberAt]]:
+        """One part of the members of parties of whom something changed; their slots, and what the center is told."""
+        slots, world, unit = self.whereabouts.changed(self.world, part, parts), self.world, self.map.unit_m
+        if not len(slots):
+            return slots, []
+        columns = (world.x, world.y, world.hp, world.hp_max)
+        rows = zip(slots.tolist(), *(column[slots].tolist() for column in columns), strict=True)
+        members = [MemberAt(self.players[slot].number, x * unit, y * unit, hp, top) for slot, x, y, hp, top in rows]
+        return slots, members
+
     def unsaved(self, part: int = 0, parts: int = 1) -> Array:
         """The slots of one part of the players whose state the DC should hear of."""
         return self._part(self.world.unsaved, part, parts)
@@ -239,6 +267,9 @@ class Line:
         if not len(slots):
             return
         refused, stamps = movement.apply(self.world, slots, records, now, self._speed)
+        for slot, portal in self.portals.entered(slots, self.world.x[slots], self.world.y[slots]):
+            if slot in self.players:
+                self._cross(self.players[slot], portal)
         for slot, stamp in zip(refused.tolist(), stamps.tolist(), strict=True):
             self.corrected += 1
             session = self.players[slot]
@@ -248,14 +279,12 @@ class Line:
 
     def _live(self, now: float) -> None:
         """The dead come back, NPCs act, old corpses go."""
-        for session in [one for one in self._dead.values() if one.dead_until <= now]:
-            self._respawn(session, now)
+        self.fights.respawn(now)
         for corpse in self.corpses.overdue(now):
             self.remove_corpse(corpse)
         self.npcs.respawn(now)
         for npc, target in self.npcs.step(now, self.interest.watched(self.world.capacity)):
-            if now >= self.world.ready_at[npc] and not self.world.dead(target):
-                self._strike(npc, target, now)
+            self.fights.bite(npc, target, now)
 
     def _welcome(self) -> dict[int, Session]:
         """Who arrives in this tick, as many as a tick can bear."""
@@ -278,73 +307,28 @@ class Line:
         due = world.changed[stayed.entities] | world.refresh[stayed.observers]
         return Pairs(stayed.observers[due], stayed.entities[due])
 
-    # --- fights ---
+    # --- places ---
 
-    def _strike(self, attacker: int, target: int, now: float) -> None:
-        world = self.world
-        blow = combat.strike(world, attacker, target, now, self._chance)
-        said = Hit(world.number(attacker), world.number(target), blow.damage, blow.hp)
-        self._tell_both(attacker, target, said, now)
-        by, to = self.players.get(attacker), self.players.get(target)
-        if by is not None:
-            self._record("hit", by.account, target=said.target, damage=blow.damage, other=to.account if to else 0)
-        if blow.died:
-            self._tell_both(attacker, target, Died(said.target, said.attacker), now)
-            if to is not None:
-                self._player_died(to, by, now)
-            else:
-                self._npc_died(target, by, now)
+    def _place_for(self, status: Status, spot: Spot | None, dead: bool) -> tuple[int, int]:
+        x, y = (spot.x, spot.y) if spot is not None else (status.x, status.y)
+        known = spot is not None or (status.map == self.name and (status.hp > 0 or dead))
+        return self._units(x, y) if known and math.isfinite(x) and math.isfinite(y) else self.spawn_point()
 
-    def _tell_both(self, attacker: int, target: int, said: Hit | Died, now: float) -> None:
-        for slot in (attacker, target):
-            session = self.players.get(slot)
-            if session is not None:
-                self._out.event(session, said, now)
-        self.views.notice(target, said, attacker, target)
-
-    def _player_died(self, session: Session, by: Session | None, now: float) -> None:
-        session.dead_until = now + self.map.respawn_s
-        self._dead[session.slot] = session
-        self._record("death", session.account, killer=by.account if by else 0)
-        if by is not None:
-            self._record("kill", by.account, what="player", other=session.account)
-
-    def _npc_died(self, slot: int, by: Session | None, now: float) -> None:
-        world = self.world
-        name, x, y = world.names[slot], int(world.x[slot]), int(world.y[slot])
-        self.npcs.died(slot, now)
-        world.remove(slot)
-        if by is None:
-            return
-        self._record("kill", by.account, what=name)
-        if not world.full:
-            body = world.add(Kind.CORPSE, name, x, y, hp=0, hp_max=0, level=int(world.level[slot]))
-            self.corpses.add(world.number(body), body, by.account, now, self._chance)
-        self._gain(by, combat.NPC_XP, now)
-
-    def _gain(self, session: Session, xp: int, now: float) -> None:
-        world, slot = self.world, session.slot
-        level = int(world.level[slot])
-        world.xp[slot] = min(int(world.xp[slot]) + xp, 0xFFFF_FFFF)
-        world.unsaved[slot] = True
-        self._out.event(session, Advanced(int(world.xp[slot]), level, int(world.hp_max[slot])), now)
-        self._check_level(session)
-
-    def _check_level(self, session: Session) -> None:
-        level = int(self.world.level[session.slot])
-        reached = combat.level_for(int(self.world.xp[session.slot]), level)
-        if reached != level and not session.advancing:
-            self._advance(session, reached)
-
-    def _respawn(self, session: Session, now: float) -> None:
-        world, slot = self.world, session.slot
-        del self._dead[slot]
+    def _respawn(self, slot: int, now: float) -> tuple[int, int]:
+        """Back to life, at a spawn point."""
         x, y = self.spawn_point()
-        combat.revive(world, slot, x, y)
-        movement.settle(world, slot, now, self._speed)
-        said = Respawned(session.handle, x, y, int(world.hp[slot]))
-        self._out.event(session, said, now)
-        self.views.notice(slot, said, slot)
+        combat.revive(self.world, slot, x, y)
+        self._settle(slot, x, y, now)
+        return x, y
+
+    def _settle(self, slot: int, x: int, y: int, now: float) -> None:
+        """A player starts here."""
+        movement.settle(self.world, slot, now, self._speed)
+        self.portals.settle(slot, x, y)
+
+    def _units(self, x_m: float, y_m: float) -> tuple[int, int]:
+        x, y = (round(value / self.map.unit_m) for value in (x_m, y_m))
+        return min(max(x, 0), self.map.units), min(max(y, 0), self.map.units)
 
     # --- what a player is told of itself ---
 
@@ -357,17 +341,17 @@ class Line:
         return Entered(
             self._scene_name, self.name, self.number, one.size_m, one.unit_m, self.scene.tick_hz, one.aoi_m,
             one.speed_mps, int(world.x[slot]), int(world.y[slot]), you, view, session.processed, session.resumed,
+            self._shown,
         )  # fmt: skip
-
-    def _units(self, status: Status) -> tuple[int, int]:
-        x, y = (round(value / self.map.unit_m) for value in (status.x, status.y))
-        return min(max(x, 0), self.map.units), min(max(y, 0), self.map.units)
 
     def describe(self) -> dict[str, Any]:
         return {
             "map": self.name,
             "line": self.number,
             "players": len(self.players),
+            "players_soft": self.map.soft,
+            "players_max": self.map.players_max,
+            "fixed": self.fixed,
             "npcs": int((self.npcs.slot >= 0).sum()),
             "corpses": len(self.corpses),
         }

@@ -1,14 +1,16 @@
 """What lies in corpses, and who may take it.
 
-Owns the corpses of one line. Pure. The killer alone may take for the first EXCLUSIVE_S, then everybody who is near; a
-corpse is taken once: `take` reserves it while the DC makes the gold and the item, `give_back` ends that when the DC
-said no.
+Owns the corpses of one line. Pure. The killer alone (and its party, when that shares its loot) may take for the first
+EXCLUSIVE_S, then everybody who is near. Who that is, is decided by the kill: a leader who changes the party afterwards
+takes nothing away from anybody. A corpse is taken once: `take` reserves it while the DC makes the gold and the
+item, `give_back` ends that when the DC said no.
 """
 
 import random
 from dataclasses import dataclass
 
 from mesh.errors import Code, RefusedError
+from mesh.protocol.sessions import PartyAt
 
 EXCLUSIVE_S = 30.0
 LOOT_RANGE_M = 3.0
@@ -26,6 +28,8 @@ class Corpse:
     gone_at: float
     gold: int
     item: str  # its kind, "" for none
+    party: int  # the killer's, when it shared its loot then; 0 for none
+    heirs: frozenset[int]  # whose it is until `free_at`: the killer, and who was in that party then
     taken: bool = False
 
 
@@ -40,11 +44,15 @@ class Corpses:
     def __len__(self) -> int:
         return len(self._by_number)
 
-    def add(self, number: int, slot: int, killer: int, now: float, chance: random.Random) -> Corpse:
-        """An NPC died here. The caller made room: see `overdue`."""
+    def add(
+        self, number: int, slot: int, killer: int, now: float, chance: random.Random, party: PartyAt | None = None
+    ) -> Corpse:
+        """An NPC died here, killed by a member of that party. The caller made room: see `overdue`."""
         item = chance.choice(ITEM_KINDS) if chance.random() < ITEM_CHANCE else ""
         gold = chance.randint(1, GOLD_MAX)
-        corpse = Corpse(number, slot, killer, now + EXCLUSIVE_S, now + self.keep_s, gold, item)
+        shared = party.party if party is not None and party.shared else 0
+        heirs = frozenset((killer, *party.members)) if party is not None and shared else frozenset((killer,))
+        corpse = Corpse(number, slot, killer, now + EXCLUSIVE_S, now + self.keep_s, gold, item, shared, heirs)
         self._by_number[number] = corpse
         return corpse
 
@@ -56,7 +64,7 @@ class Corpses:
         corpse = self._by_number.get(number)
         if corpse is None or corpse.taken:
             raise RefusedError(Code.NOT_FOUND, "there is nothing to take")
-        if account != corpse.killer and now < corpse.free_at:
+        if now < corpse.free_at and account not in corpse.heirs:
             raise RefusedError(Code.NOT_ALLOWED, "only its killer may take this now")
         corpse.taken = True
         return corpse

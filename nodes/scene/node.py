@@ -8,9 +8,13 @@ It hears, in this order of a player's life (the steps are those of the architect
        PLAYS     gate    play messages, carried out at once
        DROPS     gate    movement of these was dropped: send everything in view again
        Detach    gate    the connection is gone, the character stays
+       Depart    center  save, hand over to another line or scene    -> Departed
+       TakeBack  center  it arrived nowhere: put it back             -> Hosted
        Release   center  save, take out of the world                 -> Done
-       ListHosted center who is here                                 -> HostedList
+       ListHosted center who is here, and on which lines             -> HostedList
+       OpenLine, CloseLine, PartyChanged, FriendsChanged             center
     9  says SaveStates and Operate to the DC, and records behaviour
+       says Cross (somebody walked into a portal), MembersSeen and, to become empty, Evacuate to the center
        says Kick to the gate of a player who goes on with bad messages
 
 This file is the shell: handlers, the tick, what is sent where. What a scene knows is in the files beside it. It must
@@ -22,25 +26,33 @@ from typing import Any
 
 import numpy as np
 
-from mesh.errors import Code
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 from mesh.node import Caller, Node, on_batch
 from mesh.protocol.cluster import Kick
-from mesh.protocol.control import Load, Member
+from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
+from mesh.protocol.placement import Evacuate, Evacuated, MembersSeen
 from mesh.seat import Seat
+from nodes.scene.departures import Departures
+from nodes.scene.keepsakes import Keepsakes
 from nodes.scene.ledger import Ledger
 from nodes.scene.line import Line
+from nodes.scene.lines import Lines
 from nodes.scene.meters import Counts, meter
 from nodes.scene.outbound import Outbound
+from nodes.scene.parties import Parties
 from nodes.scene.play import Play
+from nodes.scene.portals import CENTER, Crossings
 from nodes.scene.residents import Residents
 from nodes.scene.saves import Saves
 from nodes.scene.sessions import Session, Sessions
 from nodes.scene.settings import LINE_BITS, SceneSettings
+from nodes.scene.shared import Shared
 from nodes.scene.ticker import Ticker
 from nodes.scene.world import Array
 
 SAVE_AGAIN_S = 0.3  # while stopping, when the DC did not take everything
+EVACUATE_S = 120.0  # how long the center may take to move everybody; asked again it goes on
 
 
 class SceneNode(Node):
@@ -52,33 +64,33 @@ class SceneNode(Node):
 
     def __init__(self, seat: Seat) -> None:
         super().__init__(seat)
-        said = self.settings
-        self.sessions = Sessions()
+        said, now = self.settings, self.clock.now
+        self.sessions, self.keepsakes = Sessions(), Keepsakes()
         self.out = Outbound(self._arm_flush)
-        self.ledger = Ledger(self.ask, said.operation_tries)
+        self.ledger = Ledger(self.ask, self.spawn, said.operation_tries)
         self.saves = Saves(self.ask, self.spawn, said.saves_in_flight)
         self.ticker = Ticker(said.tick_hz)
         self.counts = Counts()
-        self.lines: list[Line] = []
+        self.crossings = Crossings(self.ask, self.spawn, self.sessions, self.out, now)
+        self.lines = Lines(self._make_line, self.random, list(said.maps), said.lines_max, self._lines_changed)
+        self.parties = Parties(self.sessions, self.lines, self.keepsakes)
         self.play = Play(
-            self.lines,
-            self.sessions,
-            self.out,
-            self.ledger,
-            self.spawn,
-            self.journal.record,
-            self.clock.now,
-            said,
-            self._expel,
+            self.lines, self.sessions, self.parties, self.out, self.ledger, self.journal.record, now, said, self._expel
         )
-        for index, (name, number) in enumerate(said.lines_of(seat.spec.short, seat.spec.number)):
-            self.lines.append(self._make_line(index, name, number))
+        self.shared = Shared(
+            said, self.name, self.random, self.out, self.journal.record, self.play.looting.advance,
+            self.crossings.begin,
+        )  # fmt: skip
         self._awake = asyncio.Event()  # somebody is here
         self._lap_at = 0.0
         self.residents = Residents(
-            said, self.lines, self.sessions, self.play, self.saves, self.clock, self.spawn, self._awake.set
-        )
-        self.serve_parts(self.residents)
+            said, self.lines, self.sessions, self.keepsakes, self.parties, self.play.trading, self.clock,
+            self._awake.set,
+        )  # fmt: skip
+        self.departures = Departures(self.residents, self.keepsakes, self.saves, self.clock, self.spawn, said.combat_s)
+        for name, number in said.lines_of(seat.spec.short, seat.spec.number):
+            self.lines.open(name, number, fixed=True)
+        self.serve_parts(self.residents, self.departures, self.lines, self.parties)
         self._tick_seconds = self.metrics.histogram("scene_tick_seconds", "How long a tick of all lines took.")
         meter(self)
 
@@ -88,13 +100,25 @@ class SceneNode(Node):
         self.spawn(self._run())
 
     async def drain(self) -> None:
-        """Everybody's state is with the DC before the scene stops."""
-        self.residents.closed = True
+        """Everybody's state is with the DC before the scene stops. Those who have departed were saved then."""
+        self.residents.closed = self.residents.stopping = self.lines.closed = True
         while True:
             left = [(line, slots) for line in self.lines if len(slots := line.unsaved())]
             if not left or all([await self.saves.save(line, slots) for line, slots in left]):
                 return
             await asyncio.sleep(SAVE_AGAIN_S)
+
+    async def hand_over(self) -> Drained:
+        """The center takes everybody elsewhere. Only who departed and found no other place comes back."""
+        self.residents.closed = self.lines.closed = True
+        before = len(self.sessions)
+        try:
+            answer = await self.ask(CENTER, Evacuate(), EVACUATE_S)
+        except (RefusedError, PeerLost, DeadlineExceeded) as error:
+            left = len(self.sessions)
+            return Drained(max(0, before - left), left, str(error) if left else "")
+        assert isinstance(answer, Evacuated), "the catalogue names the only answer"
+        return Drained(answer.moved, len(self.sessions), answer.text)
 
     def load(self) -> Load:
         capacity = sum(line.map.players_max for line in self.lines)
@@ -105,7 +129,8 @@ class SceneNode(Node):
 
     def describe(self) -> dict[str, Any]:
         tick_ms = {"p50": self.ticker.percentile_ms(50), "p99": self.ticker.percentile_ms(99)}
-        return {"lines": [line.describe() for line in self.lines], "tick_ms": tick_ms, "skipped": self.ticker.skipped}
+        lines = [line.describe() for line in self.lines]
+        return {"lines": lines, "keepsakes": len(self.keepsakes), "tick_ms": tick_ms, "skipped": self.ticker.skipped}
 
     def peer_lost(self, member: Member) -> None:
         if member.role != "gate":
@@ -173,11 +198,12 @@ class SceneNode(Node):
         of_line = (handles & np.uint32(Handle.SLOT_MASK)) >> np.uint32(LINE_BITS)
         found = []
         for number in np.unique(of_line).tolist():
-            if number >= len(self.lines):
+            line = self.lines.at(number)
+            if line is None:
                 continue
             mine = np.flatnonzero(of_line == number)
-            slots, at = self.lines[number].world.players_of(handles[mine], index)
-            found.append((self.lines[number], slots, mine[at]))
+            slots, at = line.world.players_of(handles[mine], index)
+            found.append((line, slots, mine[at]))
         self.counts.stale += len(handles) - sum(len(slots) for _, slots, _ in found)
         return found
 
@@ -203,7 +229,7 @@ class SceneNode(Node):
             if line.players:
                 self._tick_line(line, began, tick)
         if tick % max(1, round(self.settings.tick_hz)) == 0:
-            self.play.watch(began)
+            self.play.trading.watch(began)
         self._lap("keep")
         took = self.clock.now() - began
         self.ticker.ended(took)
@@ -221,7 +247,8 @@ class SceneNode(Node):
         self._keep(line, tick)
 
     def _keep(self, line: Line, tick: int) -> None:
-        """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log."""
+        """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log. And the
+        members of parties to the center."""
         parts = max(1, round(self.settings.tick_hz * self.settings.save_s))
         slots = line.unsaved(tick % parts, parts)
         if len(slots):
@@ -230,6 +257,9 @@ class SceneNode(Node):
         record = self.journal.record
         for session, x, y in line.walkers(tick % parts, parts):
             record("move", session.account, x=round(x, 2), y=round(y, 2))
+        slots, members = line.seen(tick % parts, parts)
+        if members and not self.tell(CENTER, MembersSeen(members)):
+            line.whereabouts.again(slots)
 
     def _lap(self, part: str) -> None:
         now = self.clock.now()
@@ -255,20 +285,13 @@ class SceneNode(Node):
         """Control pieces were lost on the way to the gate: start over, as after a resume."""
         self.counts.views_again += 1
         session.attach(session.gate, session.connection, 0, True)
-        self.lines[session.line].attach(session)
+        self.lines.of(session).attach(session)
 
     # --- building ---
 
-    def _make_line(self, index: int, name: str, number: int) -> Line:
-        return Line(
-            index,
-            name,
-            number,
-            self.settings.maps[name],
-            self.settings,
-            self.name,
-            self.random,
-            self.out,
-            self.journal.record,
-            self.play.advance,
-        )
+    def _make_line(self, index: int, name: str, number: int, generation: Array, fixed: bool) -> Line:
+        return Line(index, name, number, self.settings.maps[name], self.shared, generation, fixed)
+
+    def _lines_changed(self) -> None:
+        """The registry shows which lines are here."""
+        self.registry.facts_changed()

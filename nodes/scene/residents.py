@@ -1,41 +1,28 @@
-"""Who comes and who goes: Enter, Attach, Detach, Release, ListHosted.
+"""Who comes to this scene and who carries its frames: Enter, TakeBack, Attach, Detach, ListHosted.
 
-Owns the sessions and the removals under way. A character is in the world from Enter to Release; in between gates come
-(Attach) and go (Detach). It leaves only when the DC has its state, or the DC did not take it for RELEASE_S.
+Owns the way in. A character is in the world from Enter to Release or Depart (departures.py); in between gates come
+(Attach) and go (Detach). One that comes from another line brings `carried`, and goes on with its numbers: those of the
+DC's operations above all, which must never be made from a clock once a session has some. One that comes back finds its
+keepsake, which is used up by that.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
-import numpy as np
 
 from mesh.clock import Clock
 from mesh.errors import Code, RefusedError
 from mesh.node import Caller, on
-from mesh.protocol.cluster import (
-    Attach,
-    Attached,
-    Detach,
-    Enter,
-    Hosted,
-    HostedList,
-    ListHosted,
-    Release,
-    Status,
-    account_of,
-)
-from mesh.protocol.control import Done
+from mesh.protocol.cluster import Attach, Attached, Detach, Enter, Hosted, HostedAt, HostedList, ListHosted
+from mesh.protocol.placement import TakeBack
+from mesh.protocol.sessions import Status, account_of
+from nodes.scene.keepsakes import Keepsake, Keepsakes
 from nodes.scene.line import Line
-from nodes.scene.play import Play
-from nodes.scene.saves import Saves
+from nodes.scene.lines import Lines
+from nodes.scene.parties import Parties
 from nodes.scene.sessions import Session, Sessions
 from nodes.scene.settings import SceneSettings
-
-BUSY_S = 3.0  # how long a leaving player's durable operations may still take
-RELEASE_S = 60.0  # how long a leaving player is kept while the DC does not take its state
-AGAIN_S = 0.3  # between two looks at whether that is so
+from nodes.scene.trading import Trading
 
 
 class Residents:
@@ -44,40 +31,57 @@ class Residents:
     def __init__(
         self,
         settings: SceneSettings,
-        lines: list[Line],
+        lines: Lines,
         sessions: Sessions,
-        play: Play,
-        saves: Saves,
+        keepsakes: Keepsakes,
+        parties: Parties,
+        trading: Trading,
         clock: Clock,
-        spawn: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"],
         arrived: Callable[[], None],
     ) -> None:
-        self.settings, self.lines, self.sessions, self.play, self.saves = settings, lines, sessions, play, saves
-        self.clock, self._spawn, self._arrived = clock, spawn, arrived
-        self.closed = False  # the scene is stopping: nobody gets in any more
+        self.settings, self.lines, self.sessions, self.keepsakes = settings, lines, sessions, keepsakes
+        self.parties, self.trading, self.clock, self._arrived = parties, trading, clock, arrived
+        self.closed = False  # the scene is being emptied: only who was here a moment ago may come back
+        self.stopping = False  # not even they
         self.incomplete = 0  # resumes after which something that had to be kept was gone
-        self._removals: dict[int, asyncio.Task[None]] = {}
 
     @on(Enter)
     def on_enter(self, said: Enter, _caller: Caller) -> Hosted:
         session = self.sessions.find(said.session)
         if session is None:
-            session = self._enter(said)
-        elif session.number in self._removals:
-            raise RefusedError(Code.UNAVAILABLE, "this session is being released")
-        line = self.lines[session.line]
-        return Hosted(line.name, line.number)
+            session = self._enter(said, self.keepsakes.find(said.session))
+        elif session.leaving:
+            raise RefusedError(Code.UNAVAILABLE, "this session is being taken out of the world")
+        session.recalls += 1
+        return self._hosted(session)
+
+    @on(TakeBack)
+    def on_take_back(self, said: TakeBack, _caller: Caller) -> Hosted:
+        session, keepsake = self.sessions.find(said.session), self.keepsakes.find(said.session)
+        if session is None and keepsake is None:
+            raise RefusedError(Code.NOT_FOUND, "this session did not depart from here")
+        if session is None and keepsake is not None:
+            status, number = keepsake.departed.status, keepsake.line
+            if not any(line.name == status.map for line in self.lines):
+                self.lines.open(status.map, number)
+            elif self.lines.find(status.map, number) is None:
+                number = 0
+            session = self._enter(Enter(said.session, status, number, party=keepsake.party), keepsake)
+        assert session is not None, "it was here, or it is now"
+        session.recalls += 1
+        return self._hosted(session)
 
     @on(Attach)
     def on_attach(self, said: Attach, caller: Caller) -> Attached:
         session = self.sessions.find(said.session)
-        if session is None or session.number in self._removals:
+        if session is None or session.leaving:
             raise RefusedError(Code.NOT_FOUND, "this session is not here")
-        if said.resumed and said.received < session.forgotten:
+        known = said.received or not session.transferred  # after a transfer the gate does not know what its client has
+        if said.resumed and known and said.received < session.forgotten:
             self.incomplete += 1
         session.acknowledge(min(said.received, session.sent))
         session.attach(caller.peer, said.connection, said.received, said.resumed)
-        self.lines[session.line].attach(session)
+        self.lines.of(session).attach(session)
         self._arrived()
         return Attached(session.handle)
 
@@ -85,91 +89,107 @@ class Residents:
     def on_detach(self, said: Detach, caller: Caller) -> None:
         session = self.sessions.find(said.session)
         if session is not None and (session.gate, session.connection) == (caller.peer, said.connection):
-            self.lines[session.line].detach(session)
-
-    @on(Release)
-    async def on_release(self, said: Release, _caller: Caller) -> Done:
-        """The work goes on when the asker's patience ends: asked again, the session is unknown and that is fine."""
-        session = self.sessions.find(said.session)
-        if session is not None and said.discard:
-            self._end(session)
-        elif session is not None:
-            removal = self._removals.get(session.number)
-            if removal is None:
-                removal = self._removals[session.number] = self._spawn(self._release(session))
-            await asyncio.shield(removal)
-        return Done()
+            self.lines.of(session).detach(session)
 
     @on(ListHosted)
     def on_list_hosted(self, _said: ListHosted, _caller: Caller) -> HostedList:
-        return HostedList([self.lines[session.line].hosted(session) for session in self.sessions])
+        here = [self.lines.of(session).hosted(session) for session in self.sessions]
+        openable = [] if self.closed else self.lines.openable
+        return HostedList(
+            here + [_departed(one) for one in self.keepsakes],
+            [line.at() for line in self.lines],
+            openable,
+            self.lines.lines_max,
+        )
 
     def gate_lost(self, gate: str) -> None:
         """Its players stay, and nobody sees through their eyes until they attach again."""
         for session in self.sessions:
             if session.gate == gate:
-                self.lines[session.line].detach(session)
+                self.lines.of(session).detach(session)
 
-    def _enter(self, said: Enter) -> Session:
-        account, status = account_of(said.session), said.status
-        if status.account != account:
+    def end(self, session: Session) -> None:
+        """Take a session out of the world, saved or not."""
+        self.trading.gone(session)
+        self.parties.went(session)
+        self.sessions.remove(session)
+        self.lines.of(session).leave(session)
+
+    def _hosted(self, session: Session) -> Hosted:
+        line = self.lines.of(session)
+        return Hosted(line.name, line.number)
+
+    def _enter(self, said: Enter, keepsake: Keepsake | None) -> Session:
+        account = account_of(said.session)
+        if said.status.account != account:
             raise RefusedError(Code.BAD_MESSAGE, "the session is not of this character")
-        if self.closed:
-            raise RefusedError(Code.SHUTDOWN, "this scene is stopping")
-        older = self.sessions.of_account(account)
-        if older is not None and older.number > said.session:
-            raise RefusedError(Code.STALE_EPOCH, "a newer session of this account is here")
-        line = self._choose(status.map, said.line)
+        if self.stopping or (self.closed and keepsake is None):
+            raise RefusedError(Code.SHUTDOWN, "this scene takes nobody any more")
+        older = self._older(said.session)
+        if keepsake is not None and said.carried is None:  # nobody else has what it went with
+            departed = keepsake.departed
+            said = msgspec.structs.replace(said, status=departed.status, carried=departed.carried)
+        line = self._line_for(said, older, keepsake)
+        status = said.status
         if older is not None:
             status = self._taken_over(older, status)
-            self._end(older)
-        operation = int(self.clock.wall() * 1000)  # above all that this session did on other scenes
-        session = line.enter(said.session, status, self.clock.now(), operation)
+            self.end(older)
+        self.keepsakes.drop(account)
+        # Above all that an earlier life of this session, of which nothing is left, has used.
+        operation = 0 if said.carried else int(self.clock.wall() * 1000)
+        spot = said.spot if line.name == _map_of(said) else None
+        session = line.enter(said.session, status, self.clock.now(), operation, spot, said.carried)
+        if older is not None:
+            session.take_over(older)
+        session.party = said.party if said.party is not None and said.party.party else None
         self.sessions.add(session)
+        self.parties.came(session)
         self._arrived()
         return session
 
-    def _choose(self, name: str, number: int) -> Line:
-        """The line with the fewest players, of those that may be meant."""
+    def _older(self, session: int) -> Session | None:
+        """The account's older session, if it is in the world here. Refused when there is a newer one."""
+        account = account_of(session)
+        older, keepsake = self.sessions.of_account(account), self.keepsakes.of_account(account)
+        if (older is not None and older.number > session) or (keepsake is not None and keepsake.session > session):
+            raise RefusedError(Code.STALE_EPOCH, "a newer session of this account is here")
+        return older
+
+    def _line_for(self, said: Enter, older: Session | None, keepsake: Keepsake | None) -> Line:
+        """Where the older session is, if that may be meant: it makes room there. Else the line with the fewest
+        players of those that may be meant."""
+        if older is not None:
+            line = self.lines.of(older)
+            if said.line in (0, line.number) and not line.world.full:
+                return line
+        name = _map_of(said)
         if name not in self.settings.maps:
-            name = self.lines[0].name if self.lines else ""
-        meant = [line for line in self.lines if line.name == name and number in (0, line.number)]
+            name = next((line.name for line in self.lines), "")
+        meant = [line for line in self.lines if line.name == name and said.line in (0, line.number)]
         if not meant:
             raise RefusedError(Code.NOT_FOUND, f"this scene has no such line of {name or 'any map'}")
-        free = [line for line in meant if not line.full]
+        free = [line for line in meant if not line.full or (_left(keepsake, line) and not line.world.full)]
         if not free:
             raise RefusedError(Code.ZONE_FULL, f"all lines of {name} are full here")
         return min(free, key=lambda line: len(line.players))
 
     def _taken_over(self, older: Session, status: Status) -> Status:
         """What the older session did here since the last save is kept; gold, items and level are the DC's."""
-        live = self.lines[older.line].status_of(older)
+        live = self.lines.of(older).status_of(older)
         return msgspec.structs.replace(
             status, map=live.map, x=live.x, y=live.y, heading=live.heading, hp=live.hp, xp=max(live.xp, status.xp)
         )
 
-    async def _release(self, session: Session) -> None:
-        try:
-            line = self.lines[session.line]
-            line.detach(session)
-            self.play.gone(session)
-            await self._wait_idle(session)
-            until = self.clock.now() + RELEASE_S
-            while line.players.get(session.slot) is session:
-                if await self.saves.save(line, np.array([session.slot])) or self.clock.now() > until:
-                    break
-                await asyncio.sleep(AGAIN_S)
-            if self.sessions.find(session.number) is session:
-                self._end(session)
-        finally:
-            self._removals.pop(session.number, None)
 
-    async def _wait_idle(self, session: Session) -> None:
-        until = self.clock.now() + BUSY_S
-        while session.busy and self.clock.now() < until:  # noqa: ASYNC110 - it may be several operations in a row
-            await asyncio.sleep(AGAIN_S)
+def _map_of(said: Enter) -> str:
+    return said.map or said.status.map
 
-    def _end(self, session: Session) -> None:
-        self.play.gone(session)
-        self.sessions.remove(session)
-        self.lines[session.line].leave(session)
+
+def _left(keepsake: Keepsake | None, line: Line) -> bool:
+    """Whether the session comes from there: somebody may have taken its place, but not its way back."""
+    return keepsake is not None and (keepsake.departed.status.map, keepsake.line) == (line.name, line.number)
+
+
+def _departed(keepsake: Keepsake) -> HostedAt:
+    status = keepsake.departed.status
+    return HostedAt(keepsake.session, status, status.map, keepsake.line, True, keepsake.party, False)

@@ -2,7 +2,8 @@
 
 Owns the requests under way. A character is marked unsaved when something changed; the mark goes when the state is
 sent, and comes back when the DC did not take it, so nothing is forgotten while the DC is away. Bounded: at most
-`in_flight_max` requests; what does not fit stays marked.
+`in_flight_max` requests; what does not fit stays marked. A session counts the saves of it that are under way: one that
+goes to another scene waits for them, so that none of them can overtake the first save of that scene.
 """
 
 from collections.abc import Callable, Coroutine
@@ -43,16 +44,28 @@ class Saves:
         sessions = [line.players[slot] for slot in slots.tolist()]
         world.unsaved[slots] = False
         said = SaveStates(line.name, _numbers(sessions), _states(line, slots))
+        for session in sessions:
+            session.saving += 1
+        taken = False
         try:
             await self._ask(DC, said, SAVE_TIMEOUT_S)
+            taken = True
         except (PeerLost, DeadlineExceeded, RefusedError):
+            pass
+        finally:
+            self._ended(line, sessions, taken)
+        return taken
+
+    def _ended(self, line: Line, sessions: list[Session], taken: bool) -> None:
+        """Also when whoever waited for it gave up."""
+        for session in sessions:
+            session.saving -= 1
+            if not taken and line.players.get(session.slot) is session:
+                line.world.unsaved[session.slot] = True
+        if taken:
+            self.saved += len(sessions)
+        else:
             self.failed += len(sessions)
-            for session in sessions:
-                if line.players.get(session.slot) is session:
-                    world.unsaved[session.slot] = True
-            return False
-        self.saved += len(sessions)
-        return True
 
     async def _in_background(self, line: Line, slots: Array) -> None:
         try:

@@ -3,28 +3,32 @@
 Owns the sessions, both directions' numbering and what the client has not acknowledged. Pure. A play message is
 carried out once: numbers at or below the highest one carried out are repetitions. Downwards every EVENT piece has a
 number and stays in the ring until the client acknowledged it, at most RING_MAX pieces and RING_S long (overflow:
-the oldest go, and a client that resumes after that has missed them; counted).
+the oldest go, and a client that resumes after that has missed them; counted). Both numberings go on when the session
+moves to another line or scene: `carried` here, `carry_on` there.
 """
 
 from collections import deque
 from collections.abc import Iterator
 
 from mesh.core.bucket import Bucket
-from mesh.protocol.cluster import Friendship, account_of
 from mesh.protocol.lanes import PieceClass, PieceLane, piece
 from mesh.protocol.play import Item
+from mesh.protocol.sessions import Carried, Friendship, PartyAt, account_of
 
 RING_MAX = 256
 RING_S = 60.0
+NEVER = float("-inf")
+AGE_MS_MAX = 0xFFFF_FFFF
 
 
 class Session:
     """One character in the world. `slot` and `handle` name it on its line (`line` is that line's index)."""
 
     __slots__ = (
-        "account", "advancing", "attributes", "busy", "chat", "connection", "dead_until", "forgotten", "friends",
-        "gate", "gold", "handle", "items", "line", "name", "number", "offences", "operation", "processed", "received",
-        "region", "resumed", "ring", "sent", "slot", "waiting",
+        "account", "advancing", "attributes", "blocked", "busy", "chat", "connection", "dead_until", "forgotten",
+        "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "name", "number", "offences",
+        "operation", "party", "processed", "recalls", "received", "region", "resumed", "ring", "saving", "sent", "slot",
+        "transferred", "waiting",
     )  # fmt: skip
 
     def __init__(self, number: int, name: str, line: int, slot: int, handle: int, operation: int, chat: Bucket) -> None:
@@ -35,6 +39,8 @@ class Session:
         self.region = ""
         self.attributes: dict[str, int] = {}
         self.friends: list[Friendship] = []
+        self.blocked: frozenset[int] = frozenset()  # accounts of whom it wants to hear nothing
+        self.party: PartyAt | None = None
         self.gold = 0
         self.items: dict[int, Item] = {}
         self.gate = ""  # the node that carries its frames, "" for none
@@ -47,9 +53,14 @@ class Session:
         self.ring: deque[tuple[int, float, bytes]] = deque()
         self.forgotten = 0  # the highest number that left the ring without an acknowledgement
         self.operation = operation  # the number of the last durable operation
+        self.transferred = False  # came from another line: what its client has received is known to the client alone
+        self.leaving = False  # it is being saved for the last time, to be taken out
+        self.recalls = 0  # how often the center said that it is to be here: ends what was to take it elsewhere
         self.busy = 0  # durable operations under way
+        self.saving = 0  # saves of its state under way
         self.advancing = False  # a new level is on its way to the DC
         self.dead_until = 0.0
+        self.fought_at = NEVER  # the last hit, given or taken
         self.chat = chat
         self.offences: Bucket | None = None  # made with the first bad message: most players never say one
 
@@ -96,6 +107,36 @@ class Session:
     def next_operation(self) -> int:
         self.operation += 1
         return self.operation
+
+    def befriend(self, friends: list[Friendship]) -> None:
+        """Its list of friends and blocked ones is this."""
+        self.friends = friends
+        self.blocked = frozenset(one.account for one in friends if one.state == "blocked")
+
+    def carried(self, now: float, dead_s: float) -> Carried:
+        """What goes along to the next line, and how long it still stays dead."""
+        ring = [(sequence, min(max(0, round(1000 * (now - at))), AGE_MS_MAX), made) for sequence, at, made in self.ring]
+        return Carried(
+            self.processed, self.sent, self.forgotten, self.operation, ring, dead_s,
+            now - self.fought_at if self.fought_at != NEVER else None, self.chat.tokens(now),
+            self.offences.tokens(now) if self.offences is not None else None,
+        )  # fmt: skip
+
+    def carry_on(self, carried: Carried, now: float) -> None:
+        """It comes from another line and brought this."""
+        self.processed, self.sent, self.forgotten = carried.processed, carried.sent, carried.forgotten
+        self.operation = carried.operation
+        self.ring = deque((sequence, now - age_ms / 1000, made) for sequence, age_ms, made in carried.ring)
+        self.transferred = True
+        if carried.fought_s is not None:
+            self.fought_at = now - max(0.0, carried.fought_s)
+        if carried.chat is not None:
+            self.chat.fill(carried.chat)
+
+    def take_over(self, older: "Session") -> None:
+        """It goes on with the character of an older session: a new login ends no fight and forgives nothing."""
+        self.fought_at = max(self.fought_at, older.fought_at)
+        self.chat, self.offences = older.chat, older.offences
 
 
 class Sessions:

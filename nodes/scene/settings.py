@@ -1,8 +1,10 @@
 """What a scene can be told by its topology: the maps of the game, who hosts which line of them, and every limit.
 
 Owns the numbers only. Rejected: one table of maps per node, because a map that two scenes know differently would
-show as players who jump; the maps are the same for all scenes and `hosts` says who carries what.
+show as players who jump; the maps are the same for all scenes and `hosts` says who begins with what.
 """
+
+import math
 
 import msgspec
 
@@ -12,6 +14,19 @@ LINE_BITS = 15
 LINE_SLOTS = 1 << LINE_BITS  # entities on one line: two slots fit into one 30-bit number, which interest.py sorts
 LINES_MAX = 32  # on one scene process: the slot part of a handle has 20 bits
 UNITS_MAX = 0xFFFF  # positions travel as two bytes
+SOFT_SHARE = 0.8  # of `players_max`, for a map that does not say
+PORTALS_MAX = 64  # of one map: Entered tells them all, and every step of every player is held against each
+
+
+class PortalSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A circle on a map: whoever walks into it goes to a place on another map (or elsewhere on the same one)."""
+
+    x: float  # metres
+    y: float
+    radius_m: float
+    to: str  # the map
+    to_x: float  # metres
+    to_y: float
 
 
 class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,27 +39,37 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed_mps: float = 6.0
     spawn_m: float = 0.0  # the side of the square around the centre where players start; 0 for the whole map
     players_max: int = 10_000  # on one line; more are refused
+    players_soft: int = 0  # on one line; above it others are preferred; 0 for 80 % of players_max
     npcs: int = 40
     npc_respawn_s: float = 10.0
     respawn_s: float = 5.0  # how long a player stays dead
     pvp: bool = True
+    portals: list[PortalSettings] = []
 
     @property
     def units(self) -> int:
         """The greatest coordinate."""
         return round(self.size_m / self.unit_m)
 
+    @property
+    def soft(self) -> int:
+        """The soft cap as it is meant."""
+        return self.players_soft or max(1, round(SOFT_SHARE * self.players_max))
+
 
 class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[settings.scene]. Hosts without an entry in `hosts` carry one line of every map, numbered like the node."""
+    """[settings.scene]. Scenes with an entry in `hosts` begin with the lines that it names, those without one with one
+    line of every map, numbered like the node. The center may open further lines of every map on every scene."""
 
     tick_hz: float = 10.0
     maps: dict[str, MapSettings] = msgspec.field(default_factory=lambda: {"meadow": MapSettings()})
     hosts: dict[str, list[str]] = {}  # short node name -> ["meadow:1", ...]
+    lines_max: int = LINES_MAX  # on one scene, those that are opened later included
     flush_ms: float = 20.0  # the longest that a control message waits for company
     enters_per_tick: int = 200  # full views built in one tick; the others wait for the next one
     save_s: float = 1.0  # how often the state of a character that changed is sent to the DC
     saves_in_flight: int = 16  # requests to the DC; beyond that the characters stay marked and are sent later
+    combat_s: float = 5.0  # since the last hit given or taken: who fights does not switch lines
     operation_tries: int = 40  # of one durable operation while the DC is away, half a second apart
     npc_level: int = 1
     chat_per_s: float = 1.0
@@ -62,9 +87,11 @@ class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def lines_of(self, short: str, number: int) -> list[tuple[str, int]]:
         """The (map, line) pairs that this node carries, in the order of their handles."""
-        if short not in self.hosts:
-            return [(name, number) for name in self.maps]
-        return [_parse(entry) for entry in self.hosts[short]]
+        if short in self.hosts:
+            return [_parse(entry) for entry in self.hosts[short]]
+        if len(self.maps) > self.lines_max:
+            raise TopologyError([f"settings.scene.hosts: {short} has no entry, and all maps are more than lines_max"])
+        return [(name, number) for name in self.maps]
 
 
 def _parse(entry: str) -> tuple[str, int]:
@@ -90,8 +117,11 @@ def _problems(said: SceneSettings) -> list[str]:
         found.append("settings.scene: save_s, chat_per_s and corpse_s must be above 0, flush_ms at least 0")
     if not 0 < said.inventory_max <= 200:
         found.append("settings.scene.inventory_max must be from 1 to 200: more does not fit into one message")
+    if not 1 <= said.lines_max <= LINES_MAX or said.combat_s < 0:
+        found.append(f"settings.scene: lines_max must be from 1 to {LINES_MAX}, combat_s at least 0")
     for name, one in said.maps.items():
         found += _map_problems(f"settings.scene.maps.{name}", one)
+        found += _portal_problems(f"settings.scene.maps.{name}.portals", one, said)
         if one.players_max + one.npcs + said.corpses_max > LINE_SLOTS:
             found.append(f"settings.scene.maps.{name}: players_max + npcs + corpses_max must be <= {LINE_SLOTS}")
     for short, entries in said.hosts.items():
@@ -111,13 +141,36 @@ def _map_problems(where: str, one: MapSettings) -> list[str]:
         found.append(f"{where}.view_max must be from 1 to {LINE_SLOTS}")
     if one.players_max < 1 or one.npcs < 0 or one.npc_respawn_s < 0 or one.respawn_s < 0:
         found.append(f"{where}: players_max must be at least 1, npcs, npc_respawn_s and respawn_s at least 0")
+    if not 0 <= one.players_soft <= one.players_max:
+        found.append(f"{where}.players_soft must be from 0 to players_max")
     return found
+
+
+def _portal_problems(where: str, one: MapSettings, said: SceneSettings) -> list[str]:
+    found = []
+    if len(one.portals) > PORTALS_MAX:
+        found.append(f"{where}: at most {PORTALS_MAX} on one map")
+    for index, portal in enumerate(one.portals):
+        if not _inside(portal.x, portal.y, one):
+            found.append(f"{where}[{index}]: x and y must be on the map, from 0 to {one.size_m:g} m")
+        if not 0 < portal.radius_m < math.inf:
+            found.append(f"{where}[{index}].radius_m must be above 0")
+        goal = said.maps.get(portal.to)
+        if goal is None:
+            found.append(f"{where}[{index}].to: there is no map {portal.to!r} in settings.scene.maps")
+        elif not _inside(portal.to_x, portal.to_y, goal):
+            found.append(f"{where}[{index}]: to_x and to_y must be on {portal.to}, from 0 to {goal.size_m:g} m")
+    return found
+
+
+def _inside(x: float, y: float, one: MapSettings) -> bool:
+    return 0 <= x <= one.size_m and 0 <= y <= one.size_m
 
 
 def _host_problems(where: str, entries: list[str], said: SceneSettings) -> list[str]:
     found = []
-    if len(entries) > LINES_MAX:
-        found.append(f"{where} has more than {LINES_MAX} lines")
+    if len(entries) > said.lines_max:
+        found.append(f"{where} has more than {said.lines_max} lines")
     for entry in entries:
         try:
             name, _ = _parse(entry)

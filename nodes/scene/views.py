@@ -31,6 +31,7 @@ class Notice(NamedTuple):
     body: bytes
     told: tuple[int, ...]  # slots of those who know already
     bulk: bool
+    speaker: int  # an account: those who block it are not told; 0 for nobody
 
 
 class Views:
@@ -41,9 +42,9 @@ class Views:
         self._notices: list[Notice] = []
         self.entered = 0  # full views sent
 
-    def notice(self, entity: int, said: Message, *told: int, bulk: bool = False) -> None:
+    def notice(self, entity: int, said: Message, *told: int, bulk: bool = False, speaker: int = 0) -> None:
         """Tell everybody who sees this entity, with the next tick."""
-        self._notices.append(Notice(entity, encode(said), told, bulk))
+        self._notices.append(Notice(entity, encode(said), told, bulk, speaker))
 
     def tell_notices(self, interest: Interest) -> None:
         """To those who saw the entities until now."""
@@ -85,7 +86,10 @@ class Views:
         made = b"" if one.bulk else view_piece(one.body)
         for observer in observers:
             session = self._players.get(observer)
-            if session is None or not session.attached or observer in one.told:
+            if session is None or observer in one.told or one.speaker in session.blocked:
+                continue
+            # Whoever changes the gate in this tick still hears what is said: it goes out behind its Entered.
+            if not (session.attached or (one.bulk and session.gate)):
                 continue
             if one.bulk:
                 self._out.bulk(session.gate, session.handle, one.body)

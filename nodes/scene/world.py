@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 
 DEAD = 0x80  # state bit 7
 CLIENT_STATE = 0x7F  # the bits that a client may set
+GENERATIONS = Handle.GENERATIONS - 1  # of one slot: 0 is none, so that no handle is 0
 
 
 class Kind(IntEnum):
@@ -35,15 +36,17 @@ KIND_NAMES = ("", "player", "npc", "corpse")
 
 
 class World:
-    """The columns. `base` is the number of the first slot among all lines of the scene."""
+    """The columns. `base` is the number of the first slot among all lines of the scene; `generation` is what the slots
+    were used for last, when they were used before: it goes on, so that what named somebody on a line that was closed
+    names nobody on the one that was opened in its place."""
 
-    def __init__(self, base: int, units: int, capacity: int) -> None:
+    def __init__(self, base: int, units: int, capacity: int, generation: Array | None = None) -> None:
         self.base = base
         self.units = units
         self.capacity = capacity
         self.kind = np.zeros(capacity, "u1")
         self.ids = np.zeros(capacity, "<u4")  # 0: free
-        self.generation = np.zeros(capacity, "<u2")
+        self.generation = np.zeros(capacity, "<u2") if generation is None else generation[:capacity]
         self.record = np.zeros(capacity, UPDATE)
         self.x = self.record["x"]
         self.y = self.record["y"]
@@ -76,7 +79,7 @@ class World:
     def add(self, kind: Kind, name: str, x: int, y: int, *, hp: int, hp_max: int, level: int = 1) -> int:
         """Put an entity on the map; its slot. The caller checked `full`."""
         slot = self._free.popleft()
-        generation = int(self.generation[slot]) % (Handle.GENERATIONS - 1) + 1
+        generation = int(self.generation[slot]) % GENERATIONS + 1
         number = generation << Handle.SLOT_BITS | (self.base + slot)
         self.generation[slot] = generation
         self.ids[slot] = number

@@ -4,7 +4,6 @@ import asyncio
 
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 from mesh.protocol.catalogue import Message
-from mesh.protocol.cluster import account_of
 from mesh.protocol.control import Done
 from mesh.protocol.play import Item
 from mesh.protocol.records import (
@@ -13,6 +12,7 @@ from mesh.protocol.records import (
     Operated,
     SaveStates,
 )
+from mesh.protocol.sessions import account_of
 
 
 class Bank:

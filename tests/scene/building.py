@@ -7,7 +7,6 @@ import numpy as np
 
 from mesh.protocol import play
 from mesh.protocol.catalogue import Message
-from mesh.protocol.cluster import Status, session_of
 from mesh.protocol.codec import decoder_for
 from mesh.protocol.lanes import (
     MOVE,
@@ -19,11 +18,15 @@ from mesh.protocol.lanes import (
     PieceClass,
     PieceLane,
 )
+from mesh.protocol.sessions import Status, session_of
 from nodes.scene.interest import Interest
 from nodes.scene.line import Line
+from nodes.scene.lines import Lines
 from nodes.scene.outbound import Outbound
 from nodes.scene.sessions import Session
-from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings, SceneSettings
+from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings, PortalSettings, SceneSettings
+from nodes.scene.shared import Shared
+from nodes.scene.world import Array
 
 GATE = "eu.one.gate.1"
 decode = decoder_for("client", "scene")
@@ -99,25 +102,41 @@ class Stage:
         self.out = Outbound(lambda: None)
         self.events: list[tuple[str, int, dict[str, Any]]] = []
         self.levels: list[tuple[Session, int]] = []
+        self.crossed: list[tuple[Session, PortalSettings]] = []
         self.clients: dict[int, Client] = {}
         self.settings = settings
-        self.line = Line(
-            0, "meadow", 1, settings, SceneSettings(**scene), "eu.one.scene.1", random.Random(seed), self.out,
+        self.shared = Shared(
+            SceneSettings(**scene), "eu.one.scene.1", random.Random(seed), self.out,
             lambda kind, player, **fields: self.events.append((kind, player, fields)),
             lambda session, level: self.levels.append((session, level)),
+            lambda session, portal: self.crossed.append((session, portal)),
         )  # fmt: skip
+        self.lines = Lines(self._make, random.Random(seed), ["meadow"], 4, lambda: None)
+        self.line = self.lines.open("meadow", 1, fixed=True)
+
+    def _make(self, index: int, name: str, number: int, generation: Array, fixed: bool) -> Line:
+        return Line(index, name, number, self.settings, self.shared, generation, fixed)
 
     def join(
-        self, account: int, x_m: float, y_m: float, *, epoch: int = 1, attach: bool = True, **status: Any
+        self,
+        account: int,
+        x_m: float,
+        y_m: float,
+        *,
+        epoch: int = 1,
+        attach: bool = True,
+        line: Any = None,
+        **status: Any,
     ) -> Session:
-        session = self.line.enter(session_of(account, epoch), status_of(account, x_m, y_m, **status), self.now, 0)
+        line = line or self.line
+        session = line.enter(session_of(account, epoch), status_of(account, x_m, y_m, **status), self.now, 0)
         if attach:
             self.attach(session)
         return session
 
     def attach(self, session: Session, received: int = 0, resumed: bool = False) -> Client:
         session.attach(GATE, 1, received, resumed)
-        self.line.attach(session)
+        self.lines.of(session).attach(session)
         self.clients[session.handle] = Client()
         return self.clients[session.handle]
 

@@ -1,5 +1,6 @@
 """The nodes around a scene, as small as they can be: a registry, a bank, a gate that remembers what it got."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -14,9 +15,10 @@ from mesh.protocol.cluster import (
     Detach,
     Kick,
 )
-from mesh.protocol.control import Done, GetSnapshot, MemberChanged, Register, Registered, Renew, Snapshot
+from mesh.protocol.control import Done, GetSnapshot, Member, MemberChanged, Register, Registered, Renew, Snapshot
 from mesh.protocol.journal import EventsStored, StoreEvents
 from mesh.protocol.lanes import MOVE, PLAY_HEAD, Lane
+from mesh.protocol.placement import Cross, Evacuate, Evacuated, MemberAt, MembersSeen
 from mesh.protocol.records import (
     Operate,
     Operated,
@@ -27,17 +29,46 @@ from tests.scene.building import Client
 
 
 class CenterNode(Node):
+    """`way` answers Cross and `emptied` Evacuate: they are replaced by what a test wants to happen then."""
+
     ROLE = "center"
 
     async def open(self) -> None:
         self.publications.epoch = 1
-        self.members: dict[str, Any] = {}
+        self.members: dict[str, Member] = {}
+        self.crosses: list[Cross] = []
+        self.seen: list[MemberAt] = []
+        self.way: Callable[[Cross], Awaitable[Any]] = self._nowhere
+        self.emptied: Callable[[], Awaitable[Evacuated]] = self._not_at_all
+
+    async def _nowhere(self, said: Cross) -> Done:
+        raise RefusedError("zone_full", "no room there")
+
+    async def _not_at_all(self) -> Evacuated:
+        return Evacuated(0, 0)
+
+    @on(Cross)
+    async def on_cross(self, said: Cross, caller: Caller) -> Done:
+        self.crosses.append(said)
+        await self.way(said)
+        return Done()
+
+    @on(Evacuate)
+    async def on_evacuate(self, said: Evacuate, caller: Caller) -> Evacuated:
+        return await self.emptied()
+
+    @on(MembersSeen)
+    def on_members_seen(self, said: MembersSeen, caller: Caller) -> None:
+        self.seen += said.members
 
     @on(Register)
     def on_register(self, said: Register, caller: Caller) -> Registered:
         self.members[said.member.name] = said.member
         self.publish(MemberChanged(said.member))
-        return Registered(1, self.publications.sequence, 3.0, list(self.members.values()))
+        return Registered(1, self.publications.sequence, 3.0, self.listed())
+
+    def listed(self) -> list[Member]:
+        return [msgspec.structs.replace(self.own_member(), state="Ready"), *self.members.values()]
 
     @on(Renew)
     def on_renew(self, said: Renew, caller: Caller) -> Done:
@@ -51,7 +82,7 @@ class CenterNode(Node):
 
     @on(GetSnapshot)
     def on_get_snapshot(self, said: GetSnapshot, caller: Caller) -> Snapshot:
-        return Snapshot(1, self.publications.sequence, list(self.members.values()), [])
+        return Snapshot(1, self.publications.sequence, self.listed(), [])
 
 
 class DcNode(Node):

@@ -100,13 +100,13 @@ def test_a_resume_starts_with_the_view_and_continues_with_what_was_missed() -> N
     stage = Stage()
     me, other = stage.join(1, 50, 50), stage.join(2, 52, 50)
     stage.tick()
-    stage.line.attack(me, other.handle, stage.now)
+    stage.line.fights.attack(me, other.handle, stage.now)
     stage.flush()
     assert stage.client(other).sequences == [1]
     stage.line.detach(other)
     for _ in range(3):
         stage.tick(1.0)
-        stage.line.attack(me, other.handle, stage.now)
+        stage.line.fights.attack(me, other.handle, stage.now)
     again = stage.attach(other, received=1, resumed=True)
     stage.tick(1.0)
     kinds = [type(said) for said in again.messages]
@@ -121,7 +121,7 @@ def test_a_fight_to_the_death_and_back() -> None:
     me, victim, watcher = (stage.join(n, 50 + n, 50) for n in (1, 2, 3))
     stage.tick()
     for _ in range(30):
-        stage.line.attack(me, victim.handle, stage.now)
+        stage.line.fights.attack(me, victim.handle, stage.now)
         stage.tick(1.0)
         if stage.client(victim).of(play.Died):
             break
@@ -133,7 +133,7 @@ def test_a_fight_to_the_death_and_back() -> None:
     assert len({len(stage.client(one).of(play.Hit)) for one in (me, victim, watcher)}) == 1
     assert stage.client(watcher).sequences == []  # onlookers' pieces are not kept
     with pytest.raises(RefusedError, match="out_of_order"):
-        stage.line.attack(victim, me.handle, stage.now)
+        stage.line.fights.attack(victim, me.handle, stage.now)
     stage.move(victim, 53, 50)
     stage.tick()
     stage.tick(2.0)
@@ -149,7 +149,7 @@ def slay(stage: Stage, me) -> int:
     number = stage.line.world.number(wolf)
     stage.line.world.x[me.slot], stage.line.world.y[me.slot] = stage.line.world.x[wolf], stage.line.world.y[wolf]
     while stage.line.world.slot_of(number) >= 0:
-        stage.line.attack(me, number, stage.now)
+        stage.line.fights.attack(me, number, stage.now)
         stage.tick(1.0)
     return number
 

@@ -1,8 +1,6 @@
 """The scene node among others, on virtual time: getting in, playing, losing the gate, the DC, and stopping."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,86 +10,11 @@ from prometheus_client import generate_latest
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.protocol import play
 from mesh.protocol.catalogue import encode
-from mesh.protocol.cluster import Enter, HostedList, ListHosted, Release, Status, session_of
+from mesh.protocol.cluster import Enter, HostedList, ListHosted, Release
 from mesh.protocol.lanes import STATE, Lane
-from mesh.testing import Cluster, run, wait_until, with_cluster
-from mesh.topology import Topology, load
-from nodes.scene.node import SceneNode
-from tests.scene.building import Client, status_of
-from tests.scene.neighbours import CenterNode, DcNode, GateNode, LoginNode, LogNode
-
-ROLES = {"scene": SceneNode, "center": CenterNode, "dc": DcNode, "gate": GateNode, "log": LogNode, "login": LoginNode}
-SCENE = "eu.one.scene.1"
-
-ZONE = """
-[cluster]
-name = "test"
-region = "eu"
-zone = "one"
-[[process]]
-nodes = ["center.1", "dc.1", "log.1", "login.1", "scene.1", "gate.1", "gate.2"]
-[settings.scene.maps.meadow]
-size_m = 200.0
-aoi_m = 30.0
-npcs = 0
-players_max = 5
-[settings.scene.maps.cave]
-size_m = 100.0
-npcs = 0
-[settings.scene.maps.tower]
-[settings.scene.hosts]
-"scene.1" = ["meadow:1", "meadow:2", "cave:7"]
-"""
-
-
-class Zone:
-    """A cluster, and short words for what the tests do with it."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.scene: SceneNode = cluster.node("scene.1")
-        self.gate: GateNode = cluster.node("gate.1")
-        self.other: GateNode = cluster.node("gate.2")
-        self.center: CenterNode = cluster.node("center.1")
-        self.bank = cluster.node("dc.1").bank
-
-    async def enter(self, account: int, epoch: int = 1, line: int = 0, **status: Any) -> tuple[str, int]:
-        said = Enter(session_of(account, epoch), self.status(account, **status), line)
-        hosted = await self.center.ask(SCENE, said)
-        return hosted.map, hosted.line
-
-    def status(self, account: int, x: float = 50.0, y: float = 50.0, **fields: Any) -> Status:
-        return status_of(account, x, y, **fields)
-
-    async def join(self, account: int, epoch: int = 1, **status: Any) -> tuple[int, Client]:
-        """Enter and attach at the first gate; handle and client, which has Entered."""
-        await self.enter(account, epoch, **status)
-        handle = await self.gate.attach(SCENE, session_of(account, epoch))
-        client = self.gate.clients[handle]
-        await wait_until(lambda: client.of(play.Entered))
-        return handle, client
-
-    def session(self, account: int, epoch: int = 1) -> Any:
-        return self.scene.sessions.find(session_of(account, epoch))
-
-
-@pytest.fixture
-def topology(tmp_path: Path) -> Topology:
-    file = tmp_path / "zone.toml"
-    file.write_text(ZONE)
-    return load(file, runtime=tmp_path / "run")
-
-
-@pytest.fixture
-def in_zone(topology: Topology, tmp_path: Path) -> Callable[[Callable[[Zone], Awaitable[None]]], None]:
-    def play_story(story: Callable[[Zone], Awaitable[None]]) -> None:
-        async def go(cluster: Cluster) -> None:
-            await story(Zone(cluster))
-            assert cluster.internal_errors() == []
-
-        run(with_cluster(topology, ROLES, tmp_path / "data", go))
-
-    return play_story
+from mesh.protocol.sessions import session_of
+from mesh.testing import wait_until
+from tests.scene.zone import SCENE, Zone
 
 
 def test_enter_chooses_a_line_and_is_idempotent(in_zone: Any) -> None:
@@ -127,7 +50,7 @@ def test_a_newer_session_takes_over_where_the_older_one_is(in_zone: Any) -> None
         await zone.enter(1, epoch=2, gold=9, hp=1)
         assert zone.session(1) is None
         new = zone.session(1, epoch=2)
-        world = zone.scene.lines[new.line].world
+        world = zone.scene.lines.of(new).world
         assert (int(world.x[new.slot]), int(world.hp[new.slot]), new.gold) == (2520, 100, 9)
         assert new.handle != old
         with pytest.raises(RefusedError, match="stale_epoch"):
@@ -257,7 +180,7 @@ def test_release_saves_and_removes_and_waits_for_the_dc(in_zone: Any) -> None:
         await asyncio.sleep(1.5)
         zone.bank.saved.clear()
         zone.bank.away = 3
-        zone.scene.lines[0].world.hp[zone.session(1).slot] = 42
+        zone.scene.lines.at(0).world.hp[zone.session(1).slot] = 42
         await zone.center.ask(SCENE, Release(session_of(1, 1)))
         assert zone.session(1) is None
         said = zone.bank.saved[-1]
@@ -329,6 +252,7 @@ def test_the_center_can_ask_who_is_here(in_zone: Any) -> None:
         listed = await zone.center.ask(SCENE, ListHosted())
         assert isinstance(listed, HostedList)
         found = {at.session: at for at in listed.hosted}
+        assert [at.attached for at in listed.hosted] == [False, False]
         one = found[session_of(1, 1)]
         assert (one.map, one.line, one.status) == (
             "meadow",
@@ -382,7 +306,7 @@ def test_an_idle_scene_does_not_tick(in_zone: Any) -> None:
 def test_a_mistake_in_one_tick_does_not_end_the_world(in_zone: Any) -> None:
     async def story(zone: Zone) -> None:
         handle, client = await zone.join(1)
-        line, calls = zone.scene.lines[0], []
+        line, calls = zone.scene.lines.at(0), []
         real = line.tick
 
         def tick(*args: Any) -> Any:

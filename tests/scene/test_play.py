@@ -124,7 +124,7 @@ def test_a_level_counts_when_it_is_on_disk() -> None:
     async def story(market: Market) -> None:
         line, me = market.stage.line, market.players[0]
         line.world.xp[me.slot] = 450  # enough for two levels
-        market.play.advance(me, 2)
+        market.play.looting.advance(me, 2)
         assert line.world.level[me.slot] == 1
         await market.settle()
         assert market.bank.carried_out[0].level == 2

@@ -12,7 +12,9 @@ from mesh.errors import RefusedError
 from mesh.protocol import play
 from mesh.protocol.catalogue import Message, encode
 from mesh.testing import run
+from nodes.scene.keepsakes import Keepsakes
 from nodes.scene.ledger import Ledger
+from nodes.scene.parties import Parties
 from nodes.scene.play import Play
 from nodes.scene.sessions import Session, Sessions
 from nodes.scene.settings import SceneSettings
@@ -104,10 +106,10 @@ class Market:
         self.sessions = Sessions()
         self.tasks: list[asyncio.Task[Any]] = []
         self.expelled: list[Session] = []
-        ledger = Ledger(self.bank.ask, 5)
+        self.parties = Parties(self.sessions, self.stage.lines, Keepsakes())
+        ledger = Ledger(self.bank.ask, lambda work: self.tasks.append(asyncio.get_running_loop().create_task(work)), 5)
         self.play = Play(
-            [self.stage.line], self.sessions, self.stage.out, ledger,
-            lambda work: self.tasks.append(asyncio.get_running_loop().create_task(work)),
+            self.stage.lines, self.sessions, self.parties, self.stage.out, ledger,
             lambda kind, player, **fields: self.stage.events.append((kind, player, fields)),
             lambda: self.stage.now, SceneSettings(inventory_max=20), self.expelled.append,
         )  # fmt: skip
@@ -179,7 +181,7 @@ def test_a_trade_is_one_operation_and_both_learn_what_they_have() -> None:
         assert [item.id for item in done[0][0].items] == [1, 2, 3]
         assert [kind for kind, *_ in market.stage.events].count("trade") == 2
         assert [market.client(who).of(play.TradeClosed) for who in (0, 1)] == [[], []]
-        assert len(market.play.trades) == 0
+        assert len(market.play.trading.trades) == 0
         market.check()
 
     in_market(story)
@@ -216,17 +218,17 @@ def test_leaving_walking_away_and_cancelling_end_a_trade() -> None:
         market.say(1, play.CancelTrade(number))
         assert market.client(0).last(play.TradeClosed).code == "cancelled"
         market.open()
-        market.play.watch(market.stage.now)
-        assert len(market.play.trades) == 1
+        market.play.trading.watch(market.stage.now)
+        assert len(market.play.trading.trades) == 1
         market.stage.line.world.x[market.players[1].slot] = 9000
-        market.play.watch(market.stage.now)
+        market.play.trading.watch(market.stage.now)
         market.stage.flush()
         assert market.client(1).last(play.TradeClosed).code == "out_of_range"
         market.say(0, play.InviteTrade(market.players[2].handle))
-        market.play.gone(market.players[0])
+        market.play.trading.gone(market.players[0])
         market.stage.flush()
         assert market.client(2).last(play.TradeClosed).code == "cancelled"
-        assert len(market.play.trades) == 0
+        assert len(market.play.trading.trades) == 0
 
     in_market(story)
 
@@ -275,7 +277,7 @@ ACTIONS = st.one_of(
 
 
 def version_of(market: Market, number: int) -> int:
-    return next((trade.version for trade in market.play.trades if trade.number == number), 1)
+    return next((trade.version for trade in market.play.trading.trades if trade.number == number), 1)
 
 
 async def act(market: Market, action: tuple[Any, ...]) -> None:
@@ -311,6 +313,6 @@ def test_gold_and_items_are_conserved_whatever_players_do(actions: list[tuple[An
         market.bank.lose = market.bank.away = 0
         await market.settle()
         market.check()
-        assert all(trade.state != "committing" for trade in market.play.trades)
+        assert all(trade.state != "committing" for trade in market.play.trading.trades)
 
     in_market(story)
