@@ -4,17 +4,15 @@ A session is durable: opening one ends all older ones of its account, because ev
 with the newest inside its transaction. Two logins or two zones can therefore never both let an account in.
 """
 
+from contextlib import suppress
+
 import msgspec
 
+from mesh.bans import is_banned, refuse_banned
 from mesh.errors import Code, RefusedError
-from mesh.protocol.cluster import (
-    EPOCH_BITS,
-    Account,
-    CreateAccount,
-    account_of,
-    session_of,
-)
-from mesh.protocol.records import GoldMove, SetBan
+from mesh.protocol.cluster import Account, CreateAccount
+from mesh.protocol.records import GoldMove, SetBan, SetPriority
+from mesh.protocol.sessions import EPOCH_BITS, account_of, session_of
 from nodes.dc.characters import create_character
 from nodes.dc.ledger import DATABASE, MINT, enter, meta, move_gold, open_purse
 from nodes.dc.records import ACCOUNTS, META, NAMES, SESSIONS, AccountRow, LedgerRow, NameRow, SessionRow
@@ -60,12 +58,35 @@ def create_account(view: View, said: CreateAccount, starting_gold: int, at_ms: i
 
 
 def set_ban(view: View, said: SetBan, at_ms: int) -> Account:
-    """Ban an account, or lift its ban. What it has open is the center's business."""
+    """Ban an account, or lift its ban. A ban ends its sessions by opening one that nobody has, so that a login under
+    way comes too late; what is in a world is the center's business."""
     account, row = _named(view, said.name)
     changed = msgspec.structs.replace(row, banned_until_s=said.until_s, ban_reason=said.reason)
     view.put(ACCOUNTS, account, changed)
     enter(view, LedgerRow(at_ms, "ban" if said.until_s else "unban", account, note=said.reason))
+    session = 0
+    if is_banned(said.until_s, at_ms / 1000):
+        with suppress(RefusedError):  # it has used up its sessions, which must not keep it from being banned
+            session = open_session(view, account, at_ms)
+    return msgspec.structs.replace(_shown(account, changed), session=session)
+
+
+def set_priority(view: View, said: SetPriority, at_ms: int) -> Account:
+    """Give an account another place in the login queue; what is so already costs nothing."""
+    account, row = _named(view, said.name)
+    changed = msgspec.structs.replace(row, priority=said.priority)
+    if changed != row:
+        view.put(ACCOUNTS, account, changed)
+        enter(view, LedgerRow(at_ms, "priority", account, note=str(said.priority)))
     return _shown(account, changed)
+
+
+def log_in(view: View, account: int, at_ms: int) -> int:
+    """A new session for a login; refused while the account is banned, which login may have looked at too early."""
+    row = view.get(ACCOUNTS, account)
+    if row is not None:
+        refuse_banned(row.banned_until_s, row.ban_reason, at_ms / 1000)
+    return open_session(view, account, at_ms)
 
 
 def open_session(view: View, account: int, at_ms: int) -> int:
@@ -99,4 +120,4 @@ def _named(view: Readable, name: str) -> tuple[int, AccountRow]:
 
 
 def _shown(account: int, row: AccountRow) -> Account:
-    return Account(account, row.name, row.password_hash, row.banned_until_s, row.ban_reason)
+    return Account(account, row.name, row.password_hash, row.banned_until_s, row.ban_reason, row.priority)

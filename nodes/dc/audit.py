@@ -100,14 +100,19 @@ class Audit:
                 self._problem(f"item {item} belongs to {row.owner if row else 'nobody'} and is held by {owners}")
 
     def _check_friends(self) -> None:
-        seen_by_other = {"friend": "friend", "asked": "asking", "asking": "asked"}
+        fitting = {
+            "friend": ("friend",),
+            "asked": ("asking",),
+            "asking": ("asked", "blocked"),
+            "blocked": (None, "asking", "blocked"),
+        }
         pairs = {
             (account, friend.account): friend.state
             for account, row in self.rows[FRIENDS.name].items()
             for friend in row.friends
         }
         for (account, other), state in pairs.items():
-            if pairs.get((other, account)) != seen_by_other[state]:
+            if pairs.get((other, account)) not in fitting[state]:
                 self._problem(f"account {account} and account {other} differ about their friendship")
 
     def _check_ledger(self) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from mesh.errors import Code, RefusedError
-from mesh.protocol.cluster import Status, account_of
 from mesh.protocol.lanes import STATE_STRUCT
 from mesh.protocol.records import SaveStates
+from mesh.protocol.sessions import Status, account_of
 from nodes.dc.ledger import gold_of, items_of
 from nodes.dc.records import CHARACTERS, FRIENDS, STATES, CharacterRow, FriendsRow, StateRow
 from nodes.dc.view import Readable, View

@@ -5,7 +5,7 @@
     step 5   login -> LoadStatus            a new durable session, and the character
     step 9   scene -> SaveStates            class C: applied in memory, on disk within a second
              scene -> Operate               class D: gold, items, level; exactly once
-             login, center                  CreateAccount, SetBan, ChangeFriendship: class D
+             login, center                  CreateAccount, SetBan, SetPriority, ChangeFriendship: class D
              ctl                            ReadRecords, StatDb
 
 Class D is answered after its commit and visible to nobody before it. All rules are in the pure modules beside this
@@ -37,6 +37,7 @@ from mesh.protocol.records import (
     Records,
     SaveStates,
     SetBan,
+    SetPriority,
     StatDb,
 )
 from mesh.seat import Seat
@@ -189,10 +190,15 @@ class DcNode(Node):
         at_ms = self._wall_ms()
         return await self._do(lambda view: accounts.set_ban(view, said, at_ms))
 
+    @on(SetPriority)
+    async def on_set_priority(self, said: SetPriority, _caller: Caller) -> Account:
+        at_ms = self._wall_ms()
+        return await self._do(lambda view: accounts.set_priority(view, said, at_ms))
+
     @on(LoadStatus)
     async def on_load_status(self, said: LoadStatus, _caller: Caller) -> StatusLoaded:
         at_ms = self._wall_ms()
-        session = await self._do(lambda view: accounts.open_session(view, said.account, at_ms))
+        session = await self._do(lambda view: accounts.log_in(view, said.account, at_ms))
         return StatusLoaded(session, self._read(status_of, self.rows, self.states.get, said.account))
 
     @on(ChangeFriendship)

@@ -19,13 +19,13 @@ import hashlib
 
 from mesh.errors import Code, RefusedError
 from mesh.protocol.catalogue import encode
-from mesh.protocol.cluster import account_of
 from mesh.protocol.play import Item
 from mesh.protocol.records import (
     Holding,
     Operate,
     Operated,
 )
+from mesh.protocol.sessions import account_of
 from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
 from nodes.dc.ledger import enter, gold_of, items_of, made, meta, move_gold, move_item

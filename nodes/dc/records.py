@@ -18,9 +18,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from mesh.errors import StorageError
-from mesh.protocol.cluster import Friendship
 from mesh.protocol.play import Item
 from mesh.protocol.records import GoldMove, ItemMove
+from mesh.protocol.sessions import Friendship
 
 FORMAT = 1  # of the whole database; raised when tables are added or removed in a way that old code cannot ignore
 
@@ -170,6 +170,7 @@ class AccountRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     created_s: int
     banned_until_s: int = 0
     ban_reason: str = ""
+    priority: int = 0  # in the login queue
 
 
 class NameRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -17,7 +17,7 @@ import msgspec
 
 from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.node import Caller, Node, on
-from mesh.protocol.control import Load, Member
+from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.journal import Events, EventsStored, QueryEvents, StoreEvents
 from mesh.seat import Seat
 from nodes.log.figures import show
@@ -31,6 +31,7 @@ GROUP_BYTES_MAX = 4 * 1024 * 1024  # written in one go, so that answers come ste
 QUERIES_MAX = 8  # under way or waiting; more are refused
 QUIET_S = 0.5  # at a stop: nobody sends any more when nothing came for this long (senders flush every 0.1 s)
 QUIET_CHECK_S = 0.05
+HAND_OVER_S = 10.0  # a drain waits for senders to go elsewhere at most so long
 
 _PASSIVE = ("center", "log", "ctl")  # roles whose end a stopping log node does not wait for
 
@@ -94,6 +95,25 @@ class LogNode(Node):
         while self._expects_more(began):  # noqa: ASYNC110 - what ends it is that nothing happens
             await asyncio.sleep(QUIET_CHECK_S)
         await self._idle.wait()
+
+    async def hand_over(self) -> Drained:
+        """Senders choose another log node by themselves. What they have sent is written, then the segment sealed."""
+        assert self._sink is not None, "a node that drains is open"
+        before, began, text = self._sink.counts.events_stored, self.clock.now(), ""
+        try:
+            async with asyncio.timeout(HAND_OVER_S):
+                while self._waiting or self._writing_bytes or self._is_recent(began):  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(QUIET_CHECK_S)
+        except TimeoutError:
+            others = [m for m in self.registry.of_role(self.ROLE) if m.name != self.name and m.state == "Ready"]
+            text = "events still come" if others else "no other log node is Ready, so events still come here"
+        left = sum(waiting.batch.count for waiting in self._waiting)
+        try:
+            await self._writer.run(self._sink.seal, self._wall_ms())
+        except StorageError as error:
+            text = str(error)
+            self.log.error("the segment could not be sealed", reason=text)
+        return Drained(self._sink.counts.events_stored - before, left, text)
 
     async def close(self) -> None:
         for waiting in self._take(WAITING_BYTES_MAX):
@@ -243,6 +263,10 @@ class LogNode(Node):
         leaving = (self.member(name) for name in self._peers)
         if any(member is not None and member.state == "Draining" for member in leaving):
             return True
+        return self._is_recent(began)
+
+    def _is_recent(self, began: float) -> bool:
+        """Has it not been quiet for long, nor since `began`?"""
         return self.clock.now() - max(began, self._arrived_at) < QUIET_S
 
     def _no(self, code: Code, text: str) -> RefusedError:

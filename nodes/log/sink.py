@@ -128,6 +128,11 @@ class Sink:
             self._seal(wall_ms)
         self._retain(wall_ms)
 
+    def seal(self, wall_ms: int) -> None:
+        """End the open segment, if there is one; what comes later begins another. StorageError when the disk fails."""
+        if self._file:
+            self._seal(wall_ms)
+
     def close(self) -> None:
         """Everything on the disk, the folder free for another process."""
         try:

@@ -15,12 +15,15 @@ so that nobody learns from outside who is banned.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TypeVar
 
 import msgspec
 
 from mesh import keys, tickets
+from mesh.bans import is_banned, refuse_banned
 from mesh.errors import Code, PeerLost, RefusedError
 from mesh.node import Caller, Node, on
 from mesh.protocol.catalogue import Message
@@ -40,12 +43,16 @@ from mesh.protocol.cluster import (
     SignResume,
     StatusLoaded,
 )
+from mesh.protocol.control import Drained
 from mesh.protocol.records import (
     AddAccount,
     BanAccount,
+    PrioritiseAccount,
     SetBan,
+    SetPriority,
 )
 from mesh.protocol.types import Name
+from mesh.protocol.zones import SignTravel, TravelTicket
 from mesh.seat import Seat
 from nodes.login.failures import Failures
 from nodes.login.passwords import Passwords
@@ -71,6 +78,9 @@ class LoginNode(Node):
         self._ticket_key = b""
         self._resume_key = b""
         self._results: dict[tuple[str, ...], float] = {}
+        self._begun = self._ended = 0  # logins
+        self._idle = asyncio.Event()
+        self._idle.set()
         reads = self.metrics.reads
         reads("login_results_total", "How logins ended.", lambda: dict(self._results), "method", "result")
         reads(
@@ -86,6 +96,18 @@ class LoginNode(Node):
         self._resume_key = keys.load_or_create(self.topology.keys / keys.RESUME)
         await self._passwords.open()
 
+    async def hand_over(self) -> Drained:
+        """Nothing is handed over: what was begun is finished here, and the next ones go to other login nodes."""
+        before = self._ended
+        try:
+            async with asyncio.timeout(self._told.hand_over_s):
+                await self._idle.wait()
+        except TimeoutError:
+            others = [m for m in self.registry.of_role(self.ROLE) if m.name != self.name and m.state == "Ready"]
+            text = "they take long" if others else "no other login node is Ready, so this one is still asked"
+            return Drained(self._ended - before, self._begun - self._ended, text)
+        return Drained(self._ended - before, 0)
+
     async def close(self) -> None:
         self._passwords.close()
 
@@ -94,13 +116,17 @@ class LoginNode(Node):
     @on(Authenticate)
     async def on_authenticate(self, said: Authenticate, caller: Caller) -> Authenticated | Queued:
         """Step 2, and all that follows from it."""
+        with self._under_way():
+            return await self._authenticate(said, caller)
+
+    async def _authenticate(self, said: Authenticate, caller: Caller) -> Authenticated | Queued:
         result = "error"
         try:
             if said.method == "resume":
                 answer: Authenticated | Queued = await self._resume(said, caller.peer)
             else:
                 account = await self._identify(said)
-                self._refuse_banned(account)
+                refuse_banned(account.banned_until_s, account.ban_reason, self.clock.wall())
                 answer = await self._open_session(account, said, caller.peer)
             result = "queued" if isinstance(answer, Queued) else "ok"
             return answer
@@ -120,6 +146,24 @@ class LoginNode(Node):
     def on_sign_resume(self, said: SignResume, _caller: Caller) -> ResumeToken:
         """For a session that came in from the queue, past this node."""
         return ResumeToken(self._sign(said.session, said.nonce))
+
+    @on(SignTravel)
+    def on_sign_travel(self, said: SignTravel, _caller: Caller) -> TravelTicket:
+        """For a character that was saved and let go here, to log in elsewhere with."""
+        valid_s = self._told.travel_life_s
+        return TravelTicket(tickets.sign_ticket(self._ticket_key, said.character, self.clock.wall() + valid_s), valid_s)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """A login that a drain waits for."""
+        self._begun += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._ended += 1
+            if self._begun == self._ended:
+                self._idle.set()
 
     async def _identify(self, said: Authenticate) -> Account:
         if said.method == "ticket":
@@ -142,7 +186,7 @@ class LoginNode(Node):
 
     async def _open_session(self, account: Account, said: Authenticate, gate: str) -> Authenticated | Queued:
         loaded = await self._ask("dc", LoadStatus(account.account), StatusLoaded)
-        online = Online(loaded.session, loaded.status, gate, said.connection)
+        online = Online(loaded.session, loaded.status, gate, said.connection, account.priority)
         placed = await self._ask_patiently("center", online)
         if isinstance(placed, Queued):
             return placed
@@ -162,12 +206,6 @@ class LoginNode(Node):
         expires_s = self.clock.wall() + self._told.resume_life_s
         return tickets.sign_resume(self._resume_key, session, nonce, expires_s)
 
-    def _refuse_banned(self, account: Account) -> None:
-        until_s = account.banned_until_s
-        if until_s == -1 or until_s > self.clock.wall():
-            until = "for ever" if until_s == -1 else f"until {until_s} (seconds since 1970-01-01 UTC)"
-            raise RefusedError(Code.BANNED, f"banned {until}: {account.ban_reason}"[:1024])
-
     # --- accounts ---
 
     @on(AddAccount)
@@ -184,9 +222,15 @@ class LoginNode(Node):
     async def on_ban_account(self, said: BanAccount, _caller: Caller) -> Account:
         """`mesh account ban`: durable first, then whatever the account has open ends."""
         account = await self._ask("dc", SetBan(said.name, said.until_s, said.reason), Account)
-        if account.banned_until_s == -1 or account.banned_until_s > self.clock.wall():
-            await self._ask_patiently("center", KickAccount(account.account, Code.BANNED, said.reason))
+        if is_banned(account.banned_until_s, self.clock.wall()):
+            kick = KickAccount(account.account, Code.BANNED, said.reason, account.session)
+            await self._ask_patiently("center", kick)
         return _without_hash(account)
+
+    @on(PrioritiseAccount)
+    async def on_prioritise_account(self, said: PrioritiseAccount, _caller: Caller) -> Account:
+        """`mesh account vip`: from the next login on."""
+        return _without_hash(await self._ask("dc", SetPriority(said.name, said.priority), Account))
 
     async def _find(self, name: str) -> Account | None:
         try:

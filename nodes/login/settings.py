@@ -17,6 +17,8 @@ class LoginSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password_chars_min: int = 8  # of a new account
     ticket_life_s_max: float = 86_400.0  # a ticket that is good for longer is refused
     resume_life_s: float = 604_800.0  # of a resume token; it must outlive the connection that it is for
+    travel_life_s: float = 30.0  # of a ticket for the way to another zone
+    hand_over_s: float = 10.0  # a drain waits for the logins under way at most so long
     account_failures_max: int = 10  # wrong passwords of one account in a row; more are refused with "too_many" ...
     account_failures_per_s: float = 0.1  # ... except one in 10 s
     # The same for one client address, which a school or a carrier shares; this machine's own are not limited.
@@ -45,7 +47,14 @@ class LoginSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         problems += [
             f"{name} must be greater than 0"
-            for name in ("ticket_life_s_max", "resume_life_s", "account_failures_per_s", "address_failures_per_s")
+            for name in (
+                "ticket_life_s_max",
+                "resume_life_s",
+                "travel_life_s",
+                "hand_over_s",
+                "account_failures_per_s",
+                "address_failures_per_s",
+            )
             if getattr(self, name) <= 0
         ]
         if problems:

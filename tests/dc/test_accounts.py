@@ -5,9 +5,10 @@ import struct
 import pytest
 
 from mesh.errors import Code, RefusedError
-from mesh.protocol.cluster import CreateAccount, session_of
+from mesh.protocol.cluster import CreateAccount
 from mesh.protocol.lanes import STATE_STRUCT
-from mesh.protocol.records import SaveStates, SetBan
+from mesh.protocol.records import SaveStates, SetBan, SetPriority
+from mesh.protocol.sessions import session_of
 from nodes.dc import accounts
 from nodes.dc.cache import States
 from nodes.dc.characters import set_level, states_in, status_of
@@ -78,11 +79,27 @@ def test_a_ban_is_kept_and_lifted() -> None:
     desk.account("Anna")
     banned = desk.do(lambda view: accounts.set_ban(view, SetBan("anna", -1, "cheating"), AT_MS))
     assert (banned.banned_until_s, banned.ban_reason) == (-1, "cheating")
-    assert accounts.find_account(desk.rows, "Anna") == banned
+    found = accounts.find_account(desk.rows, "Anna")
+    assert (found.banned_until_s, found.ban_reason, found.session) == (-1, "cheating", 0)
     desk.do(lambda view: accounts.set_ban(view, SetBan("Anna", 0), AT_MS))
     assert accounts.find_account(desk.rows, "Anna").banned_until_s == 0
     with refused(Code.NOT_FOUND):
         desk.do(lambda view: accounts.set_ban(view, SetBan("Bert", -1), AT_MS))
+
+
+def test_a_priority_is_kept_beside_a_ban() -> None:
+    desk = Desk()
+    desk.account("Anna")
+    desk.do(lambda view: accounts.set_ban(view, SetBan("Anna", 7, "x"), AT_MS))
+    shown = desk.do(lambda view: accounts.set_priority(view, SetPriority("anna", 3), AT_MS))
+    assert (shown.name, shown.priority, shown.banned_until_s) == ("Anna", 3, 7)
+    assert accounts.find_account(desk.rows, "Anna") == shown
+    before = desk.store.count("ledger")
+    desk.do(lambda view: accounts.set_priority(view, SetPriority("Anna", 3), AT_MS))
+    assert desk.store.count("ledger") == before
+    assert desk.do(lambda view: accounts.set_priority(view, SetPriority("Anna", 0), AT_MS)).priority == 0
+    with refused(Code.NOT_FOUND):
+        desk.do(lambda view: accounts.set_priority(view, SetPriority("Bert", 1), AT_MS))
 
 
 def test_every_change_is_one_row_of_the_ledger() -> None:
@@ -128,3 +145,26 @@ def test_states_are_read_from_a_batch() -> None:
 def test_a_batch_that_does_not_add_up_is_refused(sessions: bytes, states: bytes) -> None:
     with refused(Code.BAD_MESSAGE):
         states_in(SaveStates("meadow", sessions, states))
+
+
+def test_a_ban_ends_the_sessions_of_its_account_and_lets_no_login_in() -> None:
+    desk = Desk()
+    account, first = desk.player("Anna")
+    banned = desk.do(lambda view: accounts.set_ban(view, SetBan("Anna", AT_MS // 1000 + 60, "bots"), AT_MS))
+    assert banned.session > first
+    assert not accounts.is_newest(desk.rows, first)
+    before = desk.store.count("ledger")
+    with pytest.raises(RefusedError, match=r"banned until .*: bots"):
+        desk.do(lambda view: accounts.log_in(view, account, AT_MS + 59_000))
+    assert desk.store.count("ledger") == before
+    assert desk.do(lambda view: accounts.log_in(view, account, AT_MS + 60_000)) > banned.session
+
+
+def test_lifting_a_ban_or_one_that_is_over_ends_no_session() -> None:
+    desk = Desk()
+    _, first = desk.player("Anna")
+    for until_s in (0, AT_MS // 1000):
+        assert (
+            desk.do(lambda view, until_s=until_s: accounts.set_ban(view, SetBan("Anna", until_s), AT_MS)).session == 0
+        )
+    assert accounts.is_newest(desk.rows, first)

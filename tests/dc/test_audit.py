@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mesh.protocol.cluster import Friendship
 from mesh.protocol.play import Item
+from mesh.protocol.sessions import Friendship
 from nodes.dc.audit import Audit
 from nodes.dc.ledger import DATABASE
 from nodes.dc.listing import find_rows, stat
@@ -117,7 +117,7 @@ def test_rows_are_found_by_number_or_name(desk: Desk) -> None:
     assert keys("accounts", "99999999999999999999999") == []
     assert find_rows(desk.store, ACCOUNTS, "", 1)[1]
     assert find_rows(desk.store, ACCOUNTS, "", 2) == (
-        [(str(n), {"name": name, "created_s": AT_MS // 1000, "banned_until_s": 0, "ban_reason": ""})
+        [(str(n), {"name": name, "created_s": AT_MS // 1000, "banned_until_s": 0, "ban_reason": "", "priority": 0})
          for n, name in ((1, "anna"), (2, "bert"))],
         False,
     )  # fmt: skip

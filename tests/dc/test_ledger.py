@@ -5,12 +5,12 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import Code, RefusedError
-from mesh.protocol.cluster import session_of
 from mesh.protocol.records import (
     GoldMove,
     ItemMove,
     Operate,
 )
+from mesh.protocol.sessions import session_of
 from nodes.dc import ledger
 from nodes.dc.audit import Audit
 from nodes.dc.cache import Rows

@@ -42,6 +42,7 @@ from mesh.protocol.records import (
     Records,
     SaveStates,
     SetBan,
+    SetPriority,
     StatDb,
 )
 from mesh.testing import Cluster, run, wait_until
@@ -300,10 +301,20 @@ def test_operations_friendships_and_bans(play: Callable[..., None]) -> None:
         assert (await login(cluster, "anna")).status.friends == asked.friends
         banned = await cluster.node("login.1").ask("dc", SetBan("anna", -1, "cheating"))
         assert isinstance(banned, Account)
+        assert banned.session > anna.session
+        with refused(Code.BANNED):
+            await login(cluster, "anna")
+        favoured = await cluster.node("login.1").ask("dc", SetPriority("bert", 2))
+        assert favoured == await cluster.node("login.1").ask("dc", FindAccount("Bert"))
+        assert isinstance(favoured, Account)
+        assert favoured.priority == 2
+        blocking = await center.ask(DC, ChangeFriendship("block", b, "anna"))
+        assert isinstance(blocking, FriendshipChanged)
+        assert ([f.state for f in blocking.friends], blocking.other_friends) == (["blocked"], [])
         with refused(Code.STALE_EPOCH):
             await scene.ask("dc", Operate(anna.session, 3, "pay", [], [GoldMove(0, a, 1)]))
-        assert metric(cluster, "dc_durable_acked_total") == 8
-        assert cluster.node("dc.1").store.count("ledger") == 8
+        assert metric(cluster, "dc_durable_acked_total") == 10
+        assert cluster.node("dc.1").store.count("ledger") == 11  # a ban opens a session, too
 
     play(story)
 

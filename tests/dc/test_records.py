@@ -1,5 +1,7 @@
 """Rows to bytes and back: nothing damaged is ever taken for data, and old versions can still be read."""
 
+import zlib
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -44,6 +46,13 @@ def test_rows_come_back_as_they_were() -> None:
     assert LEDGER.unpack(KEY, LEDGER.pack(KEY, row)) == row
     done = OperationRow(1, 2, b"12345678", (Item(1, "axe"),))
     assert OPERATIONS.unpack(b"k", OPERATIONS.pack(b"k", done)) == done
+
+
+def test_an_account_that_was_written_before_there_were_priorities_is_read() -> None:
+    """The bytes are those of the first version of the program."""
+    body = b"\x01" + msgspec.msgpack.encode(["anna", "hash", 5, -1, "cheating"])
+    value = zlib.crc32(body, zlib.crc32(KEY, zlib.crc32(b"accounts"))).to_bytes(4, "little") + body
+    assert ACCOUNTS.unpack(KEY, value) == AccountRow("anna", "hash", 5, -1, "cheating", 0)
 
 
 @given(bit=st.integers(min_value=0), gold=st.integers(-(2**53), 2**53))
@@ -104,7 +113,7 @@ def test_a_row_of_a_newer_program_is_not_guessed_at() -> None:
 
 def test_people_never_see_secrets() -> None:
     shown = ACCOUNTS.show(AccountRow("anna", "$argon2id$...", 5))
-    assert shown == {"name": "anna", "created_s": 5, "banned_until_s": 0, "ban_reason": ""}
+    assert shown == {"name": "anna", "created_s": 5, "banned_until_s": 0, "ban_reason": "", "priority": 0}
     made = LEDGER.show(LedgerRow(1, "loot", 2, items=(ItemMove(9, 0, 2, "axe"),)))
     assert made["items"] == [{"item": 9, "source": 0, "target": 2, "kind": "axe"}]
     assert NAMES.show(NameRow(4)) == {"account": 4}

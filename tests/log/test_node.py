@@ -11,7 +11,7 @@ from mesh.errors import Code, RefusedError
 from mesh.metrics import page
 from mesh.node import Node
 from mesh.operator import Operator
-from mesh.protocol.control import Describe, Description
+from mesh.protocol.control import Describe, Description, Drain, Drained
 from mesh.protocol.journal import Event, Events, EventsStored, QueryEvents, StoreEvents
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.topology import load
@@ -161,6 +161,72 @@ def test_a_log_node_that_stops_alone_does_not_wait_for_long(tmp_path: Path) -> N
         assert cluster.clock.now() - began < 1.0
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.003, 0.04, 0.11])
+def test_a_drained_log_node_is_left_by_its_senders_without_a_lost_or_doubled_event(
+    tmp_path: Path, pause_s: float
+) -> None:
+    home, other = preference("eu.one.dc.1", ["eu.one.log.1", "eu.one.log.2"])
+    home, other = home.removeprefix("eu.one."), other.removeprefix("eu.one.")
+    count = 0
+
+    async def story(cluster: Cluster) -> None:
+        async def keep_on() -> None:
+            nonlocal count
+            while True:
+                record(cluster, count)
+                count += 1
+                await asyncio.sleep(0.002)
+
+        recording = asyncio.create_task(keep_on())
+        await asyncio.sleep(1.0 + pause_s)
+        async with Operator(cluster.topology, cluster.network, cluster.clock) as operator:
+            drained = await operator.ask(home, Drain(), 30.0)
+            assert isinstance(drained, Drained)
+            assert (drained.left, drained.text) == (0, "")
+            log = cluster.node(home)
+            assert (log.state, log._sink.open_bytes, log._sink.segments) == ("Draining", 0, 1)
+            before = log._sink.counts.events_stored
+            await asyncio.sleep(3.0)
+            recording.cancel()
+            await stored(cluster)
+            assert log._sink.counts.events_stored == before > 400
+            again = await operator.ask(home, Drain(), 30.0)
+            assert again == Drained(0, 0)
+            found = await operator.ask(home, QueryEvents(kinds=["test"], limit=1))
+            assert isinstance(found, Events), "what it has can still be asked for"
+            assert len(found.events) == 1
+        journal = cluster.node("dc.1").journal
+        assert (journal.recorded, journal.stored, journal.dropped) == (count, count, 0)
+
+    play(tmp_path, story, more=SECOND_LOG)
+    here, there = numbers(tmp_path / "data" / home), numbers(tmp_path / "data" / other)
+    assert here + there == list(range(count)), "each once, and none came back after the first that went elsewhere"
+
+
+def test_the_only_log_node_keeps_what_still_comes_when_it_is_drained(tmp_path: Path) -> None:
+    async def story(cluster: Cluster) -> None:
+        async def keep_on() -> None:
+            for n in range(10_000):
+                record(cluster, n)
+                await asyncio.sleep(0.05)
+
+        recording = asyncio.create_task(keep_on())
+        await asyncio.sleep(0.2)
+        log = cluster.node("log.1")
+        log.state = "Draining"  # the other one was lost after that
+        drained = await log.hand_over()
+        assert drained.text == "no other log node is Ready, so events still come here"
+        assert drained.moved > 150
+        await asyncio.sleep(1.0)
+        recording.cancel()
+        await stored(cluster)
+
+    play(tmp_path, story)
+    found = numbers(tmp_path / "data" / "log.1")
+    assert found == list(range(len(found)))
+    assert len(found) > 200
 
 
 def test_a_batch_that_comes_twice_is_answered_twice_and_stored_once(tmp_path: Path) -> None:

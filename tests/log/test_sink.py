@@ -102,6 +102,20 @@ def test_a_segment_is_sealed_at_its_age_whatever_the_date_says(tmp_path: Path) -
     assert numbers(tmp_path) == list(range(15))
 
 
+def test_a_segment_is_sealed_when_that_is_wanted_and_the_next_batch_begins_another(tmp_path: Path) -> None:
+    sink = Sink(tmp_path, LogSettings())
+    sink.seal(WALL_MS)
+    assert sink.segments == 0, "there was nothing to seal"
+    store(sink, numbered(0, 5))
+    sink.seal(WALL_MS)
+    sink.seal(WALL_MS)
+    assert (sink.segments, sink.open_bytes) == (1, 0)
+    assert store(sink, numbered(0, 8)) == [8], "who sent what is still known"
+    assert sink.segments == 2
+    sink.close()
+    assert numbers(tmp_path) == list(range(8))
+
+
 def test_retention_by_size_deletes_the_oldest_first(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mesh import keys, tickets
-from mesh.errors import Code, RefusedError
+from mesh.errors import Code, DeadlineExceeded, RefusedError
 from mesh.metrics import page
 from mesh.node import Caller, Node, on
 from mesh.protocol.cluster import (
@@ -22,21 +22,30 @@ from mesh.protocol.cluster import (
     LoadStatus,
     Online,
     Placed,
-    Placement,
     Queued,
     Resume,
     SignResume,
-    Status,
     StatusLoaded,
-    account_of,
-    session_of,
 )
-from mesh.protocol.control import Done, GetSnapshot, MemberChanged, Register, Registered, Renew, Snapshot
+from mesh.protocol.control import (
+    Done,
+    Drained,
+    GetSnapshot,
+    MemberChanged,
+    Register,
+    Registered,
+    Renew,
+    Snapshot,
+)
 from mesh.protocol.records import (
     AddAccount,
     BanAccount,
+    PrioritiseAccount,
     SetBan,
+    SetPriority,
 )
+from mesh.protocol.sessions import Placement, Status, account_of, session_of
+from mesh.protocol.zones import SignTravel
 from mesh.testing import Cluster, run
 from mesh.topology import Topology, load
 from nodes.login.node import LoginNode
@@ -84,9 +93,15 @@ class Dc(Node):
     @on(SetBan)
     def on_ban(self, said: SetBan, _caller: Caller) -> Account:
         known = self.accounts[said.name.lower()]
-        banned = Account(known.account, known.name, known.password_hash, said.until_s, said.reason)
+        banned = Account(known.account, known.name, known.password_hash, said.until_s, said.reason, session=99)
         self.accounts[said.name.lower()] = banned
         return banned
+
+    @on(SetPriority)
+    def on_priority(self, said: SetPriority, _caller: Caller) -> Account:
+        known = self.accounts[said.name.lower()]
+        self.accounts[said.name.lower()] = msgspec.structs.replace(known, priority=said.priority)
+        return self.accounts[said.name.lower()]
 
 
 class Center(Node):
@@ -100,6 +115,7 @@ class Center(Node):
         self.members: dict[str, Any] = {}
         self.asked: list[Any] = []
         self.full = False
+        self.slow_s = 0.0
         self.nonce = 0
 
     def registry_changed(self) -> None:
@@ -125,8 +141,9 @@ class Center(Node):
         return Snapshot(1, self.publications.sequence, list(self.members.values()), [])
 
     @on(Online)
-    def on_online(self, said: Online, _caller: Caller) -> Placed | Queued:
+    async def on_online(self, said: Online, _caller: Caller) -> Placed | Queued:
         self.asked.append(said)
+        await asyncio.sleep(self.slow_s)
         if self.full:
             return Queued(7, 3, 12.0)
         return self.placed(said.session)
@@ -155,6 +172,12 @@ class Gate(Node):
 
     async def log_in(self, method: str, account: str = "", secret: str = "", address: str = "10.0.0.1") -> Any:
         return await self.ask("eu.one.login.1", Authenticate(method, account, secret, 5, address))
+
+
+async def drained_login(login: LoginNode) -> Drained:
+    """Emptied as if another login node were there to take over."""
+    login.state = "Draining"
+    return await login.hand_over()
 
 
 FEW_GUESSES = (
@@ -382,11 +405,87 @@ def test_operators_make_and_ban_accounts(told: Any) -> None:
         assert isinstance(await gate.log_in("password", "ANNA", "correct horse"), Authenticated)
         assert (await refusal(login.on_add_account(AddAccount("anna", "correct horse"), who))).code == "exists"
         await login.on_ban_account(BanAccount("Anna", -1, "bots"), who)
-        assert center.asked[-1] == KickAccount(made.account, "banned", "bots")
+        assert center.asked[-1] == KickAccount(made.account, "banned", "bots", 99)
         assert (await refusal(gate.log_in("password", "anna", "correct horse"))).code == "banned"
         before = len(center.asked)
         await login.on_ban_account(BanAccount("Anna", 0, ""), who)
         assert len(center.asked) == before, "lifting a ban kicks nobody"
+
+    told(story)
+
+
+def test_a_priority_goes_along_with_every_login(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        await with_account(dc, login)
+        shown = await login.on_prioritise_account(PrioritiseAccount("anna", 2), Caller("ctl", "ctl", 1))
+        assert (shown.priority, shown.password_hash) == (2, "")
+        await gate.log_in("password", "anna", "correct horse")
+        await gate.log_in("ticket", secret=ticket_of(cluster, "anna"))
+        await gate.log_in("ticket", secret=ticket_of(cluster, "bert"))
+        assert [online.priority for online in center.asked] == [2, 2, 0]
+
+    told(story)
+
+
+def test_a_ticket_for_the_way_to_another_zone_is_good_for_half_a_minute(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        await with_account(dc, login)
+        signed = await gate.ask("login", SignTravel("Anna"))
+        assert signed.valid_s == 30.0
+        await asyncio.sleep(28)
+        answer = await gate.log_in("ticket", secret=signed.ticket)
+        assert account_of(answer.session) == 1
+        await asyncio.sleep(2)
+        assert (await refusal(gate.log_in("ticket", secret=signed.ticket))).code == "bad_credentials"
+
+    told(story)
+
+
+def test_a_drain_waits_for_the_logins_that_were_begun(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        center.slow_s = 3.0
+        logins = [asyncio.ensure_future(gate.log_in("ticket", secret=ticket_of(cluster, f"p{n}"))) for n in range(3)]
+        await asyncio.sleep(0.5)
+        began = cluster.clock.now()
+        drained = await drained_login(login)
+        assert (drained.moved, drained.left, login.state) == (3, 0, "Draining")
+        assert 2.0 < cluster.clock.now() - began < 3.0
+        assert all(isinstance(answer, Authenticated) for answer in await asyncio.gather(*logins))
+        assert await drained_login(login) == Drained(0, 0)
+
+    told(story)
+
+
+def test_a_drain_does_not_wait_for_ever(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        center.slow_s = 3.0
+        logins: list[asyncio.Future[Any]] = []
+
+        async def come_on() -> None:
+            while True:
+                logins.append(asyncio.ensure_future(gate.log_in("ticket", secret=ticket_of(cluster, "q"))))
+                await asyncio.sleep(1.0)
+
+        others = asyncio.ensure_future(come_on())
+        await asyncio.sleep(0.1)
+        began = cluster.clock.now()
+        drained = await drained_login(login)
+        assert cluster.clock.now() - began == pytest.approx(10.0, abs=0.1)
+        assert drained == Drained(8, 3, "no other login node is Ready, so this one is still asked")
+        others.cancel()
+        assert all(isinstance(answer, Authenticated) for answer in await asyncio.gather(*logins))
+
+    told(story)
+
+
+def test_a_login_that_failed_or_was_given_up_is_not_under_way(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        await refusal(gate.log_in("ticket", secret="nonsense"))
+        center.slow_s = 1000.0
+        with pytest.raises(DeadlineExceeded):
+            await gate.ask("login", Authenticate("ticket", "", ticket_of(cluster, "p"), 5, ""), 1.0)
+        await asyncio.sleep(0.1)
+        assert (await drained_login(login)).left == 0
 
     told(story)
 
