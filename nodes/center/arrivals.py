@@ -1,49 +1,43 @@
 """How a session gets into the zone: placed at once, out of the queue, or resumed.
 
-Step 6 is here: a scene is chosen and asked to build the character; only when it has, the session is online, friends
-hear of it and login is answered. Everything happens under the account's lock, and what was begun is finished even when
-login does not wait any more, so that a login ends in exactly one of: in the world and in the directory, or in neither.
+Step 6 is here: a line is chosen and its scene asked to build the character; only when it has, the session is online,
+whoever watches hears of it and login is answered. Everything happens under the account's lock, and what was begun is
+finished even when login does not wait any more, so that a login ends in exactly one of: in the world and in the
+directory, or in neither.
 
 A second login of an account goes to the scene where the account is already, which hands the living character to the
 new session: the position and health that the DC has may be a second old, those of the scene are not. The connection of
 the old session is ended before that, since the DC has refused its session from LoadStatus on.
+
+Who was promised a place (`expect`: a traveller from another zone) does not wait in the queue; what is promised counts
+as taken, and nothing is promised while somebody waits here. Before a session is let in, the other zones give up what
+they have of its account (`claims`).
 """
 
 import asyncio
 from dataclasses import dataclass, field
 from itertools import count
 
-import msgspec
-
 from mesh.errors import Code, DeadlineExceeded, MeshError, PeerLost, RefusedError
 from mesh.node import Caller, Node, on
-from mesh.protocol.cluster import (
-    Admit,
-    Enter,
-    Friendship,
-    Hosted,
-    LeaveQueue,
-    Online,
-    Placed,
-    Placement,
-    Queued,
-    QueueMoved,
-    Release,
-    Resume,
-    account_of,
-)
-from mesh.protocol.control import Member
+from mesh.protocol.cluster import Admit, Enter, Hosted, LeaveQueue, Online, Placed, Queued, QueueMoved, Release, Resume
+from mesh.protocol.sessions import account_of
+from nodes.center.claims import Claims
 from nodes.center.courier import Courier
 from nodes.center.departures import Departures
 from nodes.center.directory import Directory, Presence
 from nodes.center.finish import finish
+from nodes.center.keeper import Keeper
+from nodes.center.lines import Line
 from nodes.center.locks import AccountLocks
-from nodes.center.placement import choose, hosts_of
+from nodes.center.placement import Companions
+from nodes.center.promises import Promises
 from nodes.center.queue import Entry, Queue
-from nodes.center.registry import Registry
 from nodes.center.settings import CenterSettings
+from nodes.center.watchers import Watcher
 
-TRIES = 2  # scenes that are asked to take one login
+TRIES = 2  # lines that are asked to take one login
+EXPECTED_MAX = 10_000  # promised places; one more is refused
 QUEUE_LOOK_S = 0.5  # the queue is looked at so often, and whenever somebody leaves
 NONCE_BITS = 32  # of a nonce below the epoch: nonces of different epochs of the center never meet
 
@@ -68,13 +62,17 @@ class Arrivals:
     node: Node
     told: CenterSettings
     directory: Directory
-    registry: Registry
     queue: Queue
     locks: AccountLocks
     courier: Courier
     departures: Departures
+    keeper: Keeper
+    companions: Companions
+    watchers: list[Watcher]
+    claims: Claims
+    whole: asyncio.Event  # the directory knows whom the scenes have
+    expected: Promises = field(default_factory=Promises)  # who was promised a place, and has not come yet
     counts: Counts = field(default_factory=Counts)
-    whole: asyncio.Event = field(default_factory=asyncio.Event)  # the directory knows whom the scenes have
     _nonces: "count[int]" = field(default_factory=lambda: count(1))
     _admitting: dict[int, Entry] = field(default_factory=dict)  # by place
 
@@ -93,66 +91,117 @@ class Arrivals:
     @on(LeaveQueue)
     def on_leave_queue(self, said: LeaveQueue, caller: Caller) -> None:
         """A waiting player gave up."""
-        entry = self.queue.leave(said.place, caller.peer) or self._admitting.get(said.place)
-        if entry is not None:
-            entry.left = True
+        left = self.queue.leave(said.place, caller.peer, self.node.clock.now()) or self._admitting.get(said.place)
+        if left is not None:
+            left.left = True
+
+    # --- for other zones ---
+
+    def expect(self, account: int, map_: str = "") -> None:
+        """Keep a place on this map for one who comes from another zone. RefusedError when there is none, or when
+        somebody else waits for it. Who has a promise already keeps it, with its end when it cannot be made anew."""
+        now = self.node.clock.now()
+        self.expected.forget(now)
+        if not len(self.queue) and len(self.expected) < EXPECTED_MAX and not self._is_full(map_):
+            self._promise(account, self._map_for(map_))
+        elif account not in self.expected:
+            raise RefusedError(Code.ZONE_FULL, "the zone is full")
+
+    def _promise(self, account: int, map_: str) -> None:
+        """Who is here has a place, and needs no second one."""
+        if self.directory.of_account(account) is None:
+            self.expected.keep(account, map_, self.node.clock.now() + self.told.expect_s)
 
     # --- in ---
 
     async def _online(self, said: Online) -> Placed | Queued:
         await self.whole.wait()
         account = account_of(said.session)
-        async with self.locks.hold(account):
+        async with self.claims.coming(said.session), self.locks.hold(account):
+            await self._claim(said.session)
             waiting = self.queue.of_account(account)
-            if self.directory.is_over(said.session) or (waiting and waiting.online.session > said.session):
-                raise RefusedError(Code.TAKEN_OVER, "a newer login of the account came first")
-            if self.directory.of_account(account) is None and (self.queue or self._is_full(said.status.map)):
+            self.expected.forget(self.node.clock.now())
+            here = self.directory.of_account(account) is not None or account in self.expected
+            if not here and (len(self.queue) or self._is_full(said.status.map)):
                 return self._enqueue(said, waiting)
-            return await self._place(said)
+            return await self._place(said) or self._enqueue(said, waiting)
+
+    async def _claim(self, session: int) -> None:
+        """Have the account for this zone: from here on the others have nothing of it. Refused when it has a newer
+        session."""
+        waiting = self.queue.of_account(account_of(session))
+        if not self.directory.is_over(session) and (waiting is None or waiting.online.session <= session):
+            await self.claims.claim(session)
+            if not self.directory.is_over(session):
+                return
+        raise RefusedError(Code.TAKEN_OVER, "a newer login of the account came first")
 
     def _is_full(self, map_: str) -> bool:
         """Has the zone no room for this character? Refuses when it has no such place at all."""
-        hosts = self._hosts(map_)
-        if not hosts:
+        return self._taken() >= self.told.capacity or not self._has_room(self._map_for(map_))
+
+    def _taken(self) -> int:
+        """Places that somebody has, or was promised, or is about to have."""
+        coming = {entry.account for entry in self._admitting.values()}
+        more = sum(account not in self.expected and self.directory.of_account(account) is None for account in coming)
+        return len(self.directory) + len(self.expected) + more
+
+    def _map_for(self, map_: str) -> str:
+        found = self.keeper.lines.map_for(map_, self.told.default_map, self.keeper.scenes())
+        if not found:
             raise RefusedError(Code.UNAVAILABLE, "no scene is there for this character at the moment")
-        coming = sum(self.directory.of_account(entry.account) is None for entry in self._admitting.values())
-        return len(self.directory) + coming >= self.told.capacity or choose(hosts, self.directory.count_at) is None
+        return found
 
-    def _hosts(self, map_: str) -> list[Member]:
-        linked = (self.registry.members.get(member.name) for member in self.node.peers("scene"))
-        return hosts_of([member for member in linked if member is not None], map_, self.told.default_map)
+    def _has_room(self, map_: str) -> bool:
+        lines = self.keeper.lines
+        free = sum(max(0, line.max - lines.players(line)) for line in lines.open_ones(map_, self.keeper.scenes()))
+        return free > len(self._admitting) + self.expected.on_map(map_) or self.keeper.could_open(map_)
 
-    async def _place(self, said: Online) -> Placed:
-        """Have a scene build the character. Holds the account's lock."""
-        old = self.directory.of_account(account_of(said.session))
+    async def _place(self, said: Online) -> Placed | None:
+        """Have a scene build the character. Holds the account's lock. None: there is no room after all."""
+        account = account_of(said.session)
+        old, tried = self.directory.of_account(account), list[Line]()
+        promised: str | None = None
         if old is not None and old.session != said.session:
             self.courier.kick_presence(old, Code.TAKEN_OVER)
             self.counts.taken_over += 1
-        scene, tried = old.scene if old is not None else "", set[str]()
-        for _ in range(TRIES):
-            if not scene:
-                chosen = choose(self._hosts(said.status.map), self.directory.count_at, tried)
-                if chosen is None:
-                    break
-                scene = chosen.name
-            presence = await self._enter(said, scene, old)
+        if old is not None:
+            presence = await self._enter(said, old.scene, old.map, old.line, old)
             if presence is not None:
-                self._has_come(presence, old)
-                return self._placed(presence)
-            await self._withdraw(scene, old)
-            tried.add(scene)
-            scene = ""
+                return self._has_come(presence, old)
+            await self._withdraw(old.scene, old)
+            tried += [line for line in self.keeper.lines.at_scene(old.scene) if line.name == (old.map, old.line)]
+        while len(tried) < TRIES and (line := await self._choose(said, tried)) is not None:
+            promised = self.expected.take(account) or promised  # from here on it counts as present
+            presence = await self._enter(said, line.scene, line.map, line.number, old)
+            if presence is not None:
+                return self._has_come(presence, old)
+            tried.append(line)
+        if old is None and not tried:
+            return None
         self._has_failed(said, old)
+        if promised is not None:
+            self._promise(account, promised)
         raise RefusedError(Code.UNAVAILABLE, "no scene took the character: try again")
 
-    async def _enter(self, said: Online, scene: str, old: Presence | None) -> Presence | None:
-        """Step 6 at one scene. None when it did not take it; refused when it is unknown whether it did."""
+    async def _choose(self, said: Online, tried: list[Line]) -> Line | None:
+        """The best line; a new one when all are full."""
+        try:
+            map_ = self._map_for(said.status.map)
+        except RefusedError:
+            return None
+        company = self.companions.of(account_of(said.session), said.status.friends)
+        return await self.keeper.find_room(map_, company, tried)
+
+    async def _enter(self, said: Online, scene: str, map_: str, line: int, old: Presence | None) -> Presence | None:
+        """Step 6 at one line. None when it did not take it; refused when it is unknown whether it did."""
         now, status = self.node.clock.now(), said.status
         presence = self.directory.enter(
-            said.session, status.name, status.friends, scene, said.gate, said.connection, now
+            said.session, status.name, status.friends, scene, said.gate, said.connection, now, map_, line
         )
+        enter = Enter(said.session, status, line, party=self.companions.party_of(presence.account), map=map_)
         try:
-            hosted = await self.node.ask(scene, Enter(said.session, status), self.told.enter_s)
+            hosted = await self.node.ask(scene, enter, self.told.enter_s)
         except DeadlineExceeded:
             # It may be in the world there: to be released until the scene says that it is not.
             self.counts.enters_failed += 1
@@ -162,7 +211,7 @@ class Arrivals:
             raise RefusedError(Code.UNAVAILABLE, "the scene does not answer: try again") from None
         except (RefusedError, PeerLost) as error:
             self.counts.enters_failed += 1
-            self.node.log.warning("a scene did not take a character", scene=scene, reason=str(error))
+            self.node.log.warning("a scene did not take a character", scene=scene, line=line, reason=str(error))
             return None
         assert isinstance(hosted, Hosted)
         self.directory.hosted(
@@ -170,38 +219,37 @@ class Arrivals:
         )
         return presence
 
-    async def _withdraw(self, scene: str, old: Presence | None) -> None:
+    async def _withdraw(self, scene: str, old: Presence) -> None:
         """The scene that has the older session did not take the newer one: it is to give up the older one, too, before
         another scene builds the character. Unsaved, because the DC takes nothing of an older session any more."""
-        if old is None or old.scene != scene:
-            return
         try:
             await self.node.ask(scene, Release(old.session, discard=True), self.told.release_s)
         except MeshError as error:
             self.node.log.warning("an older session was not released", scene=scene, reason=str(error))
 
-    def _has_come(self, presence: Presence, old: Presence | None) -> None:
-        if old is None:
-            self.counts.placed += 1
-            self.courier.tell_friends_online(presence)
+    def _has_come(self, presence: Presence, old: Presence | None) -> Placed:
+        self.counts.placed += old is None
+        self.expected.take(presence.account)
+        self.queue.arrived(presence.account)
+        for watcher in self.watchers:
+            watcher.came(presence)
+        self.keeper.consider(presence.map)
         kind = "login" if old is None or old.session == presence.session else "takeover"
-        self.node.journal.record(
-            kind, presence.account, session=presence.session, scene=presence.scene, map=presence.map, gate=presence.gate
-        )
+        at = {"scene": presence.scene, "map": presence.map, "line": presence.line, "gate": presence.gate}
+        self.node.journal.record(kind, presence.account, session=presence.session, **at)
+        return self._placed(presence)
 
     def _has_failed(self, said: Online, old: Presence | None) -> None:
         presence = self.directory.of_session(said.session)
         if presence is not None:
             self.directory.gone(presence)
         if old is not None:
-            self.courier.tell_friends_offline(old)
-            self.node.journal.record("logout", old.account, session=old.session, why="lost")
+            self.departures.went(old, "lost")
         self.departures.room.set()
 
     def _placed(self, presence: Presence) -> Placed:
-        placement = Placement(presence.scene, presence.map, presence.line)
         assert presence.nonce is not None
-        return Placed(presence.session, presence.name, placement, presence.nonce, self.told.linkdead_s)
+        return Placed(presence.session, presence.name, presence.placement, presence.nonce, self.told.linkdead_s)
 
     def _nonce(self) -> int:
         return self.node.publications.epoch << NONCE_BITS | next(self._nonces)
@@ -222,6 +270,8 @@ class Arrivals:
             # The gate may not have noticed yet that the old connection is broken.
             self.courier.kick(gate, connection, said.session, Code.TAKEN_OVER)
             self.counts.resumed += 1
+            for watcher in self.watchers:
+                watcher.moved(presence)
             self.node.journal.record("resume", presence.account, session=presence.session, gate=said.gate)
             return self._placed(presence)
 
@@ -253,28 +303,35 @@ class Arrivals:
                 self.node.tell(entry.online.gate, QueueMoved(entry.online.connection, position, estimate))
 
     def _admit_some(self) -> None:
-        while (first := self.queue.first(self.node.clock.now())) is not None and len(
-            self._admitting
-        ) < self.told.admissions_max:
+        self.expected.forget(self.node.clock.now())
+        full: set[str] = set()  # maps without room: who wants to go there waits on, and the next one's turn comes
+        while len(self._admitting) < self.told.admissions_max and self._taken() < self.told.capacity:
+            now = self.node.clock.now()
+            first = self.queue.first(now, full)
+            if first is None:
+                return
             try:
-                if self._is_full(first.online.status.map):
-                    return
+                if not self._has_room(self._map_for(first.online.status.map)):
+                    full.add(first.online.status.map)
+                    continue
             except RefusedError:
-                return  # no scene at the moment: they wait on
-            entry = self.queue.admit(self.node.clock.now())
-            self._admitting[entry.place] = entry
-            self.node.spawn(self._admit(entry))
+                return  # no scene at the moment
+            self.queue.admit(first, now)
+            self._admitting[first.place] = first
+            self.node.spawn(self._admit(first))
 
     async def _admit(self, entry: Entry) -> None:
         online = entry.online
         try:
-            async with self.locks.hold(entry.account):
+            async with self.claims.coming(online.session), self.locks.hold(entry.account):
                 if entry.left:
+                    self.queue.give_back(entry, self.node.clock.now())
                     return
-                if self.directory.is_over(online.session):
-                    self.courier.kick(online.gate, online.connection, online.session, Code.TAKEN_OVER)
-                    return
+                await self._claim(online.session)
                 placed = await self._place(online)
+                if placed is None:
+                    self.queue.put_back(entry, self.node.clock.now())
+                    return
                 self.counts.admitted += 1
                 told = not entry.left and self.node.tell(online.gate, Admit(online.connection, entry.place, placed))
                 if not told:
@@ -282,14 +339,12 @@ class Arrivals:
                     self.directory.drop(online.session, online.gate, online.connection, now, self.told.linkdead_s)
         except MeshError as error:
             self.node.log.warning("a login from the queue failed", reason=str(error))
-            self.courier.kick(online.gate, online.connection, online.session, Code.UNAVAILABLE)
+            code = Code.UNAVAILABLE
+            if isinstance(error, RefusedError) and error.code == Code.TAKEN_OVER:
+                code = Code.TAKEN_OVER
+            else:
+                self.queue.give_back(entry, self.node.clock.now())
+            self.courier.kick(online.gate, online.connection, online.session, code)
         finally:
             del self._admitting[entry.place]
             self.departures.room.set()
-
-    def friends_changed(self, account: int, friends: list[Friendship]) -> None:
-        """Of somebody who waits: the list that came with the login is not the newest any more."""
-        waiting = self.queue.of_account(account)
-        if waiting is not None:
-            status = msgspec.structs.replace(waiting.online.status, friends=friends)
-            waiting.online = msgspec.structs.replace(waiting.online, status=status)

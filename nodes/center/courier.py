@@ -9,10 +9,8 @@ from collections.abc import Iterable
 from mesh.errors import Code
 from mesh.node import Node
 from mesh.protocol.catalogue import Message, encode
-from mesh.protocol.cluster import Friendship, Kick, ToClients
-from mesh.protocol.social import FriendOffline, FriendOnline
-from nodes.center.directory import Directory, Presence
-from nodes.center.friends import watchers
+from mesh.protocol.cluster import Kick, ToClients
+from nodes.center.directory import Presence
 
 TEXTS: dict[str, str] = {
     Code.TAKEN_OVER: "the account logged in from somewhere else",
@@ -23,9 +21,8 @@ TEXTS: dict[str, str] = {
 class Courier:
     """See the module."""
 
-    def __init__(self, node: Node, directory: Directory) -> None:
+    def __init__(self, node: Node) -> None:
         self._node = node
-        self._directory = directory
         self.kicks = 0
         self.friend_notices = 0
 
@@ -48,12 +45,3 @@ class Courier:
 
     def kick_presence(self, presence: Presence, code: Code | str, text: str = "") -> None:
         self.kick(presence.gate, presence.connection, presence.session, code, text)
-
-    def tell_friends_online(self, presence: Presence) -> None:
-        self._tell_friends(FriendOnline(presence.name), presence.friends)
-
-    def tell_friends_offline(self, presence: Presence) -> None:
-        self._tell_friends(FriendOffline(presence.name), presence.friends)
-
-    def _tell_friends(self, notice: Message, friends: list[Friendship]) -> None:
-        self.friend_notices += self.say(notice, watchers(self._directory, friends))

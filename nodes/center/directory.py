@@ -11,17 +11,20 @@ Pure: a state machine that is told what happened and when. The stages of a prese
 
 A connection is named by its gate and number: what is said about an older connection of the session changes nothing, so
 that a late "dropped" never ends a session that was just resumed.
+
+While a transfer is under way (`moving`) the stage keeps its meaning: who is linkdead stays so, who drops becomes so.
+The presence stays on its old line until the new one has it; meanwhile it takes a place on both.
 """
 
 import math
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from mesh.core.bucket import Bucket
 from mesh.errors import Code, RefusedError
-from mesh.protocol.cluster import Friendship, account_of
+from mesh.protocol.sessions import Friendship, Placement, account_of
 
 ENDED_MAX = 100_000  # accounts whose last session is remembered; beyond that the oldest is forgotten
 
@@ -45,20 +48,31 @@ class Presence:
     line: int = 0
     nonce: int | None = None  # what the next resume must name; None: any, for what an earlier center handed out
     deadline: float = WITHOUT_END  # when something must be done about a linkdead or leaving one
-    shouts: Bucket | None = None  # made with the first one: most never shout
     asking: int = 0  # social requests under way
+    placed_at: float = 0.0  # since when it is on this line
+    told_at: float = -math.inf  # when its gate had to hear that it plays elsewhere
+    why: str = ""  # it is leaving; "" for one that is not
+    moving: bool = False  # a transfer is under way: it may be on its old scene, on a new one or on none
 
     @property
     def account(self) -> int:
         return account_of(self.session)
 
+    @property
+    def placement(self) -> Placement:
+        return Placement(self.scene, self.map, self.line)
+
 
 class Directory:
-    """Presences by account, by scene and by gate."""
+    """Presences by account, by scene, by line and by gate."""
 
     def __init__(self) -> None:
         self._presences: dict[int, Presence] = {}  # by account
+        self._names: dict[str, Presence] = {}  # in lower case
         self._scenes: dict[str, dict[int, Presence]] = {}
+        self._lines: dict[str, dict[int, dict[int, Presence]]] = {}  # by map and line; only who is in the world
+        self._taken: Counter[tuple[str, str, int]] = Counter()  # places by scene, map and line, who comes included
+        self._coming: Counter[str] = Counter()  # transfers under way to a scene
         self._gates: dict[str, dict[int, Presence]] = {}
         self._unattended: dict[int, Presence] = {}  # linkdead and leaving ones
         self._ended: OrderedDict[int, int] = OrderedDict()  # account -> the newest session that has ended
@@ -70,6 +84,10 @@ class Directory:
 
     def of_account(self, account: int) -> Presence | None:
         return self._presences.get(account)
+
+    def of_name(self, name: str) -> Presence | None:
+        """By the character's name; case does not matter."""
+        return self._names.get(name.lower())
 
     def of_session(self, session: int) -> Presence | None:
         found = self._presences.get(account_of(session))
@@ -88,14 +106,22 @@ class Directory:
         return list(self._scenes.get(scene, {}).values())
 
     def count_at(self, scene: str) -> int:
-        return len(self._scenes.get(scene, ()))
+        """Who is at a scene or on the way to it."""
+        return len(self._scenes.get(scene, ())) + self._coming[scene]
+
+    def count_on(self, scene: str, map_: str, line: int) -> int:
+        """Who is on a line or on the way to it."""
+        return self._taken[scene, map_, line]
+
+    def at_line(self, map_: str, line: int) -> list[Presence]:
+        return list(self._lines.get(map_, {}).get(line, {}).values())
+
+    def at_map(self, map_: str) -> list[Presence]:
+        """On all lines of a map."""
+        return [presence for line in self._lines.get(map_, {}).values() for presence in line.values()]
 
     def at_gate(self, gate: str) -> list[Presence]:
         return list(self._gates.get(gate, {}).values())
-
-    def scenes(self) -> list[str]:
-        """Scenes that have somebody."""
-        return [name for name, presences in self._scenes.items() if presences]
 
     def count(self) -> dict[str, int]:
         """Presences by stage."""
@@ -106,22 +132,31 @@ class Directory:
     # --- what happens ---
 
     def enter(
-        self, session: int, name: str, friends: Iterable[Friendship], scene: str, gate: str, connection: int, now: float
+        self,
+        session: int,
+        name: str,
+        friends: Iterable[Friendship],
+        scene: str,
+        gate: str,
+        connection: int,
+        now: float,
+        map_: str = "",
+        line: int = 0,
     ) -> Presence:
         """A scene is about to be asked. Takes the place of what the account had."""
         assert not self.is_over(session), "an older session never takes the place of a newer one"
         old = self._presences.get(account_of(session))
         if old is not None:
             self._forget(old)
-        presence = Presence(session, name, list(friends), scene, gate, connection, "entering", now)
-        if old is not None:
-            presence.shouts = old.shouts
+        presence = Presence(session, name, list(friends), scene, gate, connection, "entering", now, map_, line)
+        presence.placed_at = now
         self._keep(presence)
         return presence
 
     def hosted(self, presence: Presence, map_: str, line: int, nonce: int, now: float, linkdead_s: float) -> None:
         """The scene has it. It is online unless its gate was lost in the meantime."""
-        presence.map, presence.line, presence.nonce, presence.since = map_, line, nonce, now
+        self._put_on(presence, map_, line)
+        presence.nonce, presence.since, presence.placed_at = nonce, now, now
         if presence.gate:
             presence.stage = "online"
         else:
@@ -161,8 +196,34 @@ class Directory:
     def connect(self, presence: Presence, gate: str, connection: int, now: float) -> None:
         """It has this connection from now on."""
         self._connect(presence, gate, connection, now)
-        presence.stage, presence.deadline = "online", WITHOUT_END
+        presence.stage, presence.deadline, presence.why = "online", WITHOUT_END, ""
         self._unattended.pop(presence.account, None)
+
+    def move(self, presence: Presence, scene: str, map_: str, line: int, now: float) -> None:
+        """It is on another line now, or anew on its own: what its gate knows of it is out of date."""
+        del self._scenes[presence.scene][presence.account]
+        self._take_off(presence)
+        self._count(presence, -1)
+        presence.scene, presence.placed_at, presence.told_at = scene, now, now
+        self._count(presence, 1)
+        self._scenes.setdefault(scene, {})[presence.account] = presence
+        self._put_on(presence, map_, line)
+
+    @contextmanager
+    def coming(self, scene: str, map_: str, line: int) -> Iterator[None]:
+        """Somebody is on the way to this line: its place is taken already."""
+        self._taken[scene, map_, line] += 1
+        self._coming[scene] += 1
+        try:
+            yield
+        finally:
+            self._taken[scene, map_, line] -= 1
+            self._coming[scene] -= 1
+
+    def supersede(self, session: int) -> None:
+        """This session exists, here or in another zone: the older ones of its account are over."""
+        account = account_of(session)
+        self._over(account, max(session - 1, self._ended.get(account, -1)))
 
     def leave(self, presence: Presence) -> None:
         """The scene is about to be asked to release it."""
@@ -177,10 +238,7 @@ class Directory:
         if self._presences.get(presence.account) is not presence:
             return False
         self._forget(presence)
-        self._ended[presence.account] = presence.session
-        self._ended.move_to_end(presence.account)
-        if len(self._ended) > ENDED_MAX:
-            self._ended.popitem(last=False)
+        self._over(presence.account, max(presence.session, self._ended.get(presence.account, -1)))
         return True
 
     def adopt(
@@ -195,8 +253,8 @@ class Directory:
         deadline: float,
     ) -> Presence:
         """A scene hosts it, and nothing else is known of it: linkdead until a gate says that it has it."""
-        presence = self.enter(session, name, friends, scene, "", 0, now)
-        presence.map, presence.line = map_, line
+        presence = self.enter(session, name, friends, scene, "", 0, now, map_, line)
+        self._put_on(presence, map_, line)
         self._unattend(presence, "linkdead", deadline)
         return presence
 
@@ -217,6 +275,8 @@ class Directory:
 
     def _keep(self, presence: Presence) -> None:
         self._presences[presence.account] = presence
+        self._count(presence, 1)
+        self._names[presence.name.lower()] = presence
         self._scenes.setdefault(presence.scene, {})[presence.account] = presence
         if presence.gate:
             self._gates.setdefault(presence.gate, {})[presence.account] = presence
@@ -224,9 +284,35 @@ class Directory:
     def _forget(self, presence: Presence) -> None:
         account = presence.account
         del self._presences[account]
+        self._count(presence, -1)
+        self._names.pop(presence.name.lower(), None)
         del self._scenes[presence.scene][account]
+        self._take_off(presence)
         self._gates.get(presence.gate, {}).pop(account, None)
         self._unattended.pop(account, None)
+
+    def _put_on(self, presence: Presence, map_: str, line: int) -> None:
+        self._take_off(presence)
+        self._count(presence, -1)
+        presence.map, presence.line = map_, line
+        self._count(presence, 1)
+        self._lines.setdefault(map_, {}).setdefault(line, {})[presence.account] = presence
+
+    def _count(self, presence: Presence, number: int) -> None:
+        self._taken[presence.scene, presence.map, presence.line] += number
+
+    def _over(self, account: int, session: int) -> None:
+        self._ended[account] = session
+        self._ended.move_to_end(account)
+        if len(self._ended) > ENDED_MAX:
+            self._ended.popitem(last=False)
+
+    def _take_off(self, presence: Presence) -> None:
+        lines = self._lines.get(presence.map, {})
+        there = lines.get(presence.line, {})
+        there.pop(presence.account, None)
+        if not there:
+            lines.pop(presence.line, None)
 
     def _connect(self, presence: Presence, gate: str, connection: int, now: float) -> None:
         self._gates.get(presence.gate, {}).pop(presence.account, None)

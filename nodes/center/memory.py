@@ -1,9 +1,10 @@
-"""The little that a center keeps on disk: its epoch, and which nodes there were.
+"""The little that a center keeps on disk: its epoch, which nodes there were, and who waited.
 
 The epoch must grow with every start, so it is written with fsync before it is used, and it does not depend on a clock
 that somebody may set. The members are there for the moment after a restart: the list that the first node gets when it
 registers again must not say that it is alone, or it would hang up on everybody who is a moment slower. They are
-written without fsync (a machine that dies takes the nodes with it), and a damaged file counts as an empty one.
+written without fsync (a machine that dies takes the nodes with it), and a damaged file counts as an empty one. The same
+goes for the positions in the queue: who waited, in which order, and who may come back first.
 """
 
 import os
@@ -14,11 +15,14 @@ import msgspec
 
 from mesh.errors import StorageError
 from mesh.protocol.control import Member
+from nodes.center.queue import Kept
 
 EPOCH_FILE = "epoch"
 MEMBERS_FILE = "members.mp"
+QUEUE_FILE = "queue.mp"
 
 _decode_members = msgspec.msgpack.Decoder(list[Member]).decode
+_decode_queue = msgspec.msgpack.Decoder(Kept).decode
 
 
 def next_epoch(folder: Path) -> int:
@@ -45,8 +49,25 @@ def load_members(folder: Path) -> list[Member]:
 
 def save_members(folder: Path, members: Iterable[Member]) -> bool:
     """A few KB whenever a node comes or goes: quick enough for the loop. False when the disk did not take it."""
+    return _save(folder / MEMBERS_FILE, list(members))
+
+
+def load_queue(folder: Path) -> Kept:
+    """Who waited when this was last written."""
     try:
-        _write(folder / MEMBERS_FILE, msgspec.msgpack.encode(list(members)), sync=False)
+        return _decode_queue((folder / QUEUE_FILE).read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return Kept()
+
+
+def save_queue(folder: Path, kept: Kept) -> bool:
+    """At most some 200 KB, once a second at most. False when the disk did not take it."""
+    return _save(folder / QUEUE_FILE, kept)
+
+
+def _save(path: Path, what: object) -> bool:
+    try:
+        _write(path, msgspec.msgpack.encode(what), sync=False)
     except OSError:
         return False
     return True

@@ -1,14 +1,18 @@
 """The center node: who is where. It is on the control path only; while somebody plays, nothing passes here.
 
     Register, Renew, GetSnapshot      the registry                     registry.py
-    Online, Resume, LeaveQueue        getting in (steps 5, 6)          arrivals.py, placement.py, queue.py
-    Dropped, Leave, KickAccount       getting out, the online monitor  departures.py
-    FromClient, Publicise             friends, broadcast (step 8)      social.py, friends.py
-    links that come and go            becoming whole again             recovery.py
+    Online, Resume, LeaveQueue        getting in (steps 5, 6)          arrivals.py, queue.py
+    Dropped, Leave                    getting out, the online monitor  departures.py
+    Cross, SwitchLine                 to another map or line           transfers.py, line_wishes.py
+    Evacuate, OrderLine               which lines there are            evacuation.py, keeper.py, lines.py, placement.py
+    FromClient, Publicise             friends, chat (step 8), parties  society.py
+    Claim, Expect, Travel, bans       the other zones                  border.py
+    FindPlayer, KickPlayer            operators                        operators.py
+    links that come and go            becoming whole again             wholeness.py, recovery.py
 
 Its state is soft: `directory.py` is rebuilt from the scenes' and gates' lists after a restart (that is also what
-happens whenever a link comes back). On disk are the epoch, because it must grow with every start, and the members
-(`memory.py`).
+happens whenever a link comes back). On disk are the epoch, because it must grow with every start, the members, and who
+waits in the queue (`memory.py`).
 Until the scenes of the topology have said whom they host, or `recovery_s` have passed, logins wait: a center that does
 not know that an account is in the world would put it there a second time.
 """
@@ -18,9 +22,8 @@ from typing import Any
 
 import msgspec
 
-from mesh.errors import Code, MeshError, RefusedError
+from mesh.errors import Code, RefusedError
 from mesh.node import Caller, Node, on
-from mesh.protocol.cluster import HostedList, ListHosted, ListSessions, SessionAt, Sessions, account_of
 from mesh.protocol.control import (
     Done,
     GetSnapshot,
@@ -34,18 +37,28 @@ from mesh.protocol.control import (
 )
 from mesh.seat import Seat
 from nodes.center.arrivals import Arrivals
+from nodes.center.border import Border
 from nodes.center.courier import Courier
 from nodes.center.departures import SWEEP_S, Departures
 from nodes.center.directory import Directory
+from nodes.center.evacuation import Evacuation
+from nodes.center.keeper import TEND_S, Keeper
+from nodes.center.line_wishes import LineWishes
+from nodes.center.lines import Line, Lines
 from nodes.center.locks import AccountLocks
-from nodes.center.memory import load_members, next_epoch, save_members
+from nodes.center.memory import load_members, load_queue, next_epoch, save_members, save_queue
+from nodes.center.operators import PlayerOrders
+from nodes.center.placement import Companions
 from nodes.center.queue import Queue
-from nodes.center.recovery import compare_gate, compare_scene
 from nodes.center.registry import EXPIRE_S, Registry
 from nodes.center.settings import CenterSettings
-from nodes.center.social import ClientSocial, Social
+from nodes.center.society import Society
+from nodes.center.transfers import Transfers
+from nodes.center.travel import Reception
+from nodes.center.watchers import Watcher
+from nodes.center.wholeness import Wholeness
 
-COMPARE_RETRY_S = 0.5  # a node that did not say whom it has is asked again after this
+REMEMBER_S = 1.0  # who waits is written at most so often
 
 
 class CenterNode(Node):
@@ -59,17 +72,42 @@ class CenterNode(Node):
         self._told: CenterSettings = self.settings
         self.roster = Registry(self._told.lease_s)
         self.directory = Directory()
-        self.queue = Queue(self._told.queue_max)
-        locks = AccountLocks()
-        self._courier = Courier(self, self.directory)
-        self.departures = Departures(self, self._told, self.directory, self.queue, locks, self._courier)
-        self.arrivals = Arrivals(
-            self, self._told, self.directory, self.roster, self.queue, locks, self._courier, self.departures
-        )
-        self._client = ClientSocial(self, self._told, self.directory, self._courier, self.arrivals)
-        self.serve_parts(self.departures, self.arrivals, Social(self, self.directory, self._courier, self._client))
-        self._unheard = {spec.name for spec in self.topology.of_role("scene")}  # scenes not compared since the start
+        self.queue = Queue(self._told.queue_max, self._told.queue_hold_s)
+        self.lines = Lines(self.directory.count_on, self.directory.count_at)
+        self.watchers: list[Watcher] = []  # told of everybody who comes, moves and goes
+        self._build()
         self._measure()
+
+    def _build(self) -> None:
+        """The parts, each from those that it needs."""
+        told, directory, queue, lines, watchers = self._told, self.directory, self.queue, self.lines, self.watchers
+        locks, whole = AccountLocks(), asyncio.Event()
+        self._courier = courier = Courier(self)
+        self.society = Society(self, told, directory, courier, queue)
+        self.departures = Departures(self, told, directory, queue, locks, courier, lines, watchers)
+        self.keeper = Keeper(self, told, lines, self._compare_scene, self.departures.room)
+        companions = Companions(directory, self.society.party_of)
+        self.border = Border(self, told, directory, queue, locks, courier, self.departures, self.society, whole)
+        self.arrivals = Arrivals(
+            self, told, directory, queue, locks, courier, self.departures, self.keeper, companions, watchers,
+            self.border.claims, whole,
+        )  # fmt: skip
+        self.transfers = Transfers(self, told, directory, locks, self.departures, self.keeper, companions, watchers)
+        self.evacuation = Evacuation(self, told, directory, self.keeper, self.transfers)
+        self.wholeness = Wholeness(
+            self, told, directory, lines, courier, self.departures, self.arrivals, self.transfers, watchers
+        )
+        self.serve_parts(self.departures, self.arrivals, self.transfers, self.evacuation)
+        self.serve_parts(PlayerOrders(directory, queue, self.departures, self.society.names_of_party))
+        self.society.social.add(LineWishes(self, told, courier, self.transfers, self.society.tabs))
+        self.wholeness.hears.append(self.society.hosted)
+        self.society.join(self.border.zones)
+        self.society.social.add(self.border.travels(self.transfers.depart_for_travel))
+        watchers += [*self.society.watchers, self.border.zones]
+        self.serve_parts(*self.society.handlers, *self.border.handlers, Reception(self, self.arrivals.expect))
+
+    async def _compare_scene(self, scene: str) -> None:
+        await self.wholeness.compare_scene(scene)
 
     # --- life ---
 
@@ -80,11 +118,21 @@ class CenterNode(Node):
         for member in known:
             self.registry.changed(member)
         self.roster.register(self.own_member(), self.clock.now())
+        self.society.open()
+        self.border.open()
         self.every(EXPIRE_S, self._expire_leases)
         self.every(SWEEP_S, self.departures.sweep)
-        self.every(self._told.audit_s, self._audit_gates)
+        self.every(self._told.audit_s, self.wholeness.audit_gates)
+        self.every(TEND_S, self.keeper.tend)
+        self.queue.restore(load_queue(self.seat.data), self.clock.now())
+        self.every(REMEMBER_S, self._remember_queue)
         self.spawn(self.arrivals.move_queue())
-        self.spawn(self._stop_waiting())
+        known_scenes = [member.name for member in known if member.role == "scene"]
+        own = [spec.name for spec in self.topology.of_role("scene", self.seat.spec.zone)]
+        self.spawn(self.wholeness.begin([*own, *known_scenes]))
+
+    async def close(self) -> None:
+        self._remember_queue()
 
     def load(self) -> Load:
         return Load(players=len(self.directory), capacity=self._told.capacity)
@@ -95,9 +143,19 @@ class CenterNode(Node):
             "players": len(self.directory),
             "queued": len(self.queue),
             "whole": self.arrivals.whole.is_set(),
+            "lines": [self._describe_line(line) for line in self.lines.all()],
             "members": [msgspec.to_builtins(member) for member in self.roster.members.values()],
             **self.directory.count(),
         }
+
+    def _describe_line(self, line: Line) -> dict[str, Any]:
+        facts = {"map": line.map, "line": line.number, "scene": line.scene, "players": self.lines.players(line)}
+        state = "closing" if line.closing else self.lines.state(line) if line.scene in self.keeper.scenes() else "away"
+        return facts | {"soft": line.soft, "max": line.max, "state": state, "fixed": line.fixed}
+
+    def _remember_queue(self) -> None:
+        if self.queue.changed and not save_queue(self.seat.data, self.queue.kept(self.clock.now())):
+            self.log.warning("the queue was not written", folder=str(self.seat.data))
 
     # --- the registry ---
 
@@ -150,9 +208,11 @@ class CenterNode(Node):
     def peer_up(self, member: Member) -> None:
         """A link is up: what does this node have?"""
         if member.role == "scene":
-            self.spawn(self._compare_scene(member.name))
+            self.spawn(self.wholeness.compare_scene(member.name))
         elif member.role == "gate":
-            self.spawn(self._compare_gate(member.name))
+            self.spawn(self.wholeness.compare_gate(member.name))
+        elif member.role == "center":
+            self.border.zones.peer_up(member.name)
 
     def peer_lost(self, member: Member) -> None:
         """A link is down. The registry waits for the end of the lease, unless the node said that it would go."""
@@ -164,86 +224,14 @@ class CenterNode(Node):
         if member.role == "gate":
             self.departures.lose_gate(member.name)
         elif member.role == "scene":
-            self.spawn(self._lose_scene(member.name))
-
-    async def _lose_scene(self, scene: str) -> None:
-        """Its players are lost when it does not come back soon; when it does, its own list tells."""
-        await asyncio.sleep(self._told.scene_grace_s)
-        if scene not in self.switchboard.links.up:
-            lost = self.departures.lose_scene(scene)
-            self.log.warning("a scene is gone", scene=scene, players=lost)
-
-    # --- becoming whole ---
-
-    async def _stop_waiting(self) -> None:
-        await asyncio.sleep(self._told.recovery_s)
-        if self._unheard:
-            self.log.info("logins go on without having heard all scenes", scenes=sorted(self._unheard))
-        self._become_whole()
-
-    def _become_whole(self) -> None:
-        if not self.arrivals.whole.is_set():
-            self.arrivals.whole.set()
-            self.spawn(self._audit_gates())
-
-    async def _compare_scene(self, scene: str) -> None:
-        link = self.switchboard.links.up.get(scene)
-        while link is not None and self.switchboard.links.up.get(scene) is link:
-            asked = self.clock.now()
-            try:
-                said = await self.ask(scene, ListHosted())
-            except MeshError as error:
-                self.log.warning("a scene did not say whom it has", scene=scene, reason=str(error))
-                await asyncio.sleep(COMPARE_RETRY_S)
-                continue
-            assert isinstance(said, HostedList)
-            self._heard_scene(scene, said, asked)
-            return
-
-    def _heard_scene(self, scene: str, said: HostedList, asked: float) -> None:
-        found = compare_scene(self.directory, scene, said.hosted, asked, self.clock.now(), self._told.linkdead_s)
-        for where, session in found.stale:
-            self.departures.discard(where, session)
-        for presence in found.lost:
-            self.departures.lose(presence)
-        if found.adopted or found.lost or found.stale:
-            counts = {"adopted": len(found.adopted), "lost": len(found.lost), "stale": len(found.stale)}
-            self.log.info("a scene said whom it has", scene=scene, **counts)
-        self._unheard.discard(scene)
-        if self.arrivals.whole.is_set():
-            for gate in self.peers("gate"):
-                if found.adopted:
-                    self.spawn(self._compare_gate(gate.name))
-        elif not self._unheard:
-            self._become_whole()
-
-    async def _audit_gates(self) -> None:
-        for gate in self.peers("gate"):
-            await self._compare_gate(gate.name)
-
-    async def _compare_gate(self, gate: str) -> None:
-        asked = self.clock.now()
-        try:
-            said = await self.ask(gate, ListSessions())
-        except MeshError as error:
-            self.log.warning("a gate did not say whom it has", gate=gate, reason=str(error))
-            return
-        assert isinstance(said, Sessions)
-        found = compare_gate(self.directory, gate, said.sessions, asked, self.clock.now(), self._told.linkdead_s)
-        for at in found.superseded:
-            self._courier.kick(gate, at.connection, at.session, Code.TAKEN_OVER)
-        if self.arrivals.whole.is_set():
-            for at in found.strangers:
-                self._courier.kick(gate, at.connection, at.session, self._why_stranger(at))
-
-    def _why_stranger(self, at: SessionAt) -> Code:
-        newer = self.directory.of_account(account_of(at.session)) is not None
-        return Code.TAKEN_OVER if newer else Code.UNAVAILABLE
+            self.spawn(self.departures.wait_for_scene(member.name))
+        elif member.role == "center":
+            self.border.zones.peer_lost(member.name)
 
     # --- figures ---
 
     def _measure(self) -> None:
-        reads, arrivals, social = self.metrics.reads, self.arrivals.counts, self._client.counts
+        reads, arrivals = self.metrics.reads, self.arrivals.counts
         reads("center_players", "Characters in the zone.", self._players_by_stage, "stage")
         reads("center_queue", "Logins that wait for a place.", lambda: len(self.queue))
         reads("center_members", "Nodes in the registry.", lambda: len(self.roster.members))
@@ -252,7 +240,13 @@ class CenterNode(Node):
         reads("center_resumed_total", "Sessions that went on after a broken connection.", lambda: arrivals.resumed)
         reads("center_resumes_refused_total", "Used or late resume tokens.", lambda: arrivals.resumes_refused)
         reads("center_queued_total", "Logins that had to wait.", lambda: arrivals.queued)
-        reads("center_admitted_total", "Of these, let in.", lambda: arrivals.admitted)
+        reads("center_queue_held", "Positions of logins that lost the connection.", lambda: self.queue.held)
+        reads("center_admitted_total", "Logins that waited and were let in.", lambda: arrivals.admitted)
+        reads("center_lines", "Lines by map.", self._lines_by_map, "map")
+        reads("center_lines_opened_total", "Lines opened from here.", lambda: self.keeper.counts.opened)
+        reads("center_lines_closed_total", "Lines closed from here.", lambda: self.keeper.counts.closed)
+        reads("center_lines_failed_total", "Lines that a scene did not open.", lambda: self.keeper.counts.failed)
+        reads("center_evacuated_total", "Players moved away from what was emptied.", lambda: self.evacuation.moved)
         reads(
             "center_enters_failed_total", "Times that a scene did not take a character.", lambda: arrivals.enters_failed
         )
@@ -260,10 +254,10 @@ class CenterNode(Node):
         reads("center_lost_total", "Sessions that were lost with their scene.", lambda: self.departures.lost)
         reads("center_kicks_total", "Connections ended from here.", lambda: self._courier.kicks)
         reads("center_friend_notices_total", "Friends told of a coming or going.", lambda: self._courier.friend_notices)
-        reads("center_shouts_total", "Public broadcasts of players.", lambda: social.shouts)
-        reads("center_whispers_total", "Whispers passed on.", lambda: social.whispers)
-        reads("center_social_denied_total", "Social messages refused.", lambda: social.denied)
-        reads("center_strays_total", "Social messages of sessions that the gate does not have.", lambda: social.strays)
 
     def _players_by_stage(self) -> dict[tuple[str, ...], float]:
         return {(stage,): number for stage, number in self.directory.count().items()}
+
+    def _lines_by_map(self) -> dict[tuple[str, ...], float]:
+        maps = [line.map for line in self.lines.all()]
+        return {(name,): maps.count(name) for name in set(maps)}

@@ -1,53 +1,60 @@
-"""Which scene takes a player: the least loaded one that hosts the map.
+"""What makes one place better than another: how busy a scene is, and who is where already.
 
-Pure. The load that scenes report is up to a second old, so what the center itself has sent there counts, too:
-otherwise a burst of logins would all go to the scene that looked best before it began.
+Pure. Which line a player gets is decided by `lines.py` with these measures. The load that scenes report is up to a
+second old, so what the center itself has sent there counts, too: otherwise a burst of logins would all go to the scene
+that looked best before it began.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from mesh.protocol.control import Member
+from mesh.protocol.sessions import Friendship, PartyAt
+from nodes.center.directory import Directory
 
-NOMINAL_CAPACITY = 5_000  # players; stands in for a scene that names no limit of its own
+NOMINAL_CAPACITY = 5_000  # players of one scene; what its share is measured against
 PRESSURE_FREE = 0.5  # up to this share of its time a scene may be busy and is as good as an idle one
 
 
-def maps_of(scene: Member) -> set[str]:
-    """The maps that a scene says it hosts: its fact `maps` is "meadow:1,forest:2", names with the numbers of lines."""
-    names = (entry.partition(":")[0].strip() for entry in scene.facts.get("maps", "").split(","))
-    return {name for name in names if name}
+@dataclass(frozen=True, slots=True)
+class Company:
+    """With whom a player would like to be: how many of them are on a line, by map and number."""
+
+    party: Counter[tuple[str, int]] = field(default_factory=Counter)
+    friends: Counter[tuple[str, int]] = field(default_factory=Counter)
 
 
-def hosts_of(scenes: Sequence[Member], wanted: str, default_map: str) -> list[Member]:
-    """The scenes for a character whose map is `wanted` ("" for a new one).
-
-    A map that no scene hosts any more counts as none: better elsewhere than nowhere.
-    """
-    for name in (wanted, default_map or min((m for s in scenes for m in maps_of(s)), default="")):
-        hosts = [scene for scene in scenes if name and name in maps_of(scene)]
-        if hosts:
-            return hosts
-    return []
+NOBODY = Company()
 
 
-def choose(hosts: Sequence[Member], placed: Callable[[str], int], tried: Collection[str] = ()) -> Member | None:
-    """The least loaded of these scenes, or None when all are full or tried.
+class Companions:
+    """Finds a player's company. `party_of` tells in which party an account is."""
 
-    `placed` tells how many characters the center has at a scene or on the way to it.
-    """
-    open_ones = [scene for scene in hosts if scene.name not in tried and not is_full(scene, placed(scene.name))]
-    return min(open_ones, key=lambda s: (_score(s, placed(s.name)), s.name), default=None)
+    def __init__(self, directory: Directory, party_of: Callable[[int], PartyAt | None]) -> None:
+        self._directory, self.party_of = directory, party_of
+
+    def of(self, account: int, friends: Iterable[Friendship]) -> Company:
+        """Those whom it can meet now."""
+        party = self.party_of(account)
+        members = set(party.members) - {account} if party is not None else set()
+        liked = {friend.account for friend in friends if friend.state == "friend"} - members
+        return Company(self._where(members), self._where(liked))
+
+    def _where(self, accounts: Iterable[int]) -> Counter[tuple[str, int]]:
+        there = (self._directory.of_account(account) for account in accounts)
+        return Counter((p.map, p.line) for p in there if p is not None and p.stage in ("online", "linkdead"))
 
 
-def is_full(scene: Member, placed: int) -> bool:
-    return bool(scene.load.capacity) and max(placed, scene.load.players) >= scene.load.capacity
+def taken(scene: Member, placed: int) -> float:
+    """The share of a scene's room that is taken. `placed`: players whom the center has sent there."""
+    return max(placed, scene.load.players) / NOMINAL_CAPACITY
 
 
-def _score(scene: Member, placed: int) -> float:
-    """The share of its room that is taken, and how hard its processor works beyond what does no harm.
+def strain(scene: Member) -> float:
+    """How hard a scene's processor works beyond what does no harm, 0 to 1.
 
     Pressure is old news that jumps about: below PRESSURE_FREE it says nothing about where the next player should go,
     and to follow it there would send a whole burst to the scene that happened to have the quieter second.
     """
-    taken = max(placed, scene.load.players) / (scene.load.capacity or NOMINAL_CAPACITY)
-    return taken + max(0.0, scene.load.pressure - PRESSURE_FREE) / (1.0 - PRESSURE_FREE)
+    return max(0.0, scene.load.pressure - PRESSURE_FREE) / (1.0 - PRESSURE_FREE)

@@ -11,7 +11,7 @@ from mesh.errors import MeshError, RefusedError
 from mesh.protocol.cluster import Dropped, Enter, Leave, LeaveQueue, Placed, Queued, Release
 from mesh.protocol.social import FriendOffline, FriendOnline
 from mesh.testing import wait_until
-from tests.center.peers import Neighbourhood, friend, tell
+from tests.center.peers import FakeLine, Neighbourhood, Scene, friend, tell
 
 
 async def code(work: Awaitable[Any]) -> str:
@@ -338,14 +338,22 @@ def test_a_full_queue_refuses(tmp_path: Path) -> None:
     tell(tmp_path, story, "capacity = 1\nqueue_max = 1")
 
 
-def test_a_scene_without_room_makes_people_wait_too(tmp_path: Path) -> None:
+class Small(Scene):
+    """One player on each line, and no more lines."""
+
+    def carries(self, number: int) -> dict[tuple[str, int], FakeLine]:
+        return {("meadow", number): FakeLine(1, 1)}
+
+
+def test_lines_without_room_make_people_wait_too(tmp_path: Path) -> None:
     async def story(zone: Neighbourhood) -> None:
-        zone.scene(1).capacity = zone.scene(2).capacity = 1
-        await asyncio.sleep(2)  # until the center has heard of it
         answers = [await zone.online(account) for account in (1, 2, 3)]
         assert [type(answer) for answer in answers] == [Placed, Placed, Queued]
+        await zone.gate(1).ask("center", Leave(answers[0].session))
+        await wait_until(lambda: zone.gate(1).admitted)
+        assert zone.homes(3) == [("eu.one.scene.1", "meadow", 1)]
 
-    tell(tmp_path, story)
+    tell(tmp_path, story, scene=Small)
 
 
 def test_the_waiting_of_a_lost_gate_do_not_hold_up_the_others(tmp_path: Path) -> None:
@@ -370,3 +378,261 @@ def test_without_a_scene_a_login_is_refused_at_once(tmp_path: Path) -> None:
         assert zone.cluster.clock.now() - started < 0.5
 
     tell(tmp_path, story)
+
+
+# --- whose turn it is ---
+
+
+def names(zone: Neighbourhood, gate: int = 1) -> list[str]:
+    return [admit.placed.character for admit in zone.gate(gate).admitted]
+
+
+async def one_by_one(zone: Neighbourhood, *inside: Placed) -> None:
+    """Let so many go, each after the one before was replaced."""
+    for placed in inside:
+        before = len(zone.gate(1).admitted) + len(zone.gate(2).admitted)
+        gate = next(gate for gate in (zone.gate(1), zone.gate(2)) if placed.session in gate.sessions)
+        await gate.ask("center", Leave(placed.session))
+        del gate.sessions[placed.session]
+        await wait_until(lambda before=before: len(zone.gate(1).admitted) + len(zone.gate(2).admitted) > before)
+
+
+def test_priority_comes_first_but_does_not_lock_the_others_out(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        inside = [await zone.online(account) for account in range(1, 6)]
+        await zone.online(11)
+        await zone.online(12)
+        waiting = [await zone.online(account, priority=1) for account in range(21, 25)]
+        assert [queued.position for queued in waiting] == [1, 2, 3, 5]
+        await asyncio.sleep(1)
+        await one_by_one(zone, *inside)
+        assert names(zone) == ["P21", "P22", "P23", "P11", "P24"]
+
+    tell(tmp_path, story, "capacity = 5")
+
+
+def test_who_expired_comes_back_before_those_who_wait(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        lost, other = await zone.online(1), await zone.online(2)
+        await zone.online(3, priority=5)
+        zone.drop(lost.session)
+        await wait_until(lambda: names(zone) == ["P3"], timeout_s=70)
+        await zone.online(4, priority=5)
+        assert (await zone.online(1)).position == 1
+        await asyncio.sleep(1)
+        await one_by_one(zone, other)
+        assert names(zone) == ["P3", "P1"]
+
+    tell(tmp_path, story, "capacity = 2")
+
+
+def test_who_was_lost_with_its_scene_comes_back_first_and_who_logged_out_does_not(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        victim, leaver = await zone.online(1), await zone.online(2)
+        assert victim.placement.scene != leaver.placement.scene
+        await zone.online(3)
+        await zone.gate(1).ask("center", Leave(leaver.session))
+        await wait_until(lambda: names(zone) == ["P3"])
+        await zone.cluster.kill(victim.placement.scene.removeprefix("eu.one."))
+        assert isinstance(await zone.online(4), Queued)
+        await wait_until(lambda: names(zone) == ["P3", "P4"], timeout_s=10)
+        assert (await zone.online(5)).position == 1
+        assert (await zone.online(2)).position == 2
+        assert (await zone.online(1)).position == 1, "before both"
+
+    tell(tmp_path, story, "capacity = 2")
+
+
+def test_a_waiting_client_that_drops_keeps_its_position(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        first = await zone.online(1)
+        second = await zone.online(2, gate=2)
+        await zone.online(3)
+        zone.gate(2).tell("center", LeaveQueue(second.place))
+        await asyncio.sleep(100)
+        assert zone.gate(1).moved[-1].position == 1
+        again = await zone.online(2)
+        assert again.position == 1
+        await asyncio.sleep(1)
+        await one_by_one(zone, first)
+        assert names(zone) == ["P2"]
+
+    tell(tmp_path, story, "capacity = 1")
+
+
+def test_positions_outlive_the_center(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        inside = await zone.online(1)
+        for account in (2, 3, 4):
+            await zone.online(account)
+        await asyncio.sleep(1.5)
+        await zone.cluster.kill("center.1")
+        await zone.cluster.start("center.1")
+        assert (await zone.online(9)).position == 1
+        assert [(await zone.online(account)).position for account in (4, 2, 3)] == [1, 1, 2]
+        await asyncio.sleep(1)
+        await one_by_one(zone, inside)
+        assert names(zone) == ["P2"]
+
+    tell(tmp_path, story, "capacity = 1")
+
+
+def test_the_list_of_who_waits_is_written_when_it_has_changed_and_once_a_second(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        file = tmp_path / "data" / "center.1" / "queue.mp"
+        await zone.online(1)
+        await asyncio.sleep(3)
+        assert not file.exists()
+        await zone.online(2)
+        await asyncio.sleep(1.1)
+        written = file.read_bytes()
+        file.unlink()
+        await asyncio.sleep(5)
+        assert written
+        assert not file.exists(), "nothing has changed"
+
+    tell(tmp_path, story, "capacity = 1")
+
+
+def test_who_finds_no_room_after_all_waits_on(tmp_path: Path) -> None:
+    """The place that was free is taken by a portal while the admitted one is on its way."""
+
+    async def story(zone: Neighbourhood) -> None:
+        inside = [await zone.online(account) for account in (1, 2)]
+        waiting = await zone.online(3)
+        await asyncio.sleep(1)
+        with zone.center.directory.coming(inside[0].placement.scene, "meadow", inside[0].placement.line):
+            await zone.gate(1).ask("center", Leave(inside[0].session))
+            await asyncio.sleep(2)
+            assert names(zone) == []
+        async with zone.center.arrivals.locks.hold(3):
+            await asyncio.sleep(1)
+            assert zone.center.queue.of_account(3) is None, "it was admitted, and something keeps it waiting"
+            away = zone.center.directory.coming(inside[0].placement.scene, "meadow", inside[0].placement.line)
+            away.__enter__()
+        await asyncio.sleep(0)
+        entry = zone.center.queue.of_account(3)
+        assert entry is not None
+        assert (entry.place, entry.left) == (waiting.place, False)
+        await asyncio.sleep(3)
+        assert names(zone) == []
+        away.__exit__(None, None, None)
+        await wait_until(lambda: names(zone) == ["P3"])
+        assert zone.gate(1).kicks == []
+
+    tell(tmp_path, story, scene=Small)
+
+
+# --- other zones ---
+
+
+def test_before_a_session_comes_in_the_other_zones_are_asked(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        claimed: list[int] = []
+
+        async def claim(session: int) -> None:
+            claimed.append(session)
+            assert zone.homes(1) == [], "before, not after"
+            await asyncio.sleep(0.1)
+            if len(claimed) == 1:
+                raise RefusedError("taken_over", "a newer one is on its way")
+
+        zone.center.arrivals.claims.claim = claim  # type: ignore[method-assign]
+        assert await code(zone.online(1)) == "taken_over"
+        assert zone.stage(1) is None
+        placed = await zone.online(1)
+        assert claimed == [placed.session - 1, placed.session]
+
+    tell(tmp_path, story)
+
+
+def test_a_claim_comes_before_the_queue_lets_somebody_in(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        inside = await zone.online(1)
+        waiting = await zone.online(2)
+
+        async def claim(session: int) -> None:
+            zone.center.directory.supersede(session + 1)
+
+        zone.center.arrivals.claims.claim = claim  # type: ignore[method-assign]
+        await asyncio.sleep(1)
+        await zone.gate(1).ask("center", Leave(inside.session))
+        await wait_until(lambda: zone.gate(1).kicks)
+        assert zone.worlds(2) == []
+        assert waiting.position == 1
+
+    tell(tmp_path, story, "capacity = 1")
+
+
+def test_a_place_that_was_promised_is_kept_for_half_a_minute(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        arrivals = zone.center.arrivals
+        await zone.online(1)
+        arrivals.expect(2)
+        arrivals.expect(2)
+        with pytest.raises(RefusedError, match="zone_full"):
+            arrivals.expect(3)
+        assert isinstance(await zone.online(4), Queued)
+        assert isinstance(await zone.online(2), Placed), "past the queue"
+        assert len(arrivals.expected) == 0
+
+    tell(tmp_path, story, "capacity = 2")
+
+
+def test_a_promise_that_is_not_taken_up_ends(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        zone.center.arrivals.expect(2)
+        assert isinstance(await zone.online(4), Queued)
+        await asyncio.sleep(29)
+        assert names(zone) == []
+        await asyncio.sleep(2)
+        assert names(zone) == ["P4"]
+        assert isinstance(await zone.online(2), Queued), "too late"
+
+    tell(tmp_path, story, "capacity = 1")
+
+
+def test_nothing_is_promised_while_somebody_waits(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        inside = [await zone.online(account) for account in (1, 2, 3)]
+        for account in (4, 5, 6):
+            assert isinstance(await zone.online(account), Queued)
+        await asyncio.gather(*(zone.gate(1).ask("center", Leave(one.session)) for one in inside[:1]))
+        with pytest.raises(RefusedError, match="zone_full"):
+            zone.center.arrivals.expect(9)
+        await wait_until(lambda: "P4" in names(zone))
+        assert len(zone.center.arrivals.expected) == 0
+
+    tell(tmp_path, story, "capacity = 3")
+
+
+def test_nothing_is_promised_on_a_map_without_room(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        for number in (1, 2):
+            zone.scene(number).lines["meadow", number].max = 1
+        await zone.cluster.kill("center.1")
+        await zone.cluster.start("center.1")
+        await wait_until(lambda: zone.center.arrivals.whole.is_set() and len(zone.center.keeper.scenes()) == 2)
+        await zone.online(1)
+        arrivals = zone.center.arrivals
+        arrivals.expect(2, "meadow")
+        with pytest.raises(RefusedError, match="zone_full"):
+            arrivals.expect(3, "meadow")
+        assert isinstance(await zone.online(4), Queued), "what is promised is taken"
+        assert isinstance(await zone.online(2), Placed)
+
+    tell(tmp_path, story)
+
+
+def test_a_promise_outlives_a_login_that_failed(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        arrivals = zone.center.arrivals
+        arrivals.expect(2)
+        zone.scene(1).mood = zone.scene(2).mood = "refuse"
+        assert await code(zone.online(2)) == "unavailable"
+        assert 2 in arrivals.expected
+        zone.scene(1).mood = zone.scene(2).mood = "take"
+        assert isinstance(await zone.online(3), Queued)
+        assert isinstance(await zone.online(2), Placed)
+
+    tell(tmp_path, story, "capacity = 1")

@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mesh.errors import RefusedError
 from mesh.protocol.cluster import KickAccount, Leave, Placed, Queued, Release
+from mesh.protocol.placement import FindPlayer, KickPlayer
 from mesh.protocol.social import FriendOffline
 from mesh.testing import wait_until
 from tests.center.peers import Neighbourhood, friend, status, tell
@@ -125,7 +127,7 @@ def test_the_players_of_a_dead_gate_resume_at_another_one(tmp_path: Path) -> Non
 def test_the_players_of_a_dead_scene_are_told_and_their_friends_too(tmp_path: Path) -> None:
     async def story(zone: Neighbourhood) -> None:
         anna = await zone.online(1, friends=[friend(2)])
-        berta = await zone.online(2, gate=2, friends=[friend(1)])
+        berta = await zone.online(2, gate=2)  # who would go to a friend's line otherwise
         assert anna.placement.scene != berta.placement.scene
         await zone.cluster.kill("scene.1")
         await wait_until(lambda: zone.gate(1).kicks)
@@ -324,5 +326,115 @@ def test_what_nobody_said_is_found_by_asking(tmp_path: Path) -> None:
         await wait_until(lambda: zone.stage(1) == "linkdead", timeout_s=25)
         await wait_until(lambda: zone.gate(2).kicks, timeout_s=25)
         assert isinstance(await zone.resume(anna), Placed)
+
+    tell(tmp_path, story)
+
+
+# --- operators ---
+
+
+def test_operators_find_a_player(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        placed = await zone.online(1, friends=[friend(2), friend(3, "asked")])
+        await zone.online(2)
+        find = zone.center.dispatch.handlers.messages[FindPlayer]
+        found = find(FindPlayer("p1"), None)
+        assert (found.session, found.name, found.stage, found.gate) == (placed.session, "P1", "online", "eu.one.gate.1")
+        assert found.placement == placed.placement
+        assert found.friends == [("P2", "friend", True), ("P3", "asked", False)]
+        assert found.party == []
+        with pytest.raises(RefusedError, match="not_found"):
+            find(FindPlayer("P9"), None)
+
+    tell(tmp_path, story)
+
+
+def test_operators_end_a_session_and_its_player_is_told_why(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        kick = zone.center.dispatch.handlers.messages[KickPlayer]
+        await zone.online(1)
+        await zone.online(2)
+        await zone.online(3)
+        await kick(KickPlayer("P1", "enough"), None)
+        await kick(KickPlayer("p2"), None)
+        await asyncio.sleep(0.1)
+        told = [(said.code, said.text) for said in zone.gate(1).kicks]
+        assert told == [("kicked", "enough"), ("kicked", "an operator has ended your session")]
+        assert zone.worlds(1) == zone.worlds(2) == []
+        assert zone.stage(1) is None
+        with pytest.raises(RefusedError, match="not_found"):
+            await kick(KickPlayer("P1"), None)
+
+    tell(tmp_path, story)
+
+
+def test_operators_end_a_wait_in_the_queue(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        await zone.online(1)
+        assert isinstance(await zone.online(2), Queued)
+        await zone.center.dispatch.handlers.messages[KickPlayer](KickPlayer("P2"), None)
+        await asyncio.sleep(0.1)
+        assert [said.code for said in zone.gate(1).kicks] == ["kicked"]
+        assert len(zone.center.queue) == zone.center.queue.held == 0
+
+    tell(tmp_path, story, "capacity = 1")
+
+
+def test_a_stale_character_is_dropped_however_long_that_takes(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        placed = await zone.online(1)
+        scene = zone.scene(2)
+        scene.characters[placed.session] = zone.scene(1).characters[placed.session]
+        scene.where[placed.session], scene.parties[placed.session] = ("meadow", 2), None
+        scene.slow_s = 1000.0
+        await zone.center.wholeness.compare_scene(scene.name)
+        await asyncio.sleep(5)
+        assert len(zone.worlds(1)) == 2
+        scene.slow_s = 0.0
+        await wait_until(lambda: zone.worlds(1) == [placed.session], timeout_s=5)
+        assert zone.homes(1) == [("eu.one.scene.1", "meadow", 1)]
+
+    tell(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("end", "why", "returns"), [("expire", "expired", True), ("leave", "logout", False), ("kick", "kick", False)]
+)
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_release_that_is_asked_again_has_its_reason_still(
+    tmp_path: Path, end: str, why: str, returns: bool, dies: bool
+) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        heard: list[str] = []
+
+        class Watching:
+            def came(self, presence: Any) -> None: ...
+
+            def moved(self, presence: Any) -> None: ...
+
+            def went(self, presence: Any, why: str) -> None:
+                heard.append(why)
+
+        zone.center.departures._watchers.append(Watching())
+        placed = await zone.online(1)
+        scene = zone.cluster.topology.node(placed.placement.scene).short
+        zone.cluster.node(scene).releases = False
+        if end == "expire":
+            zone.drop(placed.session)
+            await asyncio.sleep(65)
+        elif end == "leave":
+            with pytest.raises(RefusedError):
+                await zone.gate(1).ask("center", Leave(placed.session))
+        else:
+            await zone.login.ask("center", KickAccount(1, "banned", ""))
+        await asyncio.sleep(5)
+        assert heard == []
+        if dies:
+            await zone.cluster.kill(scene)
+        else:
+            zone.cluster.node(scene).releases = True
+        await wait_until(lambda: heard)
+        assert heard == [why]
+        assert (1 in zone.center.queue._returns) == returns
 
     tell(tmp_path, story)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mesh.errors import RefusedError
-from mesh.protocol.cluster import account_of, session_of
+from mesh.protocol.sessions import account_of, session_of
 from nodes.center.directory import Directory, Presence
 
 LINKDEAD_S = 60.0
@@ -189,9 +189,15 @@ class DirectoryMachine(RuleBasedStateMachine):
         for presence in everybody:
             assert self.directory.of_session(presence.session) is presence
             assert presence in self.directory.at_scene(presence.scene)
+            assert self.directory.of_name(presence.name.upper()) is presence
+            entering = presence.stage == "entering"
+            assert entering or presence in self.directory.at_line(presence.map, presence.line)
             assert not presence.gate or presence in self.directory.at_gate(presence.gate)
             if presence.stage == "online":
                 assert presence.gate, "nobody is online without a connection"
+        in_world = [p for m in self.directory._lines for p in self.directory.at_map(m)]
+        assert len(in_world) == len({p.account for p in in_world}), "each on one line"
+        assert all(p in everybody for p in in_world)
         assert sum(self.directory.count_at(s) for s in ("s1", "s2")) == len(everybody)
         assert sum(len(self.directory.at_gate(g)) for g in ("g1", "g2")) == sum(bool(p.gate) for p in everybody)
         counts = self.directory.count()
@@ -208,3 +214,39 @@ class DirectoryMachine(RuleBasedStateMachine):
 
 DirectoryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestDirectory = DirectoryMachine.TestCase
+
+
+def test_places_are_counted_by_line_from_the_question_to_the_end() -> None:
+    directory = Directory()
+    presence = directory.enter(session_of(1, 1), "P1", [], "s1", "g1", 1, 0.0, "meadow", 2)
+    assert directory.count_on("s1", "meadow", 2) == 1
+    assert directory.at_line("meadow", 2) == [], "not in the world yet"
+    directory.hosted(presence, "meadow", 3, 7, 1.0, 60.0)
+    assert [directory.count_on("s1", "meadow", n) for n in (2, 3)] == [0, 1]
+    with directory.coming("s2", "forest", 1):
+        assert (directory.count_on("s2", "forest", 1), directory.count_at("s2")) == (1, 1)
+        directory.move(presence, "s2", "forest", 1, 2.0)
+    assert (directory.count_on("s2", "forest", 1), directory.count_at("s2")) == (1, 1)
+    assert (directory.count_on("s1", "meadow", 3), directory.count_at("s1")) == (0, 0)
+    assert directory.at_scene("s2") == directory.at_line("forest", 1) == [presence]
+    assert directory.at_map("meadow") == []
+    directory.gone(presence)
+    assert (directory.count_on("s2", "forest", 1), directory.count_at("s2")) == (0, 0)
+
+
+def test_a_move_changes_neither_stage_nor_deadline() -> None:
+    directory = Directory()
+    presence = directory.enter(session_of(1, 1), "P1", [], "s1", "g1", 1, 0.0, "meadow", 1)
+    directory.hosted(presence, "meadow", 1, 7, 0.0, 60.0)
+    directory.drop(presence.session, "g1", 1, 5.0, 60.0)
+    directory.move(presence, "s2", "meadow", 2, 6.0)
+    assert (presence.stage, presence.deadline, presence.since) == ("linkdead", 65.0, 5.0)
+    assert directory.due(65.0, 10) == [presence]
+
+
+def test_a_session_elsewhere_ends_the_older_ones_here() -> None:
+    directory = Directory()
+    directory.supersede(session_of(1, 5))
+    assert [directory.is_over(session_of(1, n)) for n in (4, 5, 6)] == [True, False, False]
+    directory.supersede(session_of(1, 3))
+    assert directory.is_over(session_of(1, 4)), "what was known stays known"

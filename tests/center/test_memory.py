@@ -1,4 +1,4 @@
-"""The files of the center: an epoch that grows, and members as a convenience."""
+"""The files of the center: an epoch that grows, members and who waited as a convenience."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import pytest
 
 from mesh.errors import StorageError
 from mesh.protocol.control import Member
-from nodes.center.memory import load_members, next_epoch, save_members
+from nodes.center.memory import load_members, load_queue, next_epoch, save_members, save_queue
+from nodes.center.queue import Kept
 
 
 def test_the_epoch_grows_with_every_start(tmp_path: Path) -> None:
@@ -45,3 +46,13 @@ def test_members_come_back_and_damage_counts_as_none(tmp_path: Path) -> None:
 
 def test_a_disk_that_does_not_take_them_ends_nothing(tmp_path: Path) -> None:
     assert not save_members(tmp_path / "missing", [])
+
+
+def test_the_queue_comes_back_and_damage_counts_as_none(tmp_path: Path) -> None:
+    kept = Kept([(7, False), (8, True)], [(9, 12.5)])
+    assert load_queue(tmp_path) == Kept()
+    assert save_queue(tmp_path, kept)
+    assert load_queue(tmp_path) == kept
+    (tmp_path / "queue.mp").write_bytes(b"\xc1 not a list")
+    assert load_queue(tmp_path) == Kept()
+    assert not save_queue(tmp_path / "queue.mp", kept)

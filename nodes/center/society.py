@@ -1,0 +1,98 @@
+"""Everything social of a center, put together in one place.
+
+    social     hears clients; parts of the center that clients speak to are added with `social.add`
+    handlers   of what nodes and operators say, for the node's own table
+    tabs       what each account has used up of what it may do
+    watchers   whom arrivals, departures and transfers tell
+
+It is built before arrivals, which need `party_of`. A zone that has neighbours calls `join`, and the Society is then the
+one that hears what they relay.
+"""
+
+from mesh.node import Node
+from mesh.protocol.cluster import HostedList
+from mesh.protocol.sessions import PartyAt
+from mesh.protocol.zones import FriendsNow, Relay
+from nodes.center.blocks import Blocks
+from nodes.center.channels import Channels, Operators
+from nodes.center.courier import Courier
+from nodes.center.directory import Directory
+from nodes.center.elsewhere import Elsewhere
+from nodes.center.friendships import Friendships
+from nodes.center.parties import Parties
+from nodes.center.party_desk import PartyDesk
+from nodes.center.party_news import TICK_S, PartyNews
+from nodes.center.queue import Queue
+from nodes.center.rates import Meter
+from nodes.center.settings import CenterSettings
+from nodes.center.social import Social
+from nodes.center.tabs import Tabs
+from nodes.center.watchers import Watcher
+
+
+class Society:
+    """See the module."""
+
+    def __init__(self, node: Node, told: CenterSettings, directory: Directory, courier: Courier, queue: Queue) -> None:
+        self._node = node
+        blocks, tabs = Blocks(), Tabs()
+        self.tabs = tabs
+        shouts = (told.shouts_per_s, told.shouts_burst)
+        zone_shouts = (told.zone_shouts_per_s, told.zone_shouts_burst)
+        meter = Meter(told.channels, tabs, shouts, zone_shouts, node.clock.now())
+        self.parties = Parties(told.party_max, told.party_invite_s, told.party_keep_s)
+        self._news = PartyNews(node, directory, courier, self.parties)
+        desk = PartyDesk(node, directory, courier, self.parties, self._news, blocks, meter)
+        self.channels = Channels(node, directory, courier, blocks, self.parties, meter)
+        self.friendships = Friendships(node, told, directory, courier, queue, blocks, tabs)
+        self.social = Social(node, told, directory, courier, tabs, self.channels, self.friendships, desk)
+        self.handlers: list[object] = [self.social, self._news, Operators(node, self.channels.broadcast)]
+        self.watchers: list[Watcher] = [blocks, self.friendships, self._news]
+        self._measure()
+
+    def open(self) -> None:
+        """The epoch is known."""
+        self.parties.begin(self._node.publications.epoch)
+        self._node.every(TICK_S, self.tick)
+
+    def tick(self) -> None:
+        """As time goes by."""
+        self._news.tick()
+        self.friendships.tick()
+
+    def join(self, elsewhere: Elsewhere) -> None:
+        """There are other zones."""
+        self.channels.elsewhere = self.friendships.elsewhere = elsewhere
+
+    # --- for other parts of the center ---
+
+    def party_of(self, account: int) -> PartyAt | None:
+        """What an Enter has to say."""
+        return self.parties.at(account)
+
+    def names_of_party(self, account: int) -> list[str]:
+        """Of all members, the leader first."""
+        return self._news.names_of(account)
+
+    def hosted(self, scene: str, said: HostedList) -> None:
+        """A scene said whom it has, and the directory knows it."""
+        self._news.hosted(scene, said.hosted)
+
+    def relayed(self, said: Relay) -> None:
+        self.channels.relayed(said)
+
+    def befriended(self, said: FriendsNow) -> None:
+        self.friendships.befriended(said)
+
+    def seen_elsewhere(self, account: int) -> None:
+        self.friendships.seen_elsewhere(account)
+
+    def _measure(self) -> None:
+        reads, counts = self._node.metrics.reads, self.channels.counts
+        reads("center_shouts_total", "Public broadcasts of players.", lambda: counts.shouts)
+        reads("center_whispers_total", "Whispers passed on.", lambda: counts.whispers)
+        reads("center_spoken_total", "Messages on channels.", lambda: counts.spoken)
+        reads("center_parties", "Parties.", lambda: len(self.parties))
+        reads("center_social_denied_total", "Social messages refused.", lambda: self.social.denied)
+        strays = "Social messages of sessions that the gate does not have."
+        reads("center_strays_total", strays, lambda: self.social.strays)
