@@ -4,24 +4,29 @@
     player.move(120, 80, heading=64)
     player.attack(next(iter(player.session.view)))
     looted = await player.wait(Looted, timeout_s=10)
+    await player.switch_line(2)
     async for said in player:            # every message, until the connection ends
         ...
     await player.resume()                # after a broken connection, on the same or another gate
     await player.logout()
 
-Made to be many: one object, one timer and no task for each player; movement updates never become Python objects (see
-`session.py` for `on_updates`). A program with thousands of players gives `on_event`, which is called for each message
-as it comes, and keeps little for `wait`.
+Where the servers send it, a player goes by itself: to another line or map, to another gate (MoveGate: nothing is lost,
+nothing is reported), to another zone (MoveZone: a new session). Only after a broken connection it does nothing until
+`resume` is called.
+
+Made to be many (see `contact.py`); movement updates never become Python objects (see `session.py` for `on_updates`). A
+program with thousands of players gives `on_event`, which is called for each message as it comes, and keeps little for
+`wait`.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
+from itertools import cycle
 from typing import Any, TypeVar
 
-from mesh.client import wire
-from mesh.client.session import ClientSession, OnUpdates, Phase
-from mesh.clock import Clock, SystemClock
+from mesh.client.contact import Connection, Second
+from mesh.client.session import ClientSession, Phase
+from mesh.client.verbs import Verbs
 from mesh.errors import (
     Code,
     DeadlineExceeded,
@@ -29,55 +34,28 @@ from mesh.errors import (
     MeshError,
     PeerLost,
     RefusedError,
-    RemoteProtocolError,
 )
-from mesh.protocol import play, social
-from mesh.protocol.catalogue import Message
-from mesh.protocol.client import Pong
+from mesh.protocol import social
+from mesh.protocol.catalogue import Message, number_of
+from mesh.protocol.client import Denied, MoveGate, MoveZone
+from mesh.protocol.play import Entered
 from mesh.protocol.types import LoginMethod
 
 __all__ = ["Player"]
 
-KEEP_ALIVE_S = 10.0
-"""How often something is said at least; a gate ends a connection that is silent for 30 s."""
-EVENTS_MAX = 1024
-"""Messages kept for `wait` and `async for`; the oldest are lost first, counted in `events_lost`."""
-EVENTS_WITH_CALLBACK_MAX = 32
-"""The same for a player whose messages go to `on_event` anyway."""
+MOVE_S = 10.0
+"""How long each step of the way to another gate may take."""
+HEARD_S = 2.0
+"""For a gate to have heard what was said; what is still under way then may be lost."""
+TRAVEL_S = 30.0
+TRAVEL_PAUSE_S = 0.5  # between two gates of the other zone, of which none let us in yet
+_AGAIN = (Code.UNAVAILABLE, Code.SHUTDOWN, Code.TOO_MANY)
 
-T = TypeVar("T")
 M = TypeVar("M", bound=Message)
-OnEvent = Callable[[Message], object]
 
 
-class Player:
-    """See the module. Read freely: `session` (ClientSession), `url`, `connected`, `closed_reason`, `events_lost`,
-    `round_trip_s` (of the last ping). Callbacks must not raise; they are called from the loop."""
-
-    def __init__(
-        self,
-        *,
-        dial: wire.Dial = wire.dial,
-        clock: Clock | None = None,
-        on_event: OnEvent | None = None,
-        on_updates: OnUpdates | None = None,
-        on_closed: Callable[[], object] | None = None,
-        program: str = "",
-    ) -> None:
-        self.session = ClientSession(on_updates)
-        self.url = ""
-        self.closed_reason = ""
-        self.events_lost = 0
-        self.round_trip_s = 0.0
-        self.on_event = on_event
-        self.on_closed = on_closed
-        self._dial = dial
-        self._clock = clock or SystemClock()
-        self._program = program
-        self._events: deque[Message] = deque(maxlen=EVENTS_WITH_CALLBACK_MAX if on_event else EVENTS_MAX)
-        self._waiters: list[asyncio.Future[None]] = []
-        self._wire: wire.Wire | None = None
-        self._timer: asyncio.TimerHandle | None = None
+class Player(Verbs):
+    """See the module, and `Contact` for what can be read and for the callbacks."""
 
     # --- in and out ---
 
@@ -117,6 +95,202 @@ class Player:
         """
         if self.connected:
             raise LocalProtocolError("still connected")
+        await self._resume(url, timeout_s)
+
+    async def logout(self, timeout_s: float = 10.0) -> None:
+        """Leave the world: returns when the character is saved and the connection has ended."""
+        await self._until(lambda: True if self._following is None else None, timeout_s)
+        if self._connection is not None:
+            self._connection.send(self.session.logout())
+            await self._until(lambda: True if self._connection is None else None, timeout_s)
+
+    def drop(self) -> None:
+        """Cut the connection without a word, as a broken network does; `resume` may follow."""
+        self._end("cut", gently=False)
+
+    def close(self) -> None:
+        """End the connection; the character stays in the world for `linkdead_s`."""
+        self._end("closed", gently=True)
+
+    # --- going elsewhere ---
+
+    async def switch_line(self, number: int, timeout_s: float = 10.0) -> Entered:
+        """Go to that line of this map. RefusedError when it may not be."""
+        before = self.session.entered
+
+        def arrived() -> Entered | None:
+            now = self.session.entered
+            return now if now is not before and now is not None and now.line == number else None
+
+        return await self._go(social.SwitchLine(number), arrived, timeout_s)
+
+    async def travel(self, zone: str, timeout_s: float = TRAVEL_S) -> Entered:
+        """Go to that zone: returns when it is entered, with another session. RefusedError when it may not be."""
+        before = self.session.session
+
+        def arrived() -> Entered | None:
+            return self.session.entered if self.session.session != before else None
+
+        return await self._go(social.Travel(zone), arrived, timeout_s)
+
+    async def _go(self, said: Message, arrived: Callable[[], Entered | None], timeout_s: float) -> Entered:
+        number = number_of(said)
+        while self._take_refusal(number) is not None:
+            pass  # of an earlier time
+        self.social(said)
+
+        def test() -> Entered | None:
+            refusal = self._take_refusal(number)
+            if refusal is not None:
+                raise RefusedError(refusal.code, refusal.text)
+            if not self.connected:
+                raise PeerLost(f"the connection ended: {self.closed_reason}")
+            return arrived() if self.playing else None
+
+        entered = await self._until(test, timeout_s)
+        self._take(entered)
+        return entered
+
+    def _take_refusal(self, number: int) -> Denied | social.SocialDenied | None:
+        for said in self._events:
+            if isinstance(said, Denied | social.SocialDenied) and said.number == number:
+                self._take(said)
+                return said
+        return None
+
+    def _take(self, wanted: Message) -> None:
+        for place, said in enumerate(self._events):
+            if said is wanted:
+                del self._events[place]
+                return
+
+    # --- hearing ---
+
+    async def wait(self, kind: type[M], timeout_s: float = 10.0, where: Callable[[M], bool] | None = None) -> M:
+        """The next message of this kind, taken out of those that were kept; others stay. DeadlineExceeded, or
+        PeerLost when the connection has ended without it."""
+
+        def find() -> M | None:
+            for said in self._events:
+                if isinstance(said, kind) and (where is None or where(said)):
+                    self._take(said)
+                    return said
+            if not self.connected:
+                raise PeerLost(f"the connection ended: {self.closed_reason}")
+            return None
+
+        return await self._until(find, timeout_s)
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if not self.connected:
+                return
+            await self._wake_up()
+
+    # --- where the servers send it ---
+
+    def _sent_elsewhere(self, said: Message) -> None:
+        if isinstance(said, MoveZone):
+            self._follow(self._move_zone(said))
+        elif isinstance(said, MoveGate) and self.session.phase is not Phase.CONNECTED:
+            if self._following is None:
+                self._follow(self._move_gate(said.url))
+        else:
+            super()._sent_elsewhere(said)
+
+    def _follow(self, way: Coroutine[Any, Any, None]) -> None:
+        if self._following is not None:
+            self._following.cancel()
+        self._following = asyncio.get_running_loop().create_task(self._followed(way))
+
+    async def _followed(self, way: Coroutine[Any, Any, None]) -> None:
+        try:
+            await way
+        finally:
+            way.close()
+            if self._following is asyncio.current_task():
+                self._following = None
+                if self._connection is None or self._connection.ended:
+                    self._gone(self.closed_reason)
+                self.wake()
+
+    async def _move_gate(self, url: str) -> None:
+        """To another gate while this one goes on. When that fails the player stays, or, when this gate has let it go
+        already, resumes wherever it can."""
+        first, second = self._connection, Second(self, url)
+        assert first is not None
+        try:
+            await self._open(second, MOVE_S)
+            self.session.hold()
+            await self._was_heard(first)
+            second.send(self.session.second(self._program))
+            await self._until(lambda: self._has_moved(second), MOVE_S)
+        except MeshError as error:
+            second.give_up()
+            if first.ended or second.admitted:
+                await self._fall_back(error)
+            else:
+                self.session.stay()
+                for frame in self.session.take_outgoing():
+                    first.send(frame)
+        finally:
+            if self._connection is not second:
+                second.give_up()
+
+    async def _was_heard(self, first: Connection) -> None:
+        """A gate answers in order: with this Pong it has passed on what was said before."""
+        stamp = max(int(self._clock.now() * 1e6), self._ponged + 1)
+        first.send(self.session.ping(stamp))
+        try:
+            await self._until(lambda: True if first.ended or self._ponged >= stamp else None, HEARD_S)
+        except DeadlineExceeded:
+            return
+
+    def _has_moved(self, second: Second) -> bool | None:
+        if second.failure is not None:
+            raise second.failure
+        return True if self._connection is second else None
+
+    async def _fall_back(self, error: MeshError) -> None:
+        self._let_go()
+        self.closed_reason = str(error)
+        try:
+            await self._resume("", MOVE_S)
+        except MeshError as failure:
+            self.closed_reason = str(failure)
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.give_up()
+            self._connection = None
+
+    async def _move_zone(self, said: MoveZone) -> None:
+        """The session here is over. A gate of the other zone that is not there, or not now, is tried again."""
+        self._let_go()
+        try:
+            async with asyncio.timeout(min(said.valid_s, TRAVEL_S)):
+                await self._arrive(said)
+        except (TimeoutError, RefusedError) as error:
+            self._let_go()
+            self.closed_reason = str(error) or f"no gate of {said.zone} let us in"
+
+    async def _arrive(self, said: MoveZone) -> None:
+        for gate in cycle(said.gates):
+            try:
+                await self._get_in(gate, lambda: self.session.enter_zone(said.ticket, self._program), MOVE_S)
+                return
+            except RefusedError as error:
+                if error.code not in _AGAIN:
+                    raise
+            except (PeerLost, DeadlineExceeded):
+                pass
+            await asyncio.sleep(TRAVEL_PAUSE_S)
+
+    # --- inside ---
+
+    async def _resume(self, url: str, timeout_s: float) -> None:
         failure: MeshError = RefusedError(Code.RESUME_GONE, "there is no session to go on with")
         for gate in [url] if url else list(dict.fromkeys((self.url, *self.session.gates))):
             if not self.session.disconnected():
@@ -128,237 +302,14 @@ class Player:
                 failure = error
         raise failure
 
-    async def logout(self, timeout_s: float = 10.0) -> None:
-        """Leave the world: returns when the character is saved and the connection has ended."""
-        if self._wire is not None:
-            self._wire.send(self.session.logout())
-            await self._until(lambda: True if self._wire is None else None, timeout_s)
-
-    def drop(self) -> None:
-        """Cut the connection without a word, as a broken network does; `resume` may follow."""
-        if self._wire is not None:
-            self._wire.abort()
-
-    def close(self) -> None:
-        """End the connection; the character stays in the world for `linkdead_s`."""
-        if self._wire is not None:
-            self._wire.close()
-
-    @property
-    def connected(self) -> bool:
-        return self._wire is not None
-
-    @property
-    def playing(self) -> bool:
-        """In the world, with a connection."""
-        return self._wire is not None and self.session.phase is Phase.PLAYING
-
-    # --- doing ---
-
-    def move(self, x: int, y: int, heading: int = 0, state: int = 0, stamp: int | None = None) -> None:
-        """Be there now, in map units. Nothing happens without a connection: the next position counts anyway."""
-        if self._wire is not None:
-            if stamp is None:
-                stamp = int(self._clock.now() * 1000)
-            self._wire.send(self.session.move(x, y, heading, stamp, state))
-
-    def play(self, said: Message) -> int:
-        """Say something of play.py to the scene; its sequence, which a PlayDenied would name."""
-        if self._wire is None:
-            raise PeerLost("not connected")
-        self._wire.send(self.session.play(said))
-        return self.session.sent
-
-    def social(self, said: Message) -> None:
-        """Say something of social.py to the center."""
-        if self._wire is None:
-            raise PeerLost("not connected")
-        self._wire.send(self.session.social(said))
-
-    def attack(self, target: int) -> int:
-        return self.play(play.Attack(target))
-
-    def loot(self, corpse: int) -> int:
-        return self.play(play.Loot(corpse))
-
-    def say(self, text: str) -> int:
-        return self.play(play.Say(text))
-
-    def invite_trade(self, to: int) -> int:
-        return self.play(play.InviteTrade(to))
-
-    def accept_trade(self, trade: int) -> int:
-        return self.play(play.AcceptTrade(trade))
-
-    def offer_trade(self, trade: int, gold: int = 0, items: list[int] | None = None) -> int:
-        return self.play(play.OfferTrade(trade, play.Offer(gold, items or [])))
-
-    def confirm_trade(self, trade: int, version: int) -> int:
-        return self.play(play.ConfirmTrade(trade, version))
-
-    def cancel_trade(self, trade: int) -> int:
-        return self.play(play.CancelTrade(trade))
-
-    def shout(self, text: str) -> None:
-        self.social(social.Shout(text))
-
-    def whisper(self, to: str, text: str) -> None:
-        self.social(social.Whisper(to, text))
-
-    def add_friend(self, name: str) -> None:
-        self.social(social.AddFriend(name))
-
-    def accept_friend(self, name: str) -> None:
-        self.social(social.AcceptFriend(name))
-
-    def remove_friend(self, name: str) -> None:
-        self.social(social.RemoveFriend(name))
-
-    def list_friends(self) -> None:
-        self.social(social.ListFriends())
-
-    def send_raw(self, frame: bytes) -> None:
-        """Any bytes: what the session wants sent, and tests of what a gate does about garbage."""
-        if self._wire is not None:
-            self._wire.send(frame)
-
-    # --- hearing ---
-
-    async def wait(self, kind: type[M], timeout_s: float = 10.0, where: Callable[[M], bool] | None = None) -> M:
-        """The next message of this kind, taken out of those that were kept; others stay. DeadlineExceeded, or
-        PeerLost when the connection has ended without it."""
-
-        def find() -> M | None:
-            for said in self._events:
-                if isinstance(said, kind) and (where is None or where(said)):
-                    self._events.remove(said)
-                    return said
-            if self._wire is None:
-                raise PeerLost(f"the connection ended: {self.closed_reason}")
-            return None
-
-        return await self._until(find, timeout_s)
-
-    async def __aiter__(self) -> AsyncIterator[Message]:
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self._wire is None:
-                return
-            await self._wake_up()
-
-    # --- inside ---
-
-    async def _get_in(self, url: str, first: Callable[[], bytes], timeout_s: float) -> None:
-        self.url, self.closed_reason = url, ""
-        connection = Attempt(self)
-        try:
-            async with asyncio.timeout(timeout_s):
-                self._wire = await self._dial(url, connection.on_frame, connection.on_closed)
-        except TimeoutError:
-            raise DeadlineExceeded(f"no connection to {url} within {timeout_s} s") from None
-        try:
-            if connection.ended:
-                raise PeerLost(f"{url} ended the connection: {self.closed_reason}")
-            self._wire.send(first())
-            await self._until(self._joined, timeout_s)
-        except MeshError as error:
-            connection.ended = True
-            self._gone(str(error))
-            raise
-        self._keep_alive()
-
-    def _joined(self) -> bool | None:
-        ended = self.session.ended
-        if ended is not None:
-            raise RefusedError(ended.code, ended.text)
-        if self.session.phase is Phase.PLAYING:
-            return True
-        if self._wire is None:
-            raise PeerLost(f"{self.url} ended the connection: {self.closed_reason}")
-        return None
-
-    def _heard(self, frame: bytes) -> None:
-        try:
-            heard = self.session.receive(frame)
-        except RemoteProtocolError as error:
-            self.closed_reason = str(error)
-            self.drop()
-            return
-        for answer in self.session.take_outgoing():
-            self.send_raw(answer)
-        if heard:
-            self._tell(heard)
-
-    def _tell(self, heard: Sequence[Message]) -> None:
-        events = self._events
-        for said in heard:
-            if type(said) is Pong:
-                self.round_trip_s = self._clock.now() - said.stamp / 1e6
-                continue
-            if self.on_event is not None:
-                self.on_event(said)
-            else:
-                self.events_lost += len(events) == events.maxlen
-            events.append(said)
-        self._wake()
-
-    def _gone(self, reason: str) -> None:
-        wire_, self._wire = self._wire, None
-        if wire_ is not None:
-            wire_.abort()
-        self.closed_reason = self.closed_reason or reason
-        if self.session.ended is None:
-            self.session.disconnected()
-        self._wake()
-        if self._timer is not None:  # it was in the world: a login that fails is told by its exception
-            self._timer.cancel()
-            self._timer = None
-            if self.on_closed is not None:
-                self.on_closed()
-
-    def _keep_alive(self) -> None:
-        """Acknowledge what is not acknowledged, or ask whether the gate is there; again and again."""
-        if self._wire is not None:
-            stamp = int(self._clock.now() * 1e6)
-            self._wire.send(self.session.acknowledge() or self.session.ping(stamp))
-            self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive)
-
-    async def _until(self, test: Callable[[], T | None], timeout_s: float) -> T:
-        try:
-            async with asyncio.timeout(timeout_s):
-                while (found := test()) is None:
-                    await self._wake_up()
-        except TimeoutError:
-            raise DeadlineExceeded(f"{self.url} did not say what was waited for within {timeout_s} s") from None
-        return found
-
-    async def _wake_up(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-
-class Attempt:
-    """One connection of a player: what an old one still says must not reach the player on its new one."""
-
-    __slots__ = ("ended", "player")
-
-    def __init__(self, player: Player) -> None:
-        self.player = player
-        self.ended = False
-
-    def on_frame(self, frame: bytes) -> None:
-        if not self.ended:
-            self.player._heard(frame)
-
-    def on_closed(self, reason: str) -> None:
-        if not self.ended:
-            self.ended = True
-            self.player._gone(reason)
+    def _end(self, reason: str, gently: bool) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+        connection = self._connection
+        if connection is None or connection.wire is None or connection.ended:
+            self._gone(reason)
+        elif gently:
+            connection.wire.close()
+        else:
+            connection.wire.abort()

@@ -9,8 +9,15 @@ a wire; a game engine with its own network code can do the same:
     for frame in received_frames:
         for said in session.receive(frame):     # LoggedIn, Entered, Appeared, Hit, Shouted, ...
             ...
-        for answer in session.take_outgoing():  # acknowledgements, what is sent again after a resume
-            send(answer)
+        for answer in session.take_outgoing():  # acknowledgements, TransferHeard, what was kept or is sent again
+            send(answer)                        # on the connection that the frame came from
+    send(session.play(Attack(12)))              # b"": kept until Entered comes, nothing is to be sent now
+
+A transfer to another place of the zone happens by itself. On MoveGate: open a second connection, `hold()`, wait until
+what was said on the first one was heard (Ping, Pong), send `second()` on the second one, and hand what comes on both to
+`receive`, but look at the first message on the second one before (`first_of`): when it is not LoggedIn, the second
+connection has failed, and `stay()`. When Entered has come on the second one, end the first. On MoveZone: the connection
+ends; open one to a gate of the other zone and send `enter_zone(ticket)`.
 
 Movement updates are by far the most frequent thing a client hears. They are counted (`updates`, in records) and
 handed to `on_updates(tick, records)` as raw bytes; no Python object is made for a record. `np.frombuffer(records,
@@ -18,14 +25,13 @@ mesh.protocol.lanes.UPDATE)` shows them as columns.
 """
 
 import functools
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import mesh.protocol.social  # noqa: F401 - declares its messages
-from mesh.errors import LocalProtocolError, RemoteProtocolError
+from mesh.client.outbox import BOUND, Outbox
+from mesh.errors import Code, LocalProtocolError, RemoteProtocolError
 from mesh.protocol import client
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in
 from mesh.protocol.lanes import (
@@ -41,13 +47,12 @@ from mesh.protocol.lanes import (
     UPDATE_SIZE,
     PieceClass,
 )
-from mesh.protocol.play import Appeared, Corrected, Entered, EntityState, Vanished
+from mesh.protocol.play import Appeared, Corrected, Entered, EntityState, PlayDenied, Vanished
+from mesh.protocol.social import Shouted
 from mesh.protocol.types import LoginMethod
 
-__all__ = ["ACK_EVERY", "RESEND_MAX", "RESUMABLE", "ClientSession", "OnUpdates", "Phase"]
+__all__ = ["ACK_EVERY", "RESUMABLE", "ClientSession", "OnUpdates", "Phase", "first_of"]
 
-RESEND_MAX = 256
-"""Play messages kept for a resume; the oldest are forgotten first, as the scene refuses to look back further."""
 ACK_EVERY = 16
 """Control pieces received after which an acknowledgement is sent without a play message to carry it."""
 
@@ -95,16 +100,24 @@ class Phase(StrEnum):
     WAITING = "Waiting"  # in the queue of a full zone
     JOINING = "Joining"  # LoggedIn came, Entered has not
     PLAYING = "Playing"
+    TRANSFERRING = "Transferring"  # on the way to another place of the zone: TransferBegun came, Entered has not
     ENDED = "Ended"  # Denied instead of a login, or Goodbye: `ended` says why
 
 
+_IN_THE_WORLD = (Phase.PLAYING, Phase.TRANSFERRING)
+_MAY_SPEAK = (Phase.JOINING, *_IN_THE_WORLD)
+
+
 class ClientSession:
-    """One player's conversation with the servers, across reconnections.
+    """One player's conversation with the servers, across reconnections, transfers, gates and zones.
 
     Read freely: `phase`, `session`, `character`, `token`, `linkdead_s`, `gates`, `entered` (the last Entered), `view`
     (id -> EntityState as it appeared), `x`, `y` (as last sent or corrected, map units), `received` and `sent` (control
     sequences), `ended` (Denied or Goodbye), `updates` (records heard), counters `duplicates`, `gaps`, `unknown`.
+    `bound`: the numbers of messages that are not sent again elsewhere; a game adds its own.
     """
+
+    bound = BOUND
 
     def __init__(self, on_updates: OnUpdates | None = None) -> None:
         self.on_updates = on_updates
@@ -120,13 +133,20 @@ class ClientSession:
         self.view: dict[int, EntityState] = {}
         self.x = self.y = 0
         self.received = 0  # highest control sequence
-        self.sent = 0  # highest play sequence
         self.updates = 0
         self.duplicates = self.gaps = self.unknown = 0
         self._words = _vocabulary(len(CATALOGUE))
         self._acked = 0
-        self._kept: deque[tuple[int, bytes]] = deque(maxlen=RESEND_MAX)
+        self._outbox = Outbox()
         self._outgoing: list[bytes] = []
+        self._late: list[Message] = []  # said by ourselves, to be told behind what the frame brings
+        self._shouted = (0, 0)  # epoch and sequence of the last one
+        self._is_new_session = False
+
+    @property
+    def sent(self) -> int:
+        """The highest play sequence."""
+        return self._outbox.sent
 
     # --- what to send ---
 
@@ -147,23 +167,28 @@ class ClientSession:
         return MOVE_STRUCT.pack(CLIENT_MOVE, state, heading & 0xFF, 0, stamp & 0xFFFF, x, y)
 
     def play(self, said: Message) -> bytes:
-        """A message of play.py: numbered, acknowledging what was received, kept in case of a resume."""
-        if self.phase is not Phase.PLAYING:
-            raise LocalProtocolError(f"not in the world ({self.phase})")
-        if said.__struct_config__.tag not in self._words.to_scene:
-            raise LocalProtocolError(f"{type(said).__name__} is not for the scene")
-        self.sent += 1
-        body = encode(said)
-        self._kept.append((self.sent, body))
-        return self._play_frame(self.sent, body)
+        """A message of play.py: numbered, acknowledging what was received, kept in case of a resume. b"" when it has
+        to wait: `take_outgoing` has it after Entered."""
+        self._check(said, self._words.to_scene, "scene")
+        body, is_sent = encode(said), self.phase is Phase.PLAYING
+        sequence = self._outbox.play(body, is_sent)
+        return self._play_frame(sequence, body) if is_sent else b""
 
     def social(self, said: Message) -> bytes:
-        """A message of social.py. Not numbered: one that was under way when a connection broke may be lost."""
-        if self.phase is not Phase.PLAYING:
+        """A message of social.py. Not numbered: one that was under way when a connection broke may be lost. b"" when
+        it has to wait, as with `play`."""
+        self._check(said, self._words.to_center, "center")
+        frame = _SOCIAL_BYTE + encode(said)
+        if self.phase in _IN_THE_WORLD and not self._outbox.holds:
+            return frame
+        self._outbox.social(frame)
+        return b""
+
+    def _check(self, said: Message, numbers: frozenset[int], target: str) -> None:
+        if self.phase not in _MAY_SPEAK and not self._outbox.holds:
             raise LocalProtocolError(f"not in the world ({self.phase})")
-        if said.__struct_config__.tag not in self._words.to_center:
-            raise LocalProtocolError(f"{type(said).__name__} is not for the center")
-        return _SOCIAL_BYTE + encode(said)
+        if said.__struct_config__.tag not in numbers:
+            raise LocalProtocolError(f"{type(said).__name__} is not for the {target}")
 
     def ping(self, stamp: int) -> bytes:
         """Something to say when there is nothing to say; Pong brings the stamp back."""
@@ -172,6 +197,28 @@ class ClientSession:
     def logout(self) -> bytes:
         """Leave the world. Goodbye answers it."""
         return _GATE_BYTE + encode(client.Logout())
+
+    # --- two connections at a time, two zones one after the other ---
+
+    def hold(self) -> None:
+        """From now on social messages wait: the center hears them on one connection of a session only."""
+        self._outbox.hold()
+
+    def second(self, program: str = "") -> bytes:
+        """The first frame on a second connection: a resume, while the first connection goes on."""
+        if self.phase not in _IN_THE_WORLD:
+            raise LocalProtocolError(f"not in the world ({self.phase})")
+        return _GATE_BYTE + encode(client.Login("resume", "", self.token, self.received, program))
+
+    def stay(self) -> None:
+        """The second connection came to nothing, the first one goes on."""
+        self._outgoing += self._outbox.release()
+
+    def enter_zone(self, ticket: str, program: str = "") -> bytes:
+        """The first frame on a connection to the zone of a MoveZone. All counting begins anew."""
+        self._forget()
+        self.phase, self.ended = Phase.CONNECTED, None
+        return self.login("ticket", "", ticket, program)
 
     def acknowledge(self) -> bytes | None:
         """A bare acknowledgement when something is not acknowledged; send one at least every 20 s."""
@@ -188,6 +235,8 @@ class ClientSession:
 
     def disconnected(self) -> bool:
         """The connection is gone. True: a resume is worth a try, and `resume` may be called."""
+        if self.phase is Phase.CONNECTED and not self.token:
+            return False  # sent to another gate while it waited: to log in there
         if not self.token or (self.ended is not None and self.ended.code not in RESUMABLE):
             self.phase = Phase.ENDED
             return False
@@ -221,6 +270,9 @@ class ClientSession:
                 self._hear_updates(body)
             elif cls != _EVENT or self._is_new(sequence):
                 self._hear(body, heard)
+        if self._late:
+            heard += self._late
+            self._late = []
         return heard
 
     def _hear_updates(self, body: memoryview) -> None:
@@ -247,8 +299,18 @@ class ClientSession:
             self.unknown += 1  # of a newer server: what is not understood is not meant for us
             return
         said = self._words.decode(body)
+        if type(said) is Shouted and self._was_heard(said.epoch, said.sequence):
+            self.duplicates += 1
+            return
         self._note(said)
         heard.append(said)
+
+    def _was_heard(self, epoch: int, sequence: int) -> bool:
+        """What is said to everybody comes on both connections while there are two."""
+        if (epoch, sequence) <= self._shouted:
+            return True
+        self._shouted = (epoch, sequence)
+        return False
 
     def _note(self, said: Message) -> None:
         match said:
@@ -261,10 +323,22 @@ class ClientSession:
                 self.x, self.y = x, y
             case Entered():
                 self._enter(said)
+            case _:
+                self._note_gate(said)
+
+    def _note_gate(self, said: Message) -> None:
+        match said:
             case client.LoggedIn():
                 self._admit(said)
+            case client.TransferBegun(number=number):
+                self.phase = Phase.TRANSFERRING
+                self._outgoing.append(_GATE_BYTE + encode(client.TransferHeard(number)))
             case client.Waiting():
                 self.phase = Phase.WAITING
+            case client.MoveGate() if self.phase is Phase.WAITING:
+                self.phase = Phase.CONNECTED  # the same Login there: the place in the queue is kept
+            case client.MoveZone():
+                self.phase, self.token = Phase.ENDED, ""
             case client.Denied() if self.phase in (Phase.AUTHENTICATING, Phase.WAITING):
                 self.phase, self.ended = Phase.ENDED, said
             case client.Goodbye():
@@ -272,21 +346,41 @@ class ClientSession:
 
     def _admit(self, said: client.LoggedIn) -> None:
         if said.session != self.session:
-            self.received = self._acked = self.sent = 0
-            self._kept.clear()
-        self.phase = Phase.JOINING
+            self._forget()
+        self.phase, self.ended = Phase.JOINING, None
         self.session, self.character, self.token = said.session, said.character, said.resume_token
         self.linkdead_s, self.gates, self.trace = said.linkdead_s, said.gates, said.trace
 
+    def _forget(self) -> None:
+        """Another session begins: all counting begins anew."""
+        self.received = self._acked = 0
+        self._outbox.forget()
+        self._shouted, self._is_new_session = (0, 0), True
+
     def _enter(self, said: Entered) -> None:
-        self.phase, self.entered = Phase.PLAYING, said
+        before, self.entered, self.phase = self.entered, said, Phase.PLAYING
         self.view = {entity.id: entity for entity in said.view}
         self.x, self.y = said.x, said.y
-        if said.resumed:
-            self._outgoing.extend(self._play_frame(n, body) for n, body in self._kept if n > said.processed)
-        else:
-            self._kept.clear()
+        is_new, self._is_new_session = self._is_new_session, False
+        elsewhere = before is not None and not is_new and _place(before) != _place(said)
+        # Without `resumed` what was under way is lost, except in a new session, where nothing was.
+        processed = said.processed if said.resumed or is_new else self.sent
+        again, lost = self._outbox.again(processed, self.bound if elsewhere else frozenset())
+        self._outgoing += [self._play_frame(number, body) for number, body in again]
+        self._outgoing += self._outbox.release()
+        self._late += [PlayDenied(number, Code.OUT_OF_ORDER, "you are somewhere else now") for number in lost]
 
     def _play_frame(self, sequence: int, body: bytes) -> bytes:
         self._acked = self.received
         return _PLAY_BYTE + PLAY_HEAD.pack(sequence, self.received) + body
+
+
+def first_of(frame: bytes) -> Message | None:
+    """The first message of a frame: on a second connection it says whether that was let in. None when there is none;
+    RemoteProtocolError for what a server never sends."""
+    heard = ClientSession().receive(frame)
+    return heard[0] if heard else None
+
+
+def _place(entered: Entered) -> tuple[str, str, int]:
+    return entered.scene, entered.map, entered.line

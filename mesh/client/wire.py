@@ -47,9 +47,15 @@ class Dial(Protocol):
 
 async def dial(url: str, on_frame: OnFrame, on_closed: OnClosed, *, tls: ssl.SSLContext | None = None) -> Wire:
     """Connect to `ws://host:port` or `wss://host:port`. `tls` replaces the default trust of wss."""
+    made: list[_Listener] = []  # picows returns none when the connection ended right after the handshake
+
+    def listener() -> _Listener:
+        made.append(_Listener(on_frame, on_closed))
+        return made[-1]
+
     try:
-        _, listener = await picows.ws_connect(
-            lambda: _Listener(on_frame, on_closed),
+        await picows.ws_connect(
+            listener,
             url,
             ssl_context=tls,
             websocket_handshake_timeout=CONNECT_S,
@@ -59,8 +65,7 @@ async def dial(url: str, on_frame: OnFrame, on_closed: OnClosed, *, tls: ssl.SSL
         )
     except (OSError, picows.WSError) as error:
         raise PeerLost(f"no connection to {url}: {error}") from None
-    assert isinstance(listener, _Listener)
-    return listener
+    return made[-1]
 
 
 class _Listener(picows.WSListener):

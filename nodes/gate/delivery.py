@@ -11,7 +11,7 @@ The way down. A row of pieces is never opened. Rules, for each client:
 Nothing here waits, and nothing here knows a node: `wake` asks for a flush, `cut` ends a connection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from nodes.gate.settings import GateSettings
 FRAME_BYTES_AIM = 64 * 1024
 """Pieces are joined up to this size; a longer row travels alone."""
 EARLY_ROWS_MAX = 4096
-"""Rows kept for handles that are about to become known; what is above is dropped and counted."""
+"""Rows of one scene kept for handles that are about to become known; what is above is dropped and counted."""
 RECOVERED = 4
 """Movement is sent again when the backlog is under 1/4 of where it was stopped: else it would flutter."""
 
@@ -121,15 +121,24 @@ class Delivery:
 
     def entered(self, client: Client, scene: Scene) -> None:
         """Its handle is known now: what came before that follows."""
-        for row in scene.early.pop(client.handle, []):
-            scene.early_rows -= 1
-            self.control(client, row)
+        for early in (scene.early_before, scene.early):
+            for row in early.pop(client.handle, []):
+                scene.early_rows -= 1
+                self.control(client, row)
 
     def settle(self, scene: Scene) -> None:
         """An Attach has ended. With none under way, nobody will ask for rows that were kept."""
         if not scene.attaching:
             scene.early.clear()
+            scene.early_before.clear()
             scene.early_rows = 0
+
+    def expire(self, scenes: Iterable[Scene]) -> None:
+        """Once a second: rows that nobody asked for since the time before are of players that left. Where somebody
+        attaches all the time, they would fill what is kept for those who come."""
+        for scene in scenes:
+            scene.early_rows -= sum(map(len, scene.early_before.values()))
+            scene.early_before, scene.early = scene.early, {}
 
     def _unknown(self, scene: Scene, handle: int, row: memoryview) -> None:
         """The answer to an Attach and what follows it on the same link may be heard in one go, and the answer is
@@ -181,12 +190,13 @@ class Delivery:
         limit = self._settings.movement_unread_bytes_max
         for client in list(self._starved):
             backlog = client.backlog()
-            if client.scene is None:
+            if client.source is None:  # between two scenes: the next movement that it cannot take brings it back
                 self._starved.discard(client)
+                client.unread_since = 0.0
             elif backlog <= limit // RECOVERED:
                 self._starved.discard(client)
                 client.starved, client.unread_since = False, 0.0
-                client.scene.drops.append(client.handle)
+                client.source.drops.append(client.handle)
                 self._wake()
             elif client.unread_since and now - client.unread_since > self._settings.unread_s:
                 self.slow(client)

@@ -1,7 +1,7 @@
-"""How clients get in and out: login, queue, attaching to a scene, takeover, logout. Steps 1, 2 and 7.
+"""How clients get in: login, resume, queue, takeover of an older connection. Steps 1 and 2; step 7 is `attaching.py`.
 
-Every way out goes through `part`: the scene and the center are told once. What a node answers about a client that
-went away meanwhile is given back to the center at once, so that nobody stands in the world without a connection.
+What a node answers about a client that went away meanwhile is given back to the center at once, so that nobody stands
+in the world without a connection.
 """
 
 from collections import Counter
@@ -9,30 +9,26 @@ from collections.abc import Callable
 
 from mesh.errors import Code, MeshError, RefusedError
 from mesh.node import Caller, Node, on
-from mesh.protocol.catalogue import Message, encode
-from mesh.protocol.client import LOGGED_OUT, Denied, Goodbye, LoggedIn, Login, Waiting
+from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Waiting
 from mesh.protocol.cluster import (
     Admit,
-    Attach,
-    Attached,
     Authenticate,
     Authenticated,
-    Detach,
     Dropped,
-    Kick,
-    Leave,
     LeaveQueue,
     Placed,
     Queued,
     QueueMoved,
     ResumeToken,
     SignResume,
-    account_of,
 )
-from mesh.protocol.lanes import PieceClass, PieceLane, piece
+from mesh.protocol.sessions import account_of
 from mesh.trace import TraceContext
+from nodes.gate.attaching import Attaching
 from nodes.gate.delivery import Delivery
-from nodes.gate.sessions import Client, Scene, Sessions, State
+from nodes.gate.early import Early
+from nodes.gate.exit import Exit
+from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
 
 
@@ -45,50 +41,14 @@ class Entrance:
         settings: GateSettings,
         sessions: Sessions,
         delivery: Delivery,
+        early: Early,
+        attaching: Attaching,
+        exit_: Exit,
         gates: Callable[[], list[str]],
     ) -> None:
         self.results: Counter[str] = Counter()  # of logins: "ok", "resumed" or the code
         self._node, self._settings, self._sessions, self._delivery = node, settings, sessions, delivery
-        self._gates = gates
-        self._early: dict[int, Admit] = {}  # by connection: an Admit may overtake the Queued that it belongs to
-
-    # --- to clients ---
-
-    def say(self, client: Client, message: Message) -> None:
-        """One message of the gate, with the next flush."""
-        self._delivery.control(client, piece(PieceLane.CONTROL, PieceClass.GATE, encode(message)))
-
-    def dismiss(self, client: Client, code: str, text: str = "", last: Message | None = None) -> None:
-        """Out of the world, Goodbye (or `last`), and the end of the connection."""
-        if not client.is_in(State.LEAVING):
-            self.part(client, code)
-            self._farewell(client, last or Goodbye(code[:64], text[:1024]))
-
-    def part(self, client: Client, code: str) -> None:
-        """Out of the world, whatever the reason: whoever has to know is told, once."""
-        if client.is_in(State.LEAVING):
-            return
-        if client.is_in(State.QUEUED):
-            self._node.tell("center", LeaveQueue(client.place))
-        early = self._early.pop(client.number, None)
-        if early is not None:
-            self._node.tell("center", Dropped(early.placed.session, client.number))
-        client.become(State.LEAVING)
-        session, scene = self._sessions.part(client)
-        if session:
-            self._left(client, session, scene, code)
-            self._node.tell("center", Dropped(session, client.number))
-
-    def _left(self, client: Client, session: int, scene: str, code: str) -> None:
-        if scene:
-            self._node.tell(scene, Detach(session, client.number))
-        self._node.journal.record("disconnected", account_of(session), code=code)
-
-    def _farewell(self, client: Client, last: Message) -> None:
-        self.say(client, last)
-        self._delivery.flush_one(client)
-        self._delivery.forget(client)
-        client.connection.close(last.code if isinstance(last, Goodbye) else "")
+        self._early, self._attaching, self._exit, self._gates = early, attaching, exit_, gates
 
     # --- getting in ---
 
@@ -99,6 +59,7 @@ class Entrance:
         self._node.spawn(self._log_in(client, said))
 
     async def _log_in(self, client: Client, said: Login) -> None:
+        begun = self._node.clock.now()
         kind = "resume" if said.method == "resume" else "login"
         with self._node.tracing(kind, said.account, step=1) as trace:
             try:
@@ -114,7 +75,7 @@ class Entrance:
                 self._queue(client, answer)
                 return
             trace.subject = answer.character
-            await self._enter(client, answer, said.received, trace)
+            await self._enter(client, answer, trace, said.received, begun)
 
     async def _authenticate(self, client: Client, said: Login) -> Authenticated | Queued:
         answer = await self._node.ask(
@@ -127,27 +88,42 @@ class Entrance:
 
     def _deny(self, client: Client, code: str, text: str) -> None:
         self.results[code] += 1
-        self.dismiss(client, code, text, Denied(code[:64], text[:1024]))
+        self._exit.dismiss(client, code, text, Denied(code[:64], text[:1024]))
 
-    async def _enter(self, client: Client, answer: Authenticated, received: int, trace: TraceContext) -> None:
+    async def _enter(
+        self, client: Client, answer: Authenticated, trace: TraceContext, received: int, begun: float
+    ) -> None:
         """Step 7: authenticated and placed; attach to the scene."""
         if not client.is_in(State.AUTHENTICATING):
             self._node.tell("center", Dropped(answer.session, client.number))
             return
         client.become(State.ATTACHING)
         self._replace(answer.session)
-        self._sessions.bind(client, answer.session, answer.character, answer.placement.scene)
-        self.say(
+        moved = self._early.newest(client.number, answer.session)
+        placement = answer.placement if moved is None else moved.placement
+        self._sessions.bind(client, answer.session, answer.character, placement)
+        self._exit.say(
             client,
             LoggedIn(answer.session, answer.character, answer.resume_token, answer.linkdead_s, self._gates(), trace.id),
         )
-        scene = self._sessions.scene(answer.placement.scene)
-        attached = await self._attach(client, scene, Attach(answer.session, client.number, received, answer.resumed))
-        if attached is not None and client.is_in(State.ATTACHING):
-            self._sessions.enter(client, scene, attached.handle)
-            self._delivery.entered(client, scene)
+        self._catch_up(client, begun if answer.resumed else None)
+        if client.is_in(State.LEAVING):
+            return  # it did not read that much, and was cut off
+        if await self._attaching.attach(client, received, answer.resumed):
             self._entered(client, answer.resumed)
-        self._delivery.settle(scene)
+        else:
+            self.results[Code.UNAVAILABLE] += 1
+
+    def _catch_up(self, client: Client, since: float | None) -> None:
+        """What was said to this session before anybody knew that it would be here; and, if it was here or elsewhere
+        already, what everybody was told in the meantime."""
+        session, now = client.session, self._node.clock.now()
+        if since is not None:
+            for row in self._early.since(since, session):
+                self._delivery.control(client, row)
+        for kept in self._early.take(session, now):
+            put = self._delivery.bulk if kept.bulk else self._delivery.control
+            put(client, kept.row)
 
     def _replace(self, session: int) -> None:
         """An older connection of this session on this gate ends before the new one attaches: the scene may call both
@@ -156,27 +132,13 @@ class Entrance:
         if older is not None:
             older.become(State.LEAVING)
             self._sessions.part(older)
-            self._farewell(older, Goodbye(Code.TAKEN_OVER, "the session goes on elsewhere"))
+            self._exit.farewell(older, Goodbye(Code.TAKEN_OVER, "the session goes on elsewhere"))
 
     def _entered(self, client: Client, resumed: bool) -> None:
         self.results["resumed" if resumed else "ok"] += 1
-        self._node.journal.record("connected", account_of(client.session), address=client.address, resumed=resumed)
-
-    async def _attach(self, client: Client, scene: Scene, attach: Attach) -> Attached | None:
-        scene.attaching += 1
-        try:
-            attached = await self._node.ask(scene.name, attach)
-        except MeshError as error:
-            self._node.log.warning("a scene did not take a session", scene=scene.name, reason=str(error))
-            self.results[Code.UNAVAILABLE] += 1
-            self.dismiss(client, Code.UNAVAILABLE, "the scene cannot be reached")
-            return None
-        finally:
-            scene.attaching -= 1
-        assert isinstance(attached, Attached), "the catalogue allows nothing else"
-        if not client.is_in(State.ATTACHING):  # it went away meanwhile
-            self._node.tell(scene.name, Detach(attach.session, client.number))
-        return attached
+        if client.session:
+            address = client.address
+            self._node.journal.record("connected", account_of(client.session), address=address, resumed=resumed)
 
     # --- the queue of a full zone ---
 
@@ -186,8 +148,8 @@ class Entrance:
             return
         client.become(State.QUEUED)
         client.place = answer.place
-        self.say(client, Waiting(answer.position, answer.estimate_s))
-        early = self._early.pop(client.number, None)
+        self._exit.say(client, Waiting(answer.position, answer.estimate_s))
+        early = self._early.admits.pop(client.number, None)
         if early is not None:
             self._node.spawn(self._admit(client, early))
 
@@ -195,13 +157,13 @@ class Entrance:
     def on_queue_moved(self, said: QueueMoved, _caller: Caller) -> None:
         client = self._sessions.by_number.get(said.connection)
         if client is not None and client.is_in(State.QUEUED):
-            self.say(client, Waiting(said.position, said.estimate_s))
+            self._exit.say(client, Waiting(said.position, said.estimate_s))
 
     @on(Admit)
     async def on_admit(self, said: Admit, _caller: Caller) -> None:
         client = self._sessions.by_number.get(said.connection)
         if client is not None and client.is_in(State.AUTHENTICATING):
-            self._early[client.number] = said
+            self._early.admits[client.number] = said
         else:
             await self._admit(client, said)
 
@@ -212,7 +174,7 @@ class Entrance:
         client.place = 0
         client.become(State.AUTHENTICATING)
         with self._node.tracing("admit", said.placed.character) as trace:
-            await self._enter(client, await self._signed(said.placed), 0, trace)
+            await self._enter(client, await self._signed(said.placed), trace, 0, self._node.clock.now())
 
     async def _signed(self, placed: Placed) -> Authenticated:
         """What a login node would have answered; without a token when none can be asked: play matters more."""
@@ -224,43 +186,3 @@ class Entrance:
         except MeshError as error:
             self._node.log.warning("no resume token for an admitted session", reason=str(error))
         return Authenticated(placed.session, placed.character, placed.placement, token, placed.linkdead_s)
-
-    # --- getting out ---
-
-    @on(Kick)
-    def on_kick(self, said: Kick, caller: Caller) -> None:
-        """When the center has decided, it needs not be told that this connection ends."""
-        client = self._sessions.by_number.get(said.connection)
-        if client is None or client.session not in (0, said.session):
-            return
-        if client.is_in(State.LEAVING):
-            return
-        if caller.role != "center":
-            self.dismiss(client, said.code, said.text)
-            return
-        client.become(State.LEAVING)
-        session, scene = self._sessions.part(client)
-        if session:
-            self._left(client, session, scene, said.code)
-        self._farewell(client, Goodbye(said.code, said.text))
-
-    def log_out(self, client: Client) -> None:
-        """The player wants to leave the world."""
-        if not client.is_in(State.PLAYING):
-            self.dismiss(client, LOGGED_OUT)
-            return
-        client.become(State.LEAVING)
-        session, scene = self._sessions.part(client)
-        self._node.spawn(self._leave(client, session, scene))
-
-    async def _leave(self, client: Client, session: int, scene: str) -> None:
-        try:
-            await self._node.ask("center", Leave(session))
-        except MeshError as error:
-            self._node.log.warning("a logout could not be completed", reason=str(error))
-            self._left(client, session, scene, Code.UNAVAILABLE)
-            self._node.tell("center", Dropped(session, client.number))
-            self._farewell(client, Goodbye(Code.UNAVAILABLE, "you will be saved and taken out of the world later"))
-            return
-        self._node.journal.record("disconnected", account_of(session), code=LOGGED_OUT)
-        self._farewell(client, Goodbye(LOGGED_OUT))

@@ -135,7 +135,7 @@ class _Connection(picows.WSListener):
         self.number = self._front.enter(self)
         if not self._guest.connected(self):
             self.number = 0
-            self._end(picows.WSCloseCode.TRY_AGAIN_LATER, "too many connections")
+            self._end(picows.WSCloseCode.TRY_AGAIN_LATER, "try another gate, or later")
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if frame.msg_type == _BINARY and frame.fin and self._closing is None:

@@ -1,8 +1,9 @@
 """What clients say: every frame is checked, limited and sorted here. The way up, first half.
 
 Moves are the hot path: length, first byte, credit, two appends. Play messages are passed on unopened. Everything that
-is not in order is answered with Denied and counted; who goes on is told Goodbye. Must never raise for what a client
-sends, and never wait.
+is not in order is answered with Denied and counted; who goes on is told Goodbye. What is for a scene and comes in the
+middle of a transfer is thrown away without a word: it was meant for the old place, or is sent again. Must never raise
+for what a client sends, and never wait.
 """
 
 from collections import Counter
@@ -13,8 +14,8 @@ from mesh.clock import Clock
 from mesh.core.bucket import Bucket
 from mesh.errors import Code, RemoteProtocolError
 from mesh.front import Connection
-from mesh.protocol.catalogue import CATALOGUE, decoder, number_in
-from mesh.protocol.client import Login, Logout, Ping
+from mesh.protocol.catalogue import CATALOGUE, decoder, number_in, number_of
+from mesh.protocol.client import Login, Logout, Ping, TransferHeard
 from mesh.protocol.codec import decoder_for
 from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, CLIENT_SOCIAL, MOVE_SIZE, PLAY_HEAD
 from nodes.gate.forward import Forward
@@ -25,9 +26,25 @@ from nodes.gate.settings import GateSettings
 SOCIAL_BYTES_MAX = 4096
 """What FromClient takes."""
 
+ForGate = Login | Ping | Logout | TransferHeard
+
 _NOT_IN_YET = (State.CONNECTED, State.AUTHENTICATING, State.QUEUED)
-_decode = decoder([Login, Ping, Logout])
-_GATE_NUMBERS = frozenset(n for n, d in CATALOGUE.items() if d.type in (Login, Ping, Logout))
+_HAS_A_CENTER = (State.PLAYING, State.TRANSFERRING)
+_NO_LOGOUT = (State.AUTHENTICATING, State.ATTACHING, State.MOVED)
+_FOR_GATE = (Login, Ping, Logout, TransferHeard)
+_decode = decoder(_FOR_GATE)
+_GATE_NUMBERS = frozenset(n for n, d in CATALOGUE.items() if d.type in _FOR_GATE)
+_HEARD = number_of(TransferHeard)
+_SENT_AGAIN = (CLIENT_PLAY, CLIENT_SOCIAL)
+
+
+def _heard_in(body: bytes) -> int | None:
+    """The transfer that this TransferHeard is about; None when it is none."""
+    try:
+        message = _decode(body) if number_in(body) == _HEARD else None
+    except RemoteProtocolError:
+        return None
+    return message.number if isinstance(message, TransferHeard) else None
 
 
 class Desk(Protocol):
@@ -36,7 +53,7 @@ class Desk(Protocol):
     def wake(self) -> None:
         """Something was collected: flush soon."""
 
-    def said(self, client: Client, message: Login | Ping | Logout) -> None:
+    def said(self, client: Client, message: ForGate) -> None:
         """A message for the gate."""
 
     def social(self, client: Client, body: bytes) -> bool:
@@ -55,6 +72,7 @@ class Intake:
     def __init__(self, settings: GateSettings, clock: Clock, sessions: Sessions, forward: Forward, desk: Desk) -> None:
         self.frames = 0
         self.bytes = 0
+        self.fenced = 0  # play messages thrown away in transfers
         self.refused: Counter[str] = Counter()  # by code
         self._settings, self._clock, self._desk = settings, clock, desk
         self._clients, self._forward = sessions.by_number, forward
@@ -109,7 +127,7 @@ class Intake:
         if kind == CLIENT_MOVE:
             self._misplaced_move(client, frame)
             return
-        if not client.messages.take(self._clock.now()):
+        if not client.messages.take(self._clock.now()) and not self._is_exempt(client, kind, frame):
             self._excess(client, number_in(frame[1 + (PLAY_HEAD.size if kind == CLIENT_PLAY else 0) :][:16]) or 0)
         elif kind == CLIENT_PLAY:
             self._play(client, frame)
@@ -120,10 +138,20 @@ class Intake:
         else:
             self._bad(client, Code.BAD_MESSAGE, "the first byte is none that a client sends")
 
+    def _is_exempt(self, client: Client, kind: int, frame: bytes) -> bool:
+        """What is heard even above the rate: what a client sends again where it has come, and the TransferHeard that
+        is waited for, once: without it the client would have no scene any more."""
+        if kind == CLIENT_GATE and client.state is State.TRANSFERRING and not client.heard:
+            return _heard_in(frame[1:]) == client.transfer
+        if kind not in _SENT_AGAIN or not client.again or client.scene is None:  # on the way it is thrown away
+            return False
+        client.again -= 1
+        return True
+
     def _misplaced_move(self, client: Client, frame: bytes) -> None:
         if len(frame) != MOVE_SIZE:
             self._bad(client, Code.BAD_MESSAGE, f"a move has {MOVE_SIZE} bytes")
-        elif client.state is not State.ATTACHING:  # while attaching: of a client that did not wait, simply too early
+        elif client.state not in (State.ATTACHING, State.TRANSFERRING):  # there it is simply too early
             self._bad(client, Code.OUT_OF_ORDER, "not in the world")
 
     def _play(self, client: Client, frame: bytes) -> None:
@@ -131,7 +159,9 @@ class Intake:
             self._bad(client, Code.BAD_MESSAGE, "a play message has a head of 8 bytes")
             return
         number = number_in(frame[1 + PLAY_HEAD.size :][:16]) or 0
-        if client.scene is None:
+        if client.state is State.TRANSFERRING:
+            self.fenced += 1
+        elif client.scene is None:
             self._bad(client, Code.OUT_OF_ORDER, "not in the world", number)
         elif self._forward.play(client.scene, client, frame):
             self._desk.wake()
@@ -148,11 +178,13 @@ class Intake:
         except RemoteProtocolError as error:
             self._bad(client, Code.BAD_MESSAGE, str(error), number or 0)
             return
-        assert isinstance(message, Login | Ping | Logout)
+        assert isinstance(message, ForGate)
         if isinstance(message, Login) and client.state is not State.CONNECTED:
             self._bad(client, Code.OUT_OF_ORDER, "there was a Login already", number or 0)
-        elif isinstance(message, Logout) and client.state in (State.AUTHENTICATING, State.ATTACHING):
-            self._bad(client, Code.OUT_OF_ORDER, "not in the world yet", number or 0)
+        elif isinstance(message, Logout) and client.state in _NO_LOGOUT:
+            self._bad(client, Code.OUT_OF_ORDER, "not in the world yet, or at another gate", number or 0)
+        elif isinstance(message, TransferHeard) and message.number > client.transfer:
+            self._bad(client, Code.OUT_OF_ORDER, "there was no such transfer", number or 0)
         else:
             self._desk.said(client, message)
 
@@ -161,7 +193,7 @@ class Intake:
         declared = CATALOGUE.get(number)
         if declared is None or (declared.source, declared.target) != ("client", "center"):
             self._bad(client, Code.UNKNOWN_MESSAGE, "not a social message", number)
-        elif client.scene is None:
+        elif client.state not in _HAS_A_CENTER:
             self._bad(client, Code.OUT_OF_ORDER, "not in the world", number)
         elif len(body) > SOCIAL_BYTES_MAX:
             self._bad(client, Code.TOO_LARGE, f"a social message has at most {SOCIAL_BYTES_MAX} bytes", number)

@@ -1,15 +1,18 @@
 """The gate: client connections on one side, scenes, login and center on the other.
 
-    client -> gate            Login (1), Ping, Logout; moves and play messages, forwarded unopened
-    gate -> login             Authenticate (2), SignResume
+    client -> gate            Login (1), Ping, Logout, TransferHeard; moves and play messages, forwarded unopened
+    gate -> login             Authenticate (2), SignResume, SignTravel
     gate -> scene             Attach (7), Detach; Lane.MOVES, PLAYS, DROPS every `flush_ms`
     scene -> gate -> client   Lane.FRAMES, UPDATES, CHATS: rows of pieces, never opened; Kick
     gate -> center            FromClient (8), Dropped, Leave, LeaveQueue
-    center -> gate            Admit, QueueMoved, Kick, ToClients, ListSessions; by PUB: Announce (8)
+    center -> gate            Admit, QueueMoved, Kick, ToClients, Transferred, SendAway, ListSessions
+    center => gate            Announce (8), by PUB
 
-This file is the shell: what is known is in `sessions.py`, the rules of the way up in `intake.py`, `limits.py` and
-`forward.py`, of the way down in `delivery.py`, of getting in and out in `entrance.py`; `front.py` has the sockets.
-When a scene is lost its players are told `unavailable`; when the center is lost, play goes on and the queue is gone.
+This file is the shell: what is known is in `sessions.py` and `early.py`, the rules of the way up in `intake.py`,
+`limits.py` and `forward.py`, of the way down in `delivery.py`, of getting in in `entrance.py` and `attaching.py`, of
+going to another scene in `transfers.py`, of getting out in `exit.py`, all of them at once in `handover.py`; `front.py`
+has the sockets. When a scene is lost, its players are told `unavailable` unless the center says in a moment that they
+are elsewhere; when the center is lost, play goes on, and whoever waited in the queue has to come again.
 """
 
 import asyncio
@@ -19,23 +22,31 @@ from typing import Any
 from mesh.errors import Code
 from mesh.front import Connection, Front
 from mesh.node import Caller, Node, on, on_batch, on_published
-from mesh.protocol.client import Denied, Login, Logout, Ping, Pong
+from mesh.protocol.catalogue import Message
+from mesh.protocol.client import Denied, Login, Logout, Ping, Pong, TransferHeard
 from mesh.protocol.cluster import Announce, FromClient, ListSessions, SessionAt, Sessions, ToClients
-from mesh.protocol.control import Load, Member
+from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.lanes import PIECE_MAX, Lane, PieceClass, PieceLane, piece
 from mesh.seat import Seat
+from nodes.gate.attaching import Attaching
 from nodes.gate.delivery import Delivery
+from nodes.gate.early import Early
 from nodes.gate.entrance import Entrance
+from nodes.gate.exit import Exit
 from nodes.gate.forward import Forward
-from nodes.gate.intake import Intake
+from nodes.gate.handover import HandOver
+from nodes.gate.intake import ForGate, Intake
 from nodes.gate.limits import Addresses
-from nodes.gate.sessions import Client, State
+from nodes.gate.meters import meter
+from nodes.gate.sessions import IN_THE_ZONE, Client, State
 from nodes.gate.sessions import Sessions as Table
 from nodes.gate.settings import GateSettings
+from nodes.gate.transfers import Transfers
 
 SWEEP_S = 1.0  # how often idle clients are looked for
 RECOVERY_S = 0.25  # how often clients that are behind are looked at
 FAREWELL_S = 1.5  # for clients to close their half when the gate stops
+MOVED_S = 5.0  # for a client whose session is at another gate to end its connection here
 
 
 class GateNode(Node):
@@ -56,14 +67,21 @@ class GateNode(Node):
         self.addresses = Addresses(settings.connections_max, settings.connections_per_address_max)
         self.forward = Forward(self.batch)
         self.delivery = Delivery(settings, self.wake, self._cut)
-        self.entrance = Entrance(self, settings, self.clients, self.delivery, self.gates)
+        self.early = Early()
+        self.attaching = Attaching(self, self.clients, self.delivery, self.dismiss)
+        self.handover = HandOver(self, settings, self.clients, self._others, self.say, self.dismiss)
+        self.exit = Exit(self, self.clients, self.delivery, self.early, self.handover.is_moving)
+        self.transfers = Transfers(self, self.clients, self.delivery, self.early, self.attaching, self.say)
+        self.entrance = Entrance(
+            self, settings, self.clients, self.delivery, self.early, self.attaching, self.exit, self.gates
+        )
         self.intake = Intake(settings, self.clock, self.clients, self.forward, self)
         self.received = self.intake.received  # mesh.front.Guest: called for every frame, so without a detour
         self.refused_connections = 0
         self._armed = False
         self._empty = asyncio.Event()
-        self.serve_parts(self.entrance)
-        self._count_clients()
+        self.serve_parts(self.entrance, self.transfers, self.exit)
+        meter(self)
 
     # --- life ---
 
@@ -77,7 +95,7 @@ class GateNode(Node):
         """Sessions stay in the world for `linkdead_s`: clients may resume on another gate."""
         await self.front.stop_listening()
         for client in self.clients:
-            self.entrance.dismiss(client, Code.SHUTDOWN, "this gate is stopping")
+            self.dismiss(client, Code.SHUTDOWN, "this gate is stopping")
         self._empty.clear()
         if len(self.clients):
             try:
@@ -85,6 +103,10 @@ class GateNode(Node):
                     await self._empty.wait()
             except TimeoutError:
                 self.log.info("some clients did not close their connection", clients=len(self.clients))
+
+    async def hand_over(self) -> Drained:
+        """Nobody new is let in any more; those who are here are asked to go to the other gates."""
+        return await self.handover.run()
 
     async def close(self) -> None:
         await self.front.close()
@@ -109,20 +131,21 @@ class GateNode(Node):
         return self.settings.public or f"{scheme}://{self.host}:{self.port}"
 
     def gates(self) -> list[str]:
-        """The addresses of all gates of the zone, this one first."""
+        """The addresses of all gates of the zone that take clients, this one first."""
+        return [self.url(), *self._others()] if self.state == "Ready" else self._others()
+
+    def _others(self) -> list[str]:
         others = {m.facts.get("ws", "") for m in self.registry.of_role("gate") if m.state == "Ready"}
-        return [self.url(), *sorted(others - {self.url(), ""})]
+        return sorted(others - {self.url(), ""})
 
     def peer_lost(self, member: Member) -> None:
         if member.role == "scene" and member.name in self.clients.scenes:
-            scene = self.clients.scenes[member.name]
-            for client in list(scene.clients.values()):
-                self.entrance.dismiss(client, Code.UNAVAILABLE, "the scene cannot be reached")
-            self.forward.forget(scene)
+            self.transfers.lose_scene(member.name)
+            self.forward.forget(self.clients.scenes[member.name])
         elif member.role == "center":
             for client in self.clients:
                 if client.state is State.QUEUED:
-                    self.entrance.dismiss(client, Code.UNAVAILABLE, "the queue is gone: log in again")
+                    self.dismiss(client, Code.UNAVAILABLE, "the center starts anew: log in again")
 
     # --- mesh.front.Guest ---
 
@@ -137,7 +160,8 @@ class GateNode(Node):
         client = self.clients.by_number.get(connection.number)
         if client is None:
             return
-        self.entrance.part(client, "connection_lost")
+        self.exit.part(client, "connection_lost")
+        self.handover.forget(client)
         self.delivery.forget(client)
         self.clients.remove(client)
         self.addresses.leave(client.address)
@@ -155,27 +179,34 @@ class GateNode(Node):
             self._armed = True
             asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self._flush)
 
-    def said(self, client: Client, message: Login | Ping | Logout) -> None:
+    def said(self, client: Client, message: ForGate) -> None:
         match message:
             case Login():
                 self.entrance.begin(client, message)
             case Ping(stamp=stamp):
-                self.entrance.say(client, Pong(stamp))
+                self.say(client, Pong(stamp))
             case Logout():
-                self.entrance.log_out(client)
+                self.exit.log_out(client)
+            case TransferHeard(number=number):
+                if number == client.transfer:
+                    self.attaching.heard(client)
 
     def social(self, client: Client, body: bytes) -> bool:
         return self.tell("center", FromClient(client.session, body))
 
     def deny(self, client: Client, code: Code, text: str, number: int) -> None:
-        self.entrance.say(client, Denied(code, text[:1024], number))
+        self.say(client, Denied(code, text[:1024], number))
 
-    def dismiss(self, client: Client, code: Code, text: str) -> None:
-        self.entrance.dismiss(client, code, text)
+    def dismiss(self, client: Client, code: str, text: str, last: Message | None = None) -> None:
+        self.exit.dismiss(client, code, text, last)
+
+    def say(self, client: Client, message: Message) -> None:
+        """One message of the gate."""
+        self.exit.say(client, message)
 
     def _cut(self, client: Client) -> None:
         """A client that does not read would not read a Goodbye."""
-        self.entrance.part(client, Code.SLOW_READER)
+        self.exit.part(client, Code.SLOW_READER)
         client.connection.abort()
 
     def _flush(self) -> None:
@@ -186,13 +217,22 @@ class GateNode(Node):
             self.wake()
 
     def _sweep(self) -> None:
-        """Whoever says nothing, at all or before the login, is told Goodbye."""
+        """Whoever says nothing, at all or where something is waited for, is told Goodbye."""
+        longest = {
+            State.CONNECTED: (self.settings.login_s, Code.IDLE, ""),
+            State.TRANSFERRING: (self.settings.transfer_s, Code.IDLE, "there was no TransferHeard"),
+            State.MOVED: (MOVED_S, Code.TAKEN_OVER, "the session goes on at another gate"),
+        }
         for client in self.clients:
             client.quiet_s += SWEEP_S
-            if client.state is State.CONNECTED:
+            if client.quiet_s > self.settings.idle_s:
+                self.dismiss(client, Code.IDLE, "")
+            elif (limit := longest.get(client.state)) is not None:
                 client.waited_s += SWEEP_S
-            if client.quiet_s > self.settings.idle_s or client.waited_s > self.settings.login_s:
-                self.entrance.dismiss(client, Code.IDLE)
+                if client.waited_s > limit[0]:
+                    self.dismiss(client, *limit[1:])
+        self.delivery.expire(self.clients.scenes.values())
+        self.early.expire(self.clock.now())
 
     # --- from scenes ---
 
@@ -216,61 +256,32 @@ class GateNode(Node):
             self.log.error("a message for clients does not fit into a piece", bytes=len(said.body))
             return
         lane, cls = (PieceLane.BULK, PieceClass.CHAT) if said.bulk else (PieceLane.CONTROL, PieceClass.GATE)
-        row = piece(lane, cls, said.body)
+        row, now = piece(lane, cls, said.body), self.clock.now()
         put = self.delivery.bulk if said.bulk else self.delivery.control
         for session in said.sessions:
             client = self.clients.by_session.get(session)
             if client is not None:
                 put(client, row)
+            else:
+                self.early.keep(session, row, said.bulk, now)
 
     @on_published(Announce)
     def on_announce(self, said: Announce) -> None:
         if len(said.body) > PIECE_MAX:
             self.log.error("an announcement does not fit into a piece", bytes=len(said.body))
             return
-        row = piece(PieceLane.CONTROL, PieceClass.GATE, said.body)
+        row, without = piece(PieceLane.CONTROL, PieceClass.GATE, said.body), frozenset(said.without)
         for client in self.clients:
-            if client.state is State.PLAYING:
+            if client.state in IN_THE_ZONE and client.session not in without:
                 self.delivery.control(client, row)
+        self.early.announced(row, without, self.clock.now())
 
     @on(ListSessions)
     def on_list_sessions(self, _said: ListSessions, _caller: Caller) -> Sessions:
-        found = self.clients.by_session.values()
-        return Sessions([SessionAt(one.session, one.number, one.character, one.hosted) for one in found])
-
-    # --- about itself ---
-
-    def _count_clients(self) -> None:
-        reads, up, down, intake = self.metrics.reads, self.forward.counts, self.delivery.counts, self.intake
-        reads("gate_clients", "Connections by state.", self._by_state, "state")
-        reads("gate_refused_connections_total", "Connections above a cap.", lambda: self.refused_connections)
-        reads("gate_logins_total", "Logins by result.", lambda: _labelled(self.entrance.results), "result")
-        reads("gate_frames_received_total", "Frames from clients.", lambda: intake.frames)
-        reads("gate_bytes_received_total", "Bytes in them.", lambda: intake.bytes)
-        reads("gate_refused_total", "Messages of clients that were refused.", lambda: _labelled(intake.refused), "code")
-        reads("gate_frames_sent_total", "Frames to clients.", lambda: down.frames)
-        reads("gate_bytes_sent_total", "Bytes in them.", lambda: down.bytes)
-        reads("gate_forwarded_total", "Passed on to scenes.", lambda: _pairs(moves=up.moves, plays=up.plays), "lane")
-        reads("gate_dropped_total", "Dropped by the rules of a lane.", self._dropped, "lane")
-        reads("gate_full_views_total", "Full views asked for after drops.", lambda: up.drops)
-        reads("gate_slow_readers_total", "Connections cut because the client did not read.", lambda: down.cut)
-        reads("gate_unknown_handles_total", "Rows for players that had left.", lambda: down.unknown)
-        reads("gate_malformed_batches_total", "Batches of scenes that broke the rules.", lambda: down.malformed)
-
-    def _by_state(self) -> dict[tuple[str, ...], float]:
-        return {(state.value,): count for state, count in self.clients.counts().items()}
-
-    def _dropped(self) -> dict[tuple[str, ...], float]:
-        up, down = self.forward.counts, self.delivery.counts
-        return _pairs(
-            movement=down.movement_dropped, bulk=down.bulk_dropped, early=down.early_dropped,
-            moves=up.moves_dropped, plays=up.plays_dropped,
-        )  # fmt: skip
+        return Sessions([_session_at(client) for client in self.clients.by_session.values()])
 
 
-def _pairs(**counts: int) -> dict[tuple[str, ...], float]:
-    return {(name,): count for name, count in counts.items()}
-
-
-def _labelled(counter: dict[str, int]) -> dict[tuple[str, ...], float]:
-    return {(str(name),): count for name, count in counter.items()}
+def _session_at(client: Client) -> SessionAt:
+    at = client.placement
+    assert at is not None, "whoever has a session has a place"
+    return SessionAt(client.session, client.number, client.character, at.scene, at.map, at.line)

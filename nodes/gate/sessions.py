@@ -3,6 +3,10 @@
 Owns the states of clients (a table) and the maps between connection numbers, sessions and handles. Sends nothing and
 decides nothing: it is told what happened. A newer connection of a session replaces the older one in the maps, and
 whatever the older one does afterwards cannot remove the newer.
+
+A client has two ways to a scene. The way down is open while the scene's map leads from a handle to the client; the way
+up while `client.scene` is set. In a transfer both are closed at once; the way down opens with the answer to Attach, the
+way up when the client has said TransferHeard, too. So the hot paths look at one thing each.
 """
 
 from collections.abc import Iterator
@@ -11,7 +15,8 @@ from enum import StrEnum
 from mesh.core.bucket import Bucket
 from mesh.errors import LocalProtocolError
 from mesh.front import Connection
-from nodes.gate.limits import Offences
+from mesh.protocol.sessions import Placement
+from nodes.gate.limits import AGAIN_MAX, AGAIN_S, Offences
 
 
 class State(StrEnum):
@@ -20,6 +25,8 @@ class State(StrEnum):
     QUEUED = "Queued"  # the zone is full
     ATTACHING = "Attaching"  # LoggedIn was sent, the scene is asked
     PLAYING = "Playing"
+    TRANSFERRING = "Transferring"  # TransferBegun was sent; the scene is asked, or TransferHeard has not come
+    MOVED = "Moved"  # its session goes on at another gate: both ways stay open until the client ends this connection
     LEAVING = "Leaving"  # out of every map but the connections', nothing more is heard
 
 
@@ -27,17 +34,22 @@ NEXT: dict[State, tuple[State, ...]] = {
     State.CONNECTED: (State.AUTHENTICATING, State.LEAVING),
     State.AUTHENTICATING: (State.QUEUED, State.ATTACHING, State.LEAVING),
     State.QUEUED: (State.AUTHENTICATING, State.LEAVING),
-    State.ATTACHING: (State.PLAYING, State.LEAVING),
-    State.PLAYING: (State.LEAVING,),
+    State.ATTACHING: (State.PLAYING, State.TRANSFERRING, State.LEAVING),
+    State.PLAYING: (State.TRANSFERRING, State.MOVED, State.LEAVING),
+    State.TRANSFERRING: (State.TRANSFERRING, State.PLAYING, State.LEAVING),
+    State.MOVED: (State.LEAVING,),
     State.LEAVING: (),
 }
+
+IN_THE_ZONE = (State.PLAYING, State.TRANSFERRING, State.ATTACHING, State.MOVED)
+"""Who hears what is said to everybody."""
 
 
 class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
-    __slots__ = ("attaching", "clients", "drops", "early", "early_rows", "handles", "name", "play_handles", "plays",
-                 "plays_bytes", "records")  # fmt: skip
+    __slots__ = ("attaching", "clients", "drops", "early", "early_before", "early_rows", "handles", "name",
+                 "play_handles", "plays", "plays_bytes", "records")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -50,6 +62,7 @@ class Scene:
         self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
         self.attaching = 0  # Attach requests under way
         self.early: dict[int, list[bytes]] = {}  # rows that overtook the answer to their Attach, by handle
+        self.early_before: dict[int, list[bytes]] = {}  # the older half of them
         self.early_rows = 0
 
 
@@ -57,9 +70,10 @@ class Client:
     """One connection and what is known of it."""
 
     __slots__ = (
-        "address", "backlog", "bulk", "bulk_bytes", "character", "connection", "control", "control_bytes",
-        "credit", "dirty", "handle", "hosted", "messages", "moves", "number", "offences", "place", "quiet_s", "scene",
-        "send", "session", "starved", "state", "unread_since", "waited_s",
+        "address", "again", "again_at", "backlog", "bulk", "bulk_bytes", "character", "connection", "control",
+        "control_bytes", "credit", "dirty", "handle", "heard", "messages", "moves", "number", "offences", "place",
+        "placement", "quiet_s", "scene", "send", "session", "source", "starved", "state", "transfer", "unread_since",
+        "waited_s",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, messages: Bucket, moves: Bucket) -> None:
@@ -71,16 +85,21 @@ class Client:
         self.state = State.CONNECTED
         self.session = 0  # 0 as long as there is none, and again when it was given up
         self.character = ""
-        self.hosted = ""  # the scene that has its character
+        self.placement: Placement | None = None  # where its character is, as the center said last
         self.place = 0  # in the queue
-        self.scene: Scene | None = None  # set while Playing
+        self.scene: Scene | None = None  # to which goes what it says
+        self.source: Scene | None = None  # whose rows for `handle` reach it
         self.handle = 0
+        self.transfer = 0  # the number of its last transfer: what began under an older one is void
+        self.heard = False  # TransferHeard came for that one
         # what it may still say
         self.messages, self.moves = messages, moves
         self.credit = 0
+        self.again = 0  # messages above the rate, for what it sends again where it has come
+        self.again_at = float("-inf")  # when it was given those
         self.offences: Offences | None = None
         self.quiet_s = 0.0
-        self.waited_s = 0.0  # for a Login
+        self.waited_s = 0.0  # for a Login, for TransferHeard, or for the client to end what is over
         # what it is still to be told
         self.control: list[bytes | memoryview] = []
         self.bulk: list[bytes | memoryview] = []
@@ -88,6 +107,11 @@ class Client:
         self.dirty = False  # on the list of those with something pending
         self.starved = False  # movement was dropped: only a full view helps
         self.unread_since = 0.0  # since when it is behind; 0: it is not
+
+    def allow_again(self, now: float) -> None:
+        """It has come by a resume or a transfer, and sends again what it has kept."""
+        if now - self.again_at >= AGAIN_S:
+            self.again, self.again_at = AGAIN_MAX, now
 
     def is_in(self, *states: State) -> bool:
         """Asked again after every wait: it may have gone meanwhile."""
@@ -124,27 +148,45 @@ class Sessions:
             scene = self.scenes[name] = Scene(name)
         return scene
 
-    def bind(self, client: Client, session: int, character: str, hosted: str) -> None:
+    def bind(self, client: Client, session: int, character: str, placement: Placement) -> None:
         """Authenticated: this connection speaks for that session from now on."""
-        client.session, client.character, client.hosted = session, character, hosted
+        client.session, client.character, client.placement = session, character, placement
         self.by_session[session] = client
 
-    def enter(self, client: Client, scene: Scene, handle: int) -> None:
-        """Attached: the scene calls it by that handle."""
-        client.become(State.PLAYING)
-        client.scene, client.handle = scene, handle
+    def attached(self, client: Client, scene: Scene, handle: int) -> None:
+        """The scene calls it by that handle: the way down is open."""
+        client.source, client.handle = scene, handle
         scene.clients[handle] = client
+
+    def open(self, client: Client) -> None:
+        """And the way up."""
+        client.become(State.PLAYING)
+        client.scene = client.source
+
+    def detach(self, client: Client) -> None:
+        """Both ways are closed: it has no scene until it is attached again."""
+        source = client.source
+        if source is not None and source.clients.get(client.handle) is client:
+            del source.clients[client.handle]
+        client.scene = client.source = None
+
+    def move(self, client: Client) -> None:
+        """Its session goes on at another gate."""
+        client.become(State.MOVED)
+        self._release(client)
 
     def part(self, client: Client) -> tuple[int, str]:
         """Out of the world: no map leads to it any more. Returns (session, scene name) as they were, 0 and "" when
         it was not in; a second call returns nothing."""
-        session, scene = client.session, client.scene
-        if session and self.by_session.get(session) is client:
-            del self.by_session[session]
-        if scene is not None and scene.clients.get(client.handle) is client:
-            del scene.clients[client.handle]
-        client.session, client.scene = 0, None
-        return session, scene.name if scene is not None else ""
+        session, source = client.session, client.source
+        self._release(client)
+        self.detach(client)
+        client.session = 0
+        return session, source.name if source is not None else ""
+
+    def _release(self, client: Client) -> None:
+        if client.session and self.by_session.get(client.session) is client:
+            del self.by_session[client.session]
 
     def remove(self, client: Client) -> None:
         """The connection is gone."""

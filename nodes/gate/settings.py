@@ -26,6 +26,10 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     close_s: Seconds = 2.0  # for the client's half of a close; above: cut
     idle_s: Seconds = 30.0  # without a frame from the client; above: Goodbye(idle)
     authenticate_s: Seconds = 10.0  # for the nodes behind a login; above: Denied(unavailable)
+    transfer_s: Seconds = 10.0  # from TransferBegun to TransferHeard; above: Goodbye(idle)
+
+    moves_per_s: Rate = 400.0  # clients that are asked to go to another gate while this one is drained
+    drain_s: Seconds = 30.0  # for all of them to go; who is here then may stay until the gate stops
 
     frame_bytes_login_max: Bytes = 16 * 1024  # before the login; above: Goodbye(too_large)
     frame_bytes_max: Bytes = 64 * 1024  # above: closed with WebSocket code 1009

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from mesh.client.player import EVENTS_MAX, Player
+from mesh.client.contact import EVENTS_MAX
+from mesh.client.player import Player
 from mesh.errors import DeadlineExceeded, LocalProtocolError, PeerLost, RefusedError
 from mesh.protocol.catalogue import decoder, encode
 from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Ping, Pong

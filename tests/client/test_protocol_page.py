@@ -8,12 +8,16 @@ import pytest
 from mesh.client.session import ClientSession
 from mesh.errors import Code
 from mesh.protocol.catalogue import decoder
-from mesh.protocol.client import Goodbye, LoggedIn, Login, Logout, Ping, Pong
+from mesh.protocol.client import Goodbye, LoggedIn, Login, Logout, Ping, Pong, TransferBegun, TransferHeard
 from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, CLIENT_SOCIAL, MOVE_STRUCT, PLAY_HEAD
-from mesh.protocol.play import Attack, Entered, Hit, Vanished
+from mesh.protocol.play import Attack, Entered, Hit, Say, Vanished
 from mesh.protocol.social import Shout, Shouted
+from nodes.center.queue import FAIR
+from nodes.center.rates import RATES
 from nodes.center.settings import CenterSettings
 from nodes.dc.friendships import FRIENDS_MAX
+from nodes.gate.handover import AGAIN_S
+from nodes.gate.node import MOVED_S
 from nodes.gate.settings import GateSettings
 from nodes.login.settings import LoginSettings
 from nodes.scene.combat import ATTACK_RANGE_M, COOLDOWN_S
@@ -25,6 +29,7 @@ from nodes.scene.trade import INVITATION_S, INVITATIONS_MAX
 from tools.docs.__main__ import PAGE, PARTS, render
 from tools.docs.tables import messages, type_text
 
+FAIR_WORD = {3: "three", 4: "four", 5: "five"}
 FRAME = re.compile(r"^\*\*(client -> gate|gate -> client)\*\*: .*?\n\n```\n(.*?)```$", re.MULTILINE | re.DOTALL)
 
 
@@ -53,7 +58,7 @@ def test_limits_are_those_of_the_nodes(page):
         settings |= msgspec.structs.asdict(kind())
     assert {name: float(value) for name, value in told.items()} == {name: settings[name] for name in told}
     untold = set(GateSettings.__struct_fields__) - set(told)
-    assert untold == {"host", "public", "certificate", "key", "flush_ms"}
+    assert untold == {"host", "public", "certificate", "key", "flush_ms", "moves_per_s", "drain_s"}
 
 
 def test_rules_are_those_of_the_scene(page):
@@ -69,6 +74,34 @@ def test_rules_are_those_of_the_scene(page):
     assert f"up to {INVITATIONS_MAX} invitations" in section
     assert f"lost at {HYSTERESIS:g} times" in page
     assert f"at most {FRIENDS_MAX};" in page
+
+
+def test_rules_of_going_elsewhere_are_those_of_the_nodes(page):
+    section = " ".join(page[page.index("## A session") : page.index("## Limits")].split())
+    center, scene, gate = CenterSettings(), SceneSettings(), GateSettings()
+    assert f"keeps its place for {center.queue_hold_s:g} s" in section
+    assert f"within the last {center.return_s:g} s" in section
+    assert f"of every {FAIR_WORD[FAIR]} at least one" in section
+    assert f"has up to {center.party_max} members" in section
+    assert f"RefuseParty within {center.party_invite_s:g} s" in section
+    assert f"stay members for {center.party_keep_s:g} s" in section
+    assert f"a hit within the last {scene.combat_s:g} s" in section
+    assert f"more than one switch in {center.switch_s:g} s" in section
+    assert f"after {gate.transfer_s:g} s the gate says Goodbye(`idle`)" in section
+    assert f"stays open for {MOVED_S:g} s after" in section
+    assert f"asked again after about {AGAIN_S:g} s" in section
+
+
+def test_rates_of_channels_are_those_of_the_center(page):
+    section = page[page.index("`[settings.center.channels.NAME]`") : page.index("## Codes")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if "|" in line][2:]
+    told = [(cells[0].split()[0], *cells[1:]) for cells in rows]
+    assert {row[0] for row in told} == set(RATES)
+    for name, *figures in told:
+        rate = RATES[name]
+        known = (rate.per_s, rate.burst, rate.chars_max, rate.all_per_s, rate.all_burst)
+        for figure, value in zip(figures, known, strict=True):
+            assert not figure or float(figure) == value, name
 
 
 def test_links_within_the_page_lead_somewhere(page):
@@ -94,7 +127,8 @@ def test_the_example_decodes_to_what_it_says(page):
             said.append(_from_client(frame))
         else:
             heard.extend(session.receive(frame))
-    assert [type(message) for message in heard] == [LoggedIn, Entered, Hit, Vanished, Shouted, Pong, Goodbye]
+    kinds = [LoggedIn, Entered, Hit, Vanished, Shouted, TransferBegun, Entered, Pong, Goodbye]
+    assert [type(message) for message in heard] == kinds
     assert (session.updates, session.received, session.unknown) == (2, 1, 0)
     logins, rest = [s for s in said if isinstance(s, Login)], [s for s in said if not isinstance(s, Login)]
     assert [login.method for login in logins] == ["password", "resume"]
@@ -104,6 +138,8 @@ def test_the_example_decodes_to_what_it_says(page):
         (1, 0, Attack(12)),
         (0, 1, None),
         Shout("hello"),
+        TransferHeard(1),
+        (2, 1, Say("hello, forest")),
         Ping(123456),
         Logout(),
     ]
@@ -115,11 +151,11 @@ def _from_client(frame):
         return MOVE_STRUCT.unpack(frame)
     if frame[0] == CLIENT_PLAY:
         rest = body[PLAY_HEAD.size :]
-        return (*PLAY_HEAD.unpack_from(body), decoder([Attack])(rest) if rest else None)
+        return (*PLAY_HEAD.unpack_from(body), decoder([Attack, Say])(rest) if rest else None)
     if frame[0] == CLIENT_SOCIAL:
         return decoder([Shout])(body)
     assert frame[0] == CLIENT_GATE
-    return decoder([Login, Ping, Logout])(body)
+    return decoder([Login, Ping, Logout, TransferHeard])(body)
 
 
 def test_a_type_without_a_word_is_noticed():

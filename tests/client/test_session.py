@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.client.session import ACK_EVERY, RESEND_MAX, ClientSession, Phase
+from mesh.client.outbox import RESEND_MAX
+from mesh.client.session import ACK_EVERY, ClientSession, Phase
 from mesh.errors import LocalProtocolError, RemoteProtocolError
 from mesh.protocol.catalogue import decoder, encode
 from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Pong, Waiting

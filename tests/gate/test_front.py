@@ -130,7 +130,7 @@ async def test_a_refused_client_is_not_heard_of_again():
     async with listening() as (guest, _, url):
         guest.lets_in = False
         client = await Client().connect(url)
-        assert await client.closed == "too many connections"
+        assert await client.closed == "try another gate, or later"
         assert guest.gone == []
 
 

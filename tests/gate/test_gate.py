@@ -22,10 +22,10 @@ from mesh.protocol.cluster import (
     SessionAt,
     Sessions,
     ToClients,
-    session_of,
 )
 from mesh.protocol.lanes import CLIENT_MOVE, MOVE, PLAY_HEAD, Lane, PieceClass, PieceLane, piece
 from mesh.protocol.play import Attack, Entered, Hit, Said
+from mesh.protocol.sessions import session_of
 from mesh.protocol.social import Shout, Shouted
 from nodes.gate.sessions import State
 from tests.gate.zone import SCENE, admit, announce, login_frame, play, updates
@@ -311,7 +311,7 @@ def test_a_center_that_starts_anew_learns_who_is_here(zone, tmp_path):
     async def story(s):
         anna = await s.player()
         answer = await s.center.ask(s.gate.name, ListSessions())
-        assert answer == Sessions([SessionAt(anna.session.session, 1, "anna", SCENE)])
+        assert answer == Sessions([SessionAt(anna.session.session, 1, "anna", SCENE, "meadow", 1)])
 
     play(zone, tmp_path, story)
 

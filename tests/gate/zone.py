@@ -21,24 +21,27 @@ from mesh.protocol.cluster import (
     Detach,
     Dropped,
     FromClient,
+    Kick,
     Leave,
     LeaveQueue,
     Placed,
-    Placement,
     Queued,
     ResumeToken,
     SignResume,
-    session_of,
 )
 from mesh.protocol.control import Done, GetSnapshot, MemberChanged, Register, Registered, Renew, Snapshot
 from mesh.protocol.lanes import CLIENT_GATE, TICK_HEAD, UPDATE_STRUCT, Lane, PieceClass, PieceLane, piece
+from mesh.protocol.placement import Transferred
 from mesh.protocol.play import Character, Entered
+from mesh.protocol.sessions import Placement, session_of
+from mesh.protocol.zones import SignTravel, TravelTicket
 from mesh.testing import Cluster, MemoryClient, run, wait_until
 from nodes.gate.forward import u32
 from nodes.gate.node import GateNode
 
-SCENE = "eu.one.scene.1"
-ACCOUNTS = {"anna": 1, "bob": 2, "cleo": 3}
+SCENE, SCENE_2 = "eu.one.scene.1", "eu.one.scene.2"
+GATE, GATE_2 = "eu.one.gate.1", "eu.one.gate.2"
+ACCOUNTS = {"anna": 1, "bob": 2, "cleo": 3, **{f"user-{n}": 100 + n for n in range(500)}}
 
 
 class Told:
@@ -63,6 +66,20 @@ class Center(Node):
         self.told = Told()
         self.publications.epoch = 1
         self.leave_fails = False
+        self.places = {}  # of sessions that came by a login: (gate, connection)
+        self.kicks = False
+        self.strays = 0  # what clients said at a gate where their session is not
+
+    def came(self, session, gate, connection):
+        """As a real center does, when it `kicks`: whoever had the session before is told."""
+        older = self.places.get(session)
+        self.places[session] = (gate, connection)
+        if older is not None and self.kicks:
+            self.tell(older[0], Kick(older[1], session, "taken_over"))
+
+    def transfer(self, session, scene=SCENE_2, map_="forest", line=1, connection=0):
+        gate, known = self.places.get(session, (GATE, 0))
+        self.tell(gate, Transferred(session, connection or known, Placement(scene, map_, line)))
 
     @on(Register)
     def on_register(self, said: Register, caller: Caller) -> Registered:
@@ -75,7 +92,7 @@ class Center(Node):
     def on_renew(self, said: Renew, caller: Caller) -> Done:
         old = self.members[caller.peer]
         if old.state != said.state:
-            facts = {"ws": f"ws://127.0.0.1:{7699 + int(old.name[-1])}"} if old.role == "gate" else {}
+            facts = {"ws": url_of(old.name)} if old.role == "gate" else {}
             new = msgspec.structs.replace(old, state=said.state, load=said.load, facts=facts)
             self.members[caller.peer] = new
             self.publish(MemberChanged(new))
@@ -85,9 +102,14 @@ class Center(Node):
     def on_get_snapshot(self, said: GetSnapshot, caller: Caller) -> Snapshot:
         return Snapshot(self.publications.epoch, self.publications.sequence, list(self.members.values()), [])
 
-    @on(Dropped, LeaveQueue, FromClient)
+    @on(Dropped, LeaveQueue)
     def on_told(self, said, caller: Caller) -> None:
         self.told.add(said)
+
+    @on(FromClient)
+    def on_from_client(self, said, caller: Caller) -> None:
+        self.told.add(said)
+        self.strays += self.places.get(said.session, (caller.peer,))[0] != caller.peer
 
     @on(Leave)
     async def on_leave(self, said: Leave, caller: Caller) -> Done:
@@ -102,23 +124,30 @@ class Dc(Node):
 
 
 class Login(Node):
-    """`anna`, `bob` and `cleo` may come in; `queued` is put into the queue; `slow` takes a second; a resume names
-    the session in the token."""
+    """Those in ACCOUNTS may come in; `queued` is put into the queue; `slow` takes a second; a resume names the session
+    in the token. `center` is told of everybody who came, and `delay_s` later the gate is."""
 
     ROLE = "login"
 
     def __init__(self, seat):
         super().__init__(seat)
         self.asked = []
-        self.queue_delay_s = 0.0
+        self.queue_delay_s = self.delay_s = 0.0
         self.logins = defaultdict(int)
+        self.center = None
+        self.refusal = None  # of resumes
+        self.placement = Placement(SCENE, "meadow", 1)
+        self.signs = True
 
     @on(Authenticate)
     async def on_authenticate(self, said: Authenticate, caller: Caller) -> Authenticated | Queued:
         self.asked.append(said)
         if said.method == "resume":
+            if self.refusal is not None:
+                raise self.refusal
             session, _, character = said.secret.partition(" ")
-            return Authenticated(int(session), character, Placement(SCENE, "meadow", 1), said.secret, 30.0, True)
+            await self._came(int(session), said, caller)
+            return Authenticated(int(session), character, self.placement, said.secret, 30.0, True)
         if said.account == "queued":
             await asyncio.sleep(self.queue_delay_s)
             return Queued(99, 5, 10.0)
@@ -128,7 +157,19 @@ class Login(Node):
             raise RefusedError("bad_credentials", "no")
         self.logins[said.account] += 1
         session = session_of(ACCOUNTS.get(said.account, 9), self.logins[said.account])
-        return Authenticated(session, said.account, Placement(SCENE, "meadow", 1), f"{session} {said.account}", 30.0)
+        await self._came(session, said, caller)
+        return Authenticated(session, said.account, self.placement, f"{session} {said.account}", 30.0)
+
+    async def _came(self, session, said, caller):
+        if self.center is not None:
+            self.center.came(session, caller.peer, said.connection)
+        await asyncio.sleep(self.delay_s)
+
+    @on(SignTravel)
+    def on_sign_travel(self, said: SignTravel, caller: Caller) -> TravelTicket:
+        if not self.signs:
+            raise RefusedError("unavailable")
+        return TravelTicket(f"{said.character} may travel", 60.0)
 
     @on(SignResume)
     def on_sign(self, said: SignResume, caller: Caller) -> ResumeToken:
@@ -136,7 +177,8 @@ class Login(Node):
 
 
 class Scene(Node):
-    """Attaches everybody under the next handle and says Entered at once, right behind the answer."""
+    """Attaches everybody under the next handle and says Entered at once, right behind the answer. `holds`: the answer
+    waits for `let_in`. `processed` goes into Entered."""
 
     ROLE = "scene"
 
@@ -146,17 +188,31 @@ class Scene(Node):
         self.handles = {}
         self.gate_of = {}
         self.batches = []
-        self.refuses = False
+        self.refuses = self.holds = False
+        self.waiting = {}
+        self.processed = 0
+        self.made = 0
 
     @on(Attach)
-    def on_attach(self, said: Attach, caller: Caller) -> Attached:
+    async def on_attach(self, said: Attach, caller: Caller) -> Attached:
         self.told.add(said)
+        if self.holds:
+            self.waiting[said.session] = asyncio.Event()
+            await self.waiting[said.session].wait()
         if self.refuses:
             raise RefusedError("unavailable", "full")
-        handle = self.handles.setdefault(said.session, 100 + len(self.handles))
+        if said.session not in self.handles:
+            self.handles[said.session] = 100 + self.made
+            self.made += 1
+        handle = self.handles[said.session]
         self.gate_of[handle] = caller.peer
-        asyncio.get_running_loop().call_soon(self.say, handle, entered(said.resumed), PieceClass.VIEW)
+        there = entered(said.resumed, self.name, self.processed)
+        asyncio.get_running_loop().call_soon(self.say, handle, there, PieceClass.VIEW)
         return Attached(handle)
+
+    def let_in(self, session):
+        """Answer the Attach of this session."""
+        self.waiting.pop(session).set()
 
     @on(Detach)
     def on_detach(self, said: Detach, caller: Caller) -> None:
@@ -185,9 +241,14 @@ class Scene(Node):
         return self.batch(gate, lane, u32(list(rows)), u32([len(r) for r in rows.values()]), b"".join(rows.values()))
 
 
-def entered(resumed=False):
+def entered(resumed=False, scene=SCENE, processed=0):
     you = Character(5, "anna", 1, 0, 50, 60, {}, 0, [])
-    return Entered(SCENE, "meadow", 1, 256.0, 0.02, 10.0, 30.0, 6.0, 10, 20, you, [], 0, resumed)
+    map_ = "meadow" if scene == SCENE else "forest"
+    return Entered(scene, map_, 1, 256.0, 0.02, 10.0, 30.0, 6.0, 10, 20, you, [], processed, resumed)
+
+
+def url_of(gate):
+    return f"ws://127.0.0.1:{7699 + int(gate[-1])}"
 
 
 def updates(tick, count=1):
@@ -205,7 +266,9 @@ class Story:
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
         self.gate, self.scene = cluster.nodes["gate.1"], cluster.nodes["scene.1"]
+        self.gate_2, self.scene_2 = cluster.nodes.get("gate.2"), cluster.nodes.get("scene.2")
         self.center, self.login_node = cluster.nodes["center.1"], cluster.nodes["login.1"]
+        self.login_node.center = self.center
         self.front = cluster.fronts["gate.1"]
         self.dial = memory_dial(cluster)
 
@@ -225,13 +288,13 @@ class Story:
         await wait_until(condition, timeout_s=20.0)
 
 
-def play(zone, tmp_path, story, **settings):
-    """Run a story in a zone; afterwards no node may have made a mistake of ours."""
+def play(zone, tmp_path, story, *more, **settings):
+    """Run a story in a zone of SHORTS and `more`; afterwards no node may have made a mistake of ours."""
 
     async def whole():
         zone.settings.setdefault("gate", {}).update(settings)
         cluster = Cluster(zone, ROLES, tmp_path)
-        await cluster.start(*SHORTS)
+        await cluster.start(*SHORTS, *more)
         try:
             await story(Story(cluster))
         finally:

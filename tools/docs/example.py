@@ -7,8 +7,7 @@ import msgspec
 
 from mesh.client.session import ClientSession
 from mesh.protocol.catalogue import Message, encode
-from mesh.protocol.client import LOGGED_OUT, Goodbye, LoggedIn, Pong
-from mesh.protocol.cluster import session_of
+from mesh.protocol.client import LOGGED_OUT, Goodbye, LoggedIn, Pong, TransferBegun
 from mesh.protocol.lanes import (
     PIECE_SIZE,
     PLAY_HEAD,
@@ -18,7 +17,8 @@ from mesh.protocol.lanes import (
     PieceLane,
     piece,
 )
-from mesh.protocol.play import Attack, Character, Entered, EntityState, Hit, Vanished
+from mesh.protocol.play import Attack, Character, Entered, EntityState, Hit, Portal, Say, Vanished
+from mesh.protocol.sessions import session_of
 from mesh.protocol.social import Shout, Shouted
 
 WIDTH = 20  # bytes of a line
@@ -62,6 +62,13 @@ def frames() -> list[Frame]:
     made.append(_up("a bare acknowledgement of control sequence 1", client.acknowledge() or b""))
     made.append(_up("Shout", client.social(Shout("hello"))))
     made += _down(client, "Shouted", [_message(PieceClass.GATE, Shouted(3, 92, "anna", "hello"))])
+    made += _down(
+        client, "TransferBegun: she has walked into the portal", [_message(PieceClass.GATE, TransferBegun(1))]
+    )
+    made += [_up("TransferHeard, at once", frame) for frame in client.take_outgoing()]
+    assert client.play(Say("hello, forest")) == b"", "what she says now is kept"
+    made += _down(client, "Entered, on another map", [_message(PieceClass.VIEW, _elsewhere())])
+    made += [_up("Say, which was kept", frame) for frame in client.take_outgoing()]
     made.append(_up("Ping", client.ping(123456)))
     made += _down(client, "Pong", [_message(PieceClass.GATE, Pong(123456))])
     made.append(_up("Logout", client.logout()))
@@ -81,7 +88,15 @@ def example_text() -> str:
 def _entered() -> Entered:
     you = Character(11, "anna", 1, 0, 100, 100, {"strength": 10}, 25, [])
     seen = [EntityState(12, "npc", "wolf", 1300, 1000, 128, 0, 2, 40, 40)]
-    return Entered("eu.one.scene.1", "meadow", 1, 512.0, 0.0078125, 10.0, 40.0, 6.0, 1240, 1000, you, seen, 0)
+    portals = [Portal(1500, 1010, 1.5, "forest")]
+    return Entered(
+        "eu.one.scene.1", "meadow", 1, 512.0, 0.0078125, 10.0, 40.0, 6.0, 1240, 1000, you, seen, 0, False, portals
+    )
+
+
+def _elsewhere() -> Entered:
+    you = Character(7, "anna", 1, 0, 93, 100, {"strength": 10}, 25, [])
+    return Entered("eu.one.scene.2", "forest", 1, 256.0, 0.0078125, 10.0, 40.0, 6.0, 300, 300, you, [], 1, True)
 
 
 def _updates() -> bytes:

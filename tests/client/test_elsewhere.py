@@ -1,0 +1,269 @@
+"""A client that goes elsewhere, without a network: another place of the zone, another gate, another zone."""
+
+import pytest
+from msgspec.structs import replace
+
+from mesh.client.outbox import HELD_MAX, RESEND_MAX
+from mesh.client.session import ClientSession, Phase, first_of
+from mesh.errors import LocalProtocolError, RemoteProtocolError
+from mesh.protocol.catalogue import decoder, encode
+from mesh.protocol.client import (
+    Denied,
+    Goodbye,
+    LoggedIn,
+    Login,
+    MoveGate,
+    MoveZone,
+    TransferBegun,
+    TransferHeard,
+    Waiting,
+)
+from mesh.protocol.lanes import CLIENT_GATE, CLIENT_SOCIAL, PLAY_HEAD
+from mesh.protocol.play import (
+    AcceptTrade,
+    Attack,
+    CancelTrade,
+    ConfirmTrade,
+    Hit,
+    InviteTrade,
+    Loot,
+    Offer,
+    OfferTrade,
+    PlayDenied,
+    Say,
+)
+from mesh.protocol.social import Shout, Shouted, Spoken
+from tests.client.test_session import LOGGED_IN, entered, entity, event, gate, playing, view
+
+AGAIN = LoggedIn(77, "anna", "token-2", 30.0, ["ws://b"])
+ZONE = MoveZone("two", ["ws://x", "ws://y"], "ticket", 60.0)
+
+
+def there(*, map_="forest", line=1, scene="s2", **how):
+    """Entered of another place."""
+    return replace(entered(resumed=True, **how), scene=scene, map=map_, line=line)
+
+
+def numbers(frames):
+    return [PLAY_HEAD.unpack_from(frame, 1)[0] for frame in frames]
+
+
+def begun(session, number=1):
+    assert session.receive(gate(TransferBegun(number))) == [TransferBegun(number)]
+    return session.take_outgoing()
+
+
+def test_a_transfer_is_answered_at_once():
+    session = playing()
+    [frame] = begun(session, 7)
+    assert frame == bytes([CLIENT_GATE]) + encode(TransferHeard(7))
+    assert session.phase is Phase.TRANSFERRING
+    assert begun(session, 8) == [bytes([CLIENT_GATE]) + encode(TransferHeard(8))]
+    session.receive(view(there(seen=[entity(3)])))
+    assert (session.phase, list(session.view), session.entered.map) == (Phase.PLAYING, [3], "forest")
+
+
+def test_what_is_said_on_the_way_waits_for_entered():
+    session = playing()
+    session.play(Say("one"))
+    session.play(Say("two"))
+    begun(session)
+    assert session.play(Say("three")) == b""
+    assert session.sent == 3
+    assert session.social(Shout("the center is where it was"))[0] == CLIENT_SOCIAL
+    session.receive(event(1, Hit(1, 2, 3, 4)))
+    assert session.receive(view(there(processed=1)))
+    frames = session.take_outgoing()
+    assert numbers(frames) == [2, 3]
+    assert [PLAY_HEAD.unpack_from(frame, 1)[1] for frame in frames] == [1, 1], "they acknowledge as all do"
+    assert numbers([session.play(Say("four"))]) == [4]
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        Attack(1),
+        Loot(1),
+        InviteTrade(1),
+        AcceptTrade(1),
+        OfferTrade(1, Offer(1, [])),
+        ConfirmTrade(1, 1),
+        CancelTrade(1),
+    ],
+    ids=lambda said: type(said).__name__,
+)
+@pytest.mark.parametrize("place", [{"map_": "x"}, {"line": 2}, {"scene": "other"}], ids=lambda place: next(iter(place)))
+def test_what_names_something_of_the_old_place_is_not_said_at_the_new_one(bound, place):
+    session = playing()
+    session.play(bound)
+    session.play(Say("kept"))
+    begun(session)
+    session.play(bound)
+    here = {"map_": "meadow", "scene": "s"}
+    heard = session.receive(view(there(**(here | place))) + event(1, PlayDenied(9, "not_found")))
+    assert numbers(session.take_outgoing()) == [2]
+    denied = [said for said in heard if isinstance(said, PlayDenied)]
+    assert [(said.sequence, said.code) for said in denied] == [
+        (9, "not_found"),
+        (1, "out_of_order"),
+        (3, "out_of_order"),
+    ], "behind what the old place had answered"
+    assert numbers([session.play(bound)]) == [4]
+    session.receive(view(there(processed=0, **(here | place))))
+    assert numbers(session.take_outgoing()) == [2, 4], "what was given up is not sent by a later Entered either"
+
+
+def test_at_the_same_place_everything_is_said_again():
+    session = playing()
+    session.play(Attack(1))
+    begun(session)
+    session.receive(view(entered(resumed=True)))
+    assert numbers(session.take_outgoing()) == [1]
+
+
+def test_a_game_says_which_of_its_messages_are_bound(monkeypatch):
+    session = playing()
+    session.bound = frozenset({411})
+    session.play(Say("you there"))
+    session.play(Attack(1))
+    assert [type(said) for said in session.receive(view(there()))][1:] == [PlayDenied]
+    assert numbers(session.take_outgoing()) == [2]
+
+
+def test_a_resume_at_another_place_is_the_same():
+    session = playing()
+    session.play(Attack(1))
+    session.disconnected()
+    session.resume()
+    session.receive(gate(AGAIN))
+    assert session.play(Attack(2)) == b"", "said too early, and kept"
+    heard = session.receive(view(there()))
+    assert [said.sequence for said in heard if isinstance(said, PlayDenied)] == [1, 2]
+
+
+def test_what_is_said_while_a_login_is_joining_waits():
+    session = ClientSession()
+    session.login("password", "anna", "secret")
+    with pytest.raises(LocalProtocolError):
+        session.play(Say("much too early"))
+    session.receive(gate(LOGGED_IN))
+    assert session.play(Say("one")) == b""
+    assert session.social(Shout("hi")) == b""
+    session.receive(view(entered()))
+    play, social = session.take_outgoing()
+    assert numbers([play]) == [1]
+    assert social == bytes([CLIENT_SOCIAL]) + encode(Shout("hi"))
+
+
+def test_only_so_much_waits():
+    session = playing()
+    begun(session)
+    for number in range(RESEND_MAX):
+        session.play(Attack(number))
+    with pytest.raises(LocalProtocolError):
+        session.play(Attack(0))
+    assert session.sent == RESEND_MAX
+    session.hold()
+    for _ in range(HELD_MAX):
+        session.social(Shout("x"))
+    with pytest.raises(LocalProtocolError):
+        session.social(Shout("x"))
+    session.receive(view(entered(resumed=True)))
+    assert len(session.take_outgoing()) == RESEND_MAX + HELD_MAX
+    assert session.play(Attack(0))
+    assert session.social(Shout("x"))
+
+
+def test_two_connections_of_one_session():
+    session = playing()
+    session.receive(event(1, Hit(1, 2, 3, 4)))
+    session.hold()
+    assert session.social(Shout("later")) == b""
+    login = decoder([Login])(session.second("p")[1:])
+    assert (login.method, login.secret, login.received, login.client) == ("resume", "token-1", 1, "p")
+    assert session.phase is Phase.PLAYING
+    assert numbers([session.play(Say("here"))]) == [1], "the first connection goes on"
+    session.receive(event(2, Hit(1, 2, 3, 4)))
+    session.receive(gate(AGAIN))
+    assert (session.phase, session.token) == (Phase.JOINING, "token-2")
+    assert session.play(Say("between")) == b""
+    session.receive(event(3, Hit(1, 2, 3, 4)))
+    session.receive(view(entered(processed=1, resumed=True)) + event(2, Hit(1, 2, 3, 4)) + event(4, Hit(1, 2, 3, 4)))
+    play, social = session.take_outgoing()
+    assert (numbers([play]), social[0]) == ([2], CLIENT_SOCIAL)
+    assert (session.received, session.duplicates, session.gaps) == (4, 1, 0)
+
+
+def test_a_second_connection_that_came_to_nothing():
+    session = playing()
+    session.hold()
+    session.social(Shout("later"))
+    session.second()
+    session.stay()
+    assert session.take_outgoing() == [bytes([CLIENT_SOCIAL]) + encode(Shout("later"))]
+    assert session.social(Shout("now"))
+    session.receive(gate(Goodbye("taken_over")))
+    with pytest.raises(LocalProtocolError):
+        session.second()
+
+
+def test_a_goodbye_of_the_first_connection_means_nothing_once_the_second_is_let_in():
+    session = playing()
+    session.hold()
+    session.second()
+    session.receive(gate(Goodbye("taken_over")))
+    assert session.play(Say("x")) == b"", "it waits, as everything does in this moment"
+    session.receive(gate(AGAIN))
+    session.receive(view(entered(resumed=True)))
+    assert (session.phase, session.ended) == (Phase.PLAYING, None)
+    assert numbers(session.take_outgoing()) == [1]
+
+
+def test_the_first_message_on_a_connection():
+    assert first_of(gate(AGAIN) + view(entered())) == AGAIN
+    assert first_of(gate(Denied("resume_gone"))) == Denied("resume_gone")
+    assert first_of(gate([999])) is None
+    with pytest.raises(RemoteProtocolError):
+        first_of(b"\x00")
+
+
+def test_who_waits_in_the_queue_may_be_sent_to_another_gate():
+    session = ClientSession()
+    session.login("password", "anna", "secret")
+    session.receive(gate(Waiting(5, 9.0)))
+    assert session.receive(gate(MoveGate("ws://b"))) == [MoveGate("ws://b")]
+    assert session.disconnected() is False
+    assert decoder([Login])(session.login("password", "anna", "secret")[1:]).secret == "secret"
+
+
+def test_a_player_who_is_asked_to_move_plays_on():
+    session = playing()
+    assert session.receive(gate(MoveGate("ws://b"))) == [MoveGate("ws://b")]
+    assert session.phase is Phase.PLAYING
+
+
+def test_another_zone_is_another_session():
+    session = playing()
+    session.receive(event(1, Hit(1, 2, 3, 4)) + gate(Shouted(9, 9, "bob", "x")))
+    session.play(Attack(1))
+    assert session.receive(gate(ZONE)) == [ZONE]
+    assert session.phase is Phase.ENDED
+    assert session.disconnected() is False, "there is nothing to resume"
+    login = decoder([Login])(session.enter_zone(ZONE.ticket, "p")[1:])
+    assert (login.method, login.secret, login.received) == ("ticket", "ticket", 0)
+    session.receive(gate(LoggedIn(990, "anna", "token-9", 30.0, ["ws://x"])))
+    heard = session.receive(view(there()) + event(1, Hit(1, 2, 3, 4)) + gate(Shouted(1, 1, "bob", "hello")))
+    assert [type(said).__name__ for said in heard] == ["Entered", "Hit", "Shouted"]
+    assert session.take_outgoing() == ()
+    assert numbers([session.play(Attack(2))]) == [1]
+
+
+def test_what_everybody_is_told_counts_once():
+    session = playing()
+    first, second = Shouted(2, 5, "bob", "x"), Shouted(2, 6, "bob", "x")
+    assert session.receive(gate(first) + gate(second) + gate(second) + gate(first)) == [first, second]
+    assert session.duplicates == 2
+    newer = Shouted(3, 1, "bob", "the center was started again")
+    assert session.receive(gate(newer) + gate(Shouted(2, 7, "bob", "too late"))) == [newer]
+    plain = Spoken("party", "bob", "z")
+    assert session.receive(gate(plain) + gate(plain)) == [plain, plain], "what has no number is not compared"
