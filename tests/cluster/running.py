@@ -48,28 +48,26 @@ def mesh(*words: str, timeout_s: float = 60.0, env: dict[str, str] | None = None
 
 
 class Running:
-    """A cluster that is up."""
+    """A cluster that is up: of a topology that comes along, or of a file."""
 
-    def __init__(self, folder: Path, topology: str = "local", *settings: str) -> None:
+    def __init__(self, folder: Path, topology: str | Path = "local", *settings: str) -> None:
         self.base_port = free_base_port()
         self.name = f"test-{self.base_port}"
         self.runtime = folder / self.name
-        words = ["up", topology, "--detach", "--runtime", str(self.runtime), "--base-port", str(self.base_port)]
+        words = ["up", str(topology), "--detach", "--runtime", str(self.runtime), "--base-port", str(self.base_port)]
         for setting in settings:
             words += ["--set", setting]
         done = mesh(*words)
         assert done.returncode == 0, done.stderr
-        self.topology: Topology = load(
-            ROOT / "topology" / f"{topology}.toml", base_port=self.base_port, runtime=self.runtime
-        )
+        file = topology if isinstance(topology, Path) else ROOT / "topology" / f"{topology}.toml"
+        self.topology: Topology = load(file, base_port=self.base_port, runtime=self.runtime)
         self.url = f"ws://127.0.0.1:{self.base_port}"
 
     def status(self) -> dict[str, dict[str, Any]]:
         """By short name."""
         done = mesh("status", self.name, "--json")
         assert done.stdout, done.stderr
-        prefix = f"{self.topology.region}.{self.topology.zone}."
-        return {node["name"].removeprefix(prefix): node for node in json.loads(done.stdout)["nodes"]}
+        return {node["node"]: node for node in json.loads(done.stdout)["nodes"]}
 
     def pid(self, short: str) -> int:
         return int(self.status()[short]["pid"])
@@ -82,10 +80,22 @@ class Running:
     def operator(self) -> Operator:
         return Operator(self.topology)
 
-    async def login(self, account: str, **how: Any) -> Player:
+    def url_of(self, gate: int) -> str:
+        """Where gate.N takes players."""
+        return f"ws://127.0.0.1:{self.base_port + gate - 1}"
+
+    def ticket(self, account: str) -> str:
         key = keys.load(self.topology.keys / keys.TICKETS)
-        secret = tickets.sign_ticket(key, account, SystemClock().wall() + 300)
-        return await Player.login(self.url, secret=secret, method="ticket", **how)
+        return tickets.sign_ticket(key, account, SystemClock().wall() + 300)
+
+    async def login(self, account: str, gate: int = 1, **how: Any) -> Player:
+        return await Player.login(self.url_of(gate), secret=self.ticket(account), method="ticket", **how)
+
+    def mesh(self, *words: str) -> str:
+        """A command about this cluster; what it wrote, on either stream."""
+        done = mesh(*words, "-c", self.name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def stop(self) -> None:
         done = mesh("down", self.name)

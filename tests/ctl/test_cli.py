@@ -6,9 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from mesh.topology import Topology
 from tools.ctl import cli, clusters
+from tools.ctl.commands.lines import LineRow
 from tools.ctl.exits import Exit
+from tools.ctl.kinds import KINDS
 from tools.ctl.processes import Identity, identity
 
 BAD = """
@@ -53,7 +57,41 @@ def test_help_loads_no_command(capsys: pytest.CaptureFixture[str], monkeypatch: 
     ("line", "code", "says"),
     [
         ("stauts", 2, "did you mean status"),
-        ("up nowhere", 2, "local, square"),
+        ("up nowhere", 2, "duo, hosts, local, mobile, mobile-shared"),
+        ("up local --host 10.1.1.1", 2, "has no process on 10.1.1.1"),
+        ("drain", 2, "Missing argument"),
+        ("drain gate.1", 3, "no cluster is running"),
+        ("drain gate.1 --timeout 0", 2, "not in the range"),
+        ("drain gate.1 --timeout soon", 2, "not a valid"),
+        ("scale", 2, "Missing argument"),
+        ("scale gate", 2, "'gate' is not ROLE=N"),
+        ("scale gtae=2", 2, "did you mean gate"),
+        ("scale center=2", 2, "a zone has one center"),
+        ("scale gate=0", 2, "at least one gate"),
+        ("scale gate=2", 3, "no cluster is running"),
+        ("lines", 3, "no cluster is running"),
+        ("lines open", 2, "Missing argument"),
+        ("lines open meadow", 3, "no cluster is running"),
+        ("lines close meadow", 2, "'meadow' is not a line; write MAP:N"),
+        ("lines close meadow:x", 2, "is not a line"),
+        ("lines close meadow:0", 2, "is not a line"),
+        ("lines close :1", 2, "is not the name of a map"),
+        ("lines shut meadow:1", 2, "No such command"),
+        ("player anna", 3, "no cluster is running"),
+        ("player -- -x", 2, "not a name"),
+        ("friends anna", 3, "no cluster is running"),
+        ("kick anna", 3, "no cluster is running"),
+        ("kick a/b", 2, "not a name"),
+        ("say hello", 3, "no cluster is running"),
+        ("account vip anna", 3, "no cluster is running"),
+        ("account vip anna --level 0", 2, "'0' is not a whole number from 1 to 255; --off ends it"),
+        ("account vip anna --level 256", 2, "'256' is not a whole number from 1 to 255"),
+        ("account vip anna --level abc", 2, "'abc' is not a whole number from 1 to 255"),
+        ("account vip anna --level 2 --off", 2, "give one of them"),
+        ("export", 2, "Missing argument"),
+        ("export docker", 2, "procfile"),
+        ("export procfile nowhere", 2, "there is no topology 'nowhere'"),
+        ("export procfile local -o /proc/none", 1, "/proc/none"),
         ("up missing.toml", 2, "no such file"),
         ("up local --base-port x", 2, "not a valid"),
         ("up local --set blah", 2, "ROLE.KEY=VALUE"),
@@ -77,8 +115,8 @@ def test_help_loads_no_command(capsys: pytest.CaptureFixture[str], monkeypatch: 
         ("trace --kind foo", 2, "login"),
         ("up ./", 2, "cannot be read: Is a directory"),
         ("bots --host 127.0.0.1:7700", 2, "write ws://HOST:PORT"),
-        ("bots --json /proc/none/x", 1, "/proc/none"),
-        ("bots --csv /proc/none/x", 1, "/proc/none"),
+        ("bots --json /proc/none/x", 2, "/proc/none"),
+        ("bots --csv /proc/none/x", 2, "/proc/none"),
         ("bots --move-p99-ms -1", 2, "not in the range"),
     ],
 )
@@ -90,6 +128,93 @@ def test_mistakes_get_a_word_and_an_exit_code(
     assert says in words_of(shown.err)
     assert shown.out == ""
     assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["say", ""], "the text is empty; it has 1 to 128 characters"),
+        (["say", "x" * 129], "the text is too long: 129 characters, at most 128 fit"),
+        (["say", "hello", "--speaker", "x" * 65], "the speaker is too long: 65 characters, at most 64 fit"),
+        (["say", "hello", "--speaker", ""], "the speaker is empty"),
+    ],
+)
+def test_what_cannot_be_said_is_told_before_anybody_is_asked(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(words) == Exit.USAGE
+    shown = words_of(capsys.readouterr().err)
+    assert says in shown
+    assert "`str`" not in shown
+
+
+@pytest.fixture
+def running(own_folder: Path, zone: Topology, monkeypatch: pytest.MonkeyPatch) -> Topology:
+    """A cluster that is listed, and whose nodes nobody asks."""
+    zone.runtime.mkdir()
+    clusters.register(zone, {}, "supervisor", {"XDG_RUNTIME_DIR": str(own_folder)})
+    return zone
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("drain center.1", "a zone has one center"), ("drain dc.1", "one dc"), ("scale scene=1000", "at most 50")],
+)
+@pytest.mark.usefixtures("running")
+def test_what_cannot_be_done_at_all_is_a_usage_error(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(line.split()) == Exit.USAGE
+    assert says in words_of(capsys.readouterr().err)
+
+
+@pytest.mark.usefixtures("running")
+def test_a_map_that_is_not_there_is_told_with_those_that_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def find_lines(*_: object) -> list[LineRow]:
+        return [LineRow(name, 1, "eu.one.scene.1", 0, 8, 10, "free", "one") for name in ("meadow", "cave")]
+
+    monkeypatch.setattr("tools.ctl.commands.lines.find_lines", find_lines)
+    assert cli.run(["lines", "open", "nomap"]) == Exit.NOT_FOUND
+    assert "there is no map nomap; there are cave, meadow" in words_of(capsys.readouterr().err)
+
+
+@pytest.mark.usefixtures("running")
+def test_nobodys_friends_are_told_on_stdout(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def friends(*_: object) -> tuple[list[object], str]:
+        return [], "Anna"
+
+    monkeypatch.setattr("tools.ctl.commands.player._friends", friends)
+    assert cli.run(["friends", "anna"]) == Exit.OK
+    assert capsys.readouterr() == ("Anna has no friends yet\n", "")
+
+
+@pytest.mark.usefixtures("running")
+def test_a_kind_that_nobody_records_is_told_when_nothing_is_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(*_: object) -> tuple[list[object], bool]:
+        return [], False
+
+    monkeypatch.setattr("tools.ctl.commands.events._ask", none)
+    assert cli.run(["events", "-k", "login", "-k", "nokind"]) == Exit.OK
+    assert "no node records nokind; kinds are connected, login," in words_of(capsys.readouterr().err)
+    assert cli.run(["events", "-k", "login"]) == Exit.OK
+    assert "no node records" not in capsys.readouterr().err
+
+
+def test_the_kinds_of_events_are_those_that_the_nodes_record() -> None:
+    text = "".join(path.read_text() for path in (Path(cli.__file__).parents[2] / "nodes").rglob("*.py"))
+    recorded = set(re.findall(r"record\(\s*\"(\w+)\"", text))
+    assert len(recorded) > 20
+    assert recorded <= set(KINDS)
+    assert all(f'"{kind}"' in text or kind.startswith("friend_") for kind in KINDS)
+
+
+def test_a_kick_has_a_short_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["kick", "anna", "--text", "x" * 257]) == Exit.USAGE
+    assert "at most 256 characters" in capsys.readouterr().err
 
 
 def test_all_mistakes_of_a_topology_are_shown_at_once_and_nothing_is_made(
@@ -190,3 +315,38 @@ def test_keys_are_made_once_for_their_owner_only(own_folder: Path, capsys: pytes
     assert [file.read_text() for file in files] == before
     cli.run(["keys", "new", "local", "--replace"])
     assert all(file.read_text() != old for file, old in zip(files, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "found"),
+    [
+        (["up"], "mob", {"mobile", "mobile-shared"}),
+        (["up", "hosts", "--host"], "10.77.0.", {"10.77.0.1", "10.77.0.2", "10.77.0.3"}),
+        (["export", "systemd", "hosts", "--host"], "", {"10.77.0.1", "10.77.0.2", "10.77.0.3"}),
+        (["export"], "", {"procfile", "systemd"}),
+        (["scale"], "s", {"scene="}),
+        (["scale"], "", {"gate=", "login=", "scene=", "log="}),
+        (["drain"], "gate", {"gate.1", "gate.2"}),
+        (["restart"], "scene.3", {"scene.3"}),
+        (["logs"], "scene.3", {"scene.3"}),
+        (["lines", "--zone"], "", {"one"}),
+        (["lines", "open", "meadow", "--scene"], "scene.", {"scene.1", "scene.2", "scene.3"}),
+        (["say", "x", "-c"], "r", {"run"}),
+        (["drain", "gate.1", "-c"], "nothing", set()),
+    ],
+)
+def test_the_shell_is_told_what_fits(
+    own_folder: Path, zone: Topology, words: list[str], incomplete: str, found: set[str]
+) -> None:
+    """Of a cluster that runs with two nodes more than its file has."""
+    zone.runtime.mkdir()
+    environment = {"XDG_RUNTIME_DIR": str(own_folder)}
+    clusters.register(zone, {}, "supervisor", environment, added=["7:scene.3@one", "8:gate.2@one"])
+    complete = ShellComplete(cli.cli(), {"obj": environment}, "mesh", "_MESH_COMPLETE")
+    assert {item.value for item in complete.get_completions(words, incomplete)} == found
+
+
+def test_without_a_cluster_the_shell_is_told_nothing(own_folder: Path) -> None:
+    complete = ShellComplete(cli.cli(), {"obj": {"XDG_RUNTIME_DIR": str(own_folder)}}, "mesh", "_MESH_COMPLETE")
+    assert [item.value for item in complete.get_completions(["drain"], "")] == []
+    assert [item.value for item in complete.get_completions(["lines", "--zone"], "")] == []

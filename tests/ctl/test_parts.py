@@ -7,26 +7,32 @@ import socket
 from datetime import UTC
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from mesh.errors import DeadlineExceeded, PeerLost, RefusedError, TopologyError
-from mesh.protocol.control import Description, Load
+from mesh.protocol.control import Description, Load, Member, State
 from mesh.protocol.journal import Event
+from mesh.protocol.placement import PlayerFound
+from mesh.protocol.sessions import Placement
 from mesh.topology import Topology
-from tools.ctl.commands.account import ban_words, check_name
+from tools.ctl import clusters
+from tools.ctl.commands.account import ban_words, check_name, level_words
 from tools.ctl.commands.events import newest
-from tools.ctl.commands.logs import Tail
+from tools.ctl.commands.lines import find_lines, parse_line
+from tools.ctl.commands.logs import Tail, files_of
+from tools.ctl.commands.player import present, where_sentence, worst
 from tools.ctl.commands.restart import process_of
-from tools.ctl.commands.status import facts_line, merge
+from tools.ctl.commands.status import NodeStatus, facts_lines, headline, is_away, merge, node_table
 from tools.ctl.exits import CommandError, Exit, exit_of
 from tools.ctl.keep import foreman_among
 from tools.ctl.launch import how_it_ended, node_command
 from tools.ctl.lazy import did_you_mean
-from tools.ctl.output import span, table
+from tools.ctl.output import brief, span, table
 from tools.ctl.players import account_of
 from tools.ctl.processes import Identity, holder, identity, is_alive, is_taken
-from tools.ctl.state import ProcessState
+from tools.ctl.state import SCALED_AWAY, ProcessState
 from tools.ctl.supervision import Do, Instruction, Word
 from tools.ctl.when import parse_length, parse_when
 from tools.ctl.words import client_addresses, sentence
@@ -233,4 +239,133 @@ def test_only_the_column_that_folds_gives_way_on_a_narrow_terminal() -> None:
 
 
 def test_a_node_says_of_itself_what_the_table_does_not() -> None:
-    assert facts_line({"epoch": 1, "members": [["eu.one.gate.1"]], "whole": True}) == "epoch=1  whole=true"
+    facts = {
+        "epoch": 1, "members": [["eu.one.gate.1"]], "whole": True, "lines": [{"map": "meadow"}] * 3,
+        "tick_ms": {"p50": 0.123456789, "p99": 1.0}, "url": "ws://x", "maps": ["a", "b"], "empty": [],
+    }  # fmt: skip
+    assert facts_lines(facts) == [
+        "epoch: 1", "whole: true", "lines: 3 (--json lists them)", "tick_ms.p50: 0.123457", "tick_ms.p99: 1",
+        "url: ws://x", "maps: a, b", "empty: none",
+    ]  # fmt: skip
+
+
+def node_status(short: str, uptime_s: float = 5.0, phase: str = "Ready", reason: str = "") -> NodeStatus:
+    role, url = short.split(".")[0], "http://127.0.0.1:65535/metrics"
+    return NodeStatus(
+        f"eu.instance.{short}", role, phase, 4194304, url, 10_000, uptime_s, 12_345, 12_345.6, short, short, 9,
+        "instance", "127.0.0.1", reason,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("uptime_s", [0.0, 59.9, 249.0, 86_399.0, 863_999.0, 86_400.0 * 999])
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_the_table_of_nodes_fits_its_terminal(several: bool, uptime_s: float, width: int) -> None:
+    page = io.StringIO()
+    nodes = [node_status("gate.1", uptime_s), node_status("scene.10", uptime_s, "Unreached")]
+    Console(file=page, width=width).print(node_table(nodes, several, width))
+    text = page.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert len(text.splitlines()) == 6, "no line is folded"
+    assert all(word in text for word in ("scene.10", "Unreached", "10000"))
+    if not several and width == 80:
+        assert "65535" in text or "4194304" in text
+
+
+def test_a_wide_terminal_shows_everything() -> None:
+    page = io.StringIO()
+    Console(file=page, width=200).print(node_table([node_status("gate.1", 249.0)], True, 200))
+    assert all(w in page.getvalue() for w in ("instance", "4194304", "4m 9s", "12345", "12346", "65535"))
+
+
+def test_times_are_short_in_columns() -> None:
+    assert [brief(s) for s in (0.2, 59.9, 249, 7500, 86_400)] == ["0s", "59s", "4m 9s", "2h 5m", "1d 0h"]
+
+
+def test_nodes_that_were_scaled_away_are_not_missed() -> None:
+    note = clusters.Running("duo", "/r", "/t", 7700, {}, identity(), "supervisor")
+    away = node_status("log.3", phase="Shutdown", reason=SCALED_AWAY)
+    drained = node_status("log.2", phase="Shutdown", reason="ended")
+    assert [is_away(one) for one in (away, drained)] == [True, False]
+    assert "1 of 1 nodes Ready, 1 scaled away, 0 players" in headline(note, [node_status("gate.1"), away])
+    assert "1 of 2 nodes Ready, 0 players" in headline(note, [node_status("gate.1"), drained])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "meadow", "meadow:", "meadow:0", "meadow:65536", "meadow:000065535999", "meadow:-1", "meadow:x", ":1"]
+)
+def test_what_is_not_a_line_is_a_usage_error(text: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_line(text)
+    assert caught.value.exit_code is Exit.USAGE
+
+
+def test_a_line_is_a_map_and_a_number() -> None:
+    assert parse_line("meadow:2") == ("meadow", 2)
+    assert parse_line("old:town:65535") == ("old:town", 65535)
+
+
+def test_a_scene_that_drains_or_is_gone_shows_at_its_lines(zone: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
+    def member(short: str, state: State) -> Member:
+        return Member(zone.node(short).name, 1, "scene", "ipc://x", state)
+
+    def row(number: int, scene: str) -> dict[str, object]:
+        return {"map": "meadow", "line": number, "scene": scene, "players": 3, "soft": 8, "max": 10, "state": "free"}
+
+    scenes = [zone.node("scene.1").name, zone.node("scene.2").name, "eu.one.scene.9"]
+    facts = {
+        "lines": [{**row(n, scene), "fixed": True} for n, scene in enumerate(scenes, start=1)],
+        "members": [
+            msgspec.to_builtins(member("scene.1", "Ready")),
+            msgspec.to_builtins(member("scene.2", "Draining")),
+        ],
+    }
+    said = Description(zone.node("center.1").name, "center", "Ready", 1, 1, 1.0, "", Load(), [], facts)
+
+    async def gather_good(*_: object) -> list[Description]:
+        return [said]
+
+    monkeypatch.setattr("tools.ctl.commands.lines.gather_good", gather_good)
+    found = asyncio.run(find_lines(zone, ""))
+    assert [(one.line, one.state, one.zone) for one in found] == [
+        (1, "free", "one"), (2, "draining", "one"), (3, "lost", "one"),
+    ]  # fmt: skip
+
+
+def test_where_a_player_is_reads_as_a_sentence() -> None:
+    found = PlayerFound(
+        7, "anna", "linkdead", Placement("eu.one.scene.1", "meadow", 2), "eu.one.gate.1", [], ["bob", "anna"]
+    )
+    text = "anna is linkdead: zone one, meadow:2 on scene.1, by gate.1; party: bob, anna (the first one leads)"
+    assert where_sentence(present("one", found)) == text
+    assert where_sentence({"name": "bob", "stage": "offline", "map": "cave", "x": 12.4, "y": 7.0}) == (
+        "bob is not in the world; last on cave at 12, 7 m"
+    )
+    assert (
+        where_sentence({"name": "eve", "stage": "offline", "map": "", "x": 0.0, "y": 0.0}) == "eve is not in the world"
+    )
+
+
+def test_a_kick_that_nobody_carried_out_tells_the_weightiest_reason() -> None:
+    unknown, away = RefusedError("not_found"), PeerLost("center.2")
+    assert worst({"a": unknown, "b": away}, "x") is away
+    none = worst({"a": unknown, "b": unknown}, "anna is not in the world")
+    assert exit_of(none) is Exit.NOT_FOUND
+
+
+def test_levels_are_said_in_words() -> None:
+    assert level_words(0) == "waits like everybody else"
+    assert level_words(3) == "goes first, level 3"
+
+
+def test_logs_of_a_node_that_is_gone_are_found_by_its_name(zone: Topology) -> None:
+    folder = zone.runtime / "logs"
+    folder.mkdir(parents=True)
+    (folder / "scene.3.log").write_text("x\n")
+    assert files_of(zone, "scene.3") == [(folder / "scene.3.log", "scene.3")]
+    with pytest.raises(CommandError, match="no node scene\\.4"):
+        files_of(zone, "scene.4")
+    with pytest.raises(CommandError, match="no node"):
+        files_of(zone, "../../etc/passwd")
+    assert [whose for _, whose in files_of(zone, "gate.1")] == ["gate.1", "gate.1"]

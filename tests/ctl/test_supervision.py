@@ -191,8 +191,25 @@ def test_a_restart_is_not_a_crash() -> None:
     assert names(said, Do.TERMINATE) == ["scene.1"]
     assert supervision.restart("scene.1", 150.1) == [], "it is on its way already"
     assert names(supervision.exited("scene.1", "", 0, 150.2), Do.SPAWN) == ["scene.1"]
-    assert supervision.children["scene.1"].crashes == 0
-    assert supervision.children["scene.1"].restarts == 1
+    child = supervision.children["scene.1"]
+    assert (child.crashes, child.restarts, child.starts) == (0, 0, 2)
+
+
+def test_only_ends_that_nobody_wanted_are_counted() -> None:
+    supervision = settled()
+    child = supervision.children["scene.1"]
+    supervision.retire("scene.1", "not needed", 150.0)
+    supervision.exited("scene.1", "", 0, 150.1)
+    assert names(supervision.restart("scene.1", 160.0), Do.SPAWN) == ["scene.1"], "it is wanted again"
+    supervision.spawned("scene.1", 2000, 160.0)
+    supervision.ready("scene.1", 160.5)
+    assert child.restarts == 0
+    crash(supervision, "scene.1", 180.0, 0)
+    assert child.restarts == 0, "it was told to end, since it ended well"
+    supervision.spawned("scene.1", 2001, 180.0)
+    supervision.ready("scene.1", 180.5)
+    crash(supervision, "scene.1", 200.0, -9)
+    assert child.restarts == 1
 
 
 def test_a_restart_of_a_node_that_hangs_kills_it_first() -> None:
@@ -208,3 +225,86 @@ def test_a_stop_during_a_restart_does_not_start_it_again() -> None:
     supervision.stop(150.1)
     assert names(supervision.exited("gate.1", "", 0, 150.2), Do.SPAWN) == []
     assert supervision.children["gate.1"].phase is Phase.SHUTDOWN
+
+
+# --- what operators do to single processes ---
+
+
+def test_one_that_joins_is_started_at_once_and_stopped_in_its_turn() -> None:
+    supervision = settled()
+    said = supervision.add("scene.2", ["scene"], 150.0)
+    assert (words(said), names(said, Do.SPAWN)) == ([Word.JOINING], ["scene.2"])
+    supervision.spawned("scene.2", 2000, 150.0)
+    assert words(supervision.ready("scene.2", 150.5)) == [Word.READY], "all are Ready is said once"
+    assert names(supervision.stop(200.0), Do.TERMINATE) == ["gate.1"]
+    assert set(names(supervision.exited("gate.1", "", 0, 200.1), Do.TERMINATE)) == {"scene.1", "scene.2"}
+
+
+def test_one_that_joins_and_cannot_serve_is_given_up_without_the_others() -> None:
+    supervision = settled()
+    supervision.add("log.2", ["log"], 150.0)
+    supervision.spawned("log.2", 2000, 150.0)
+    assert words(crash(supervision, "log.2", 150.1, code=2)) == [Word.GIVEN_UP]
+    assert supervision.failed == ""
+    assert not supervision.stopping
+    supervision.retire("log.2", "stopped by `mesh scale`", 151.0)
+    supervision.forget("log.2")
+    assert "log.2" not in supervision.children
+
+
+def test_one_that_is_retired_ends_in_its_grace_and_stays_away() -> None:
+    supervision = settled()
+    assert names(supervision.retire("scene.1", "not needed", 150.0), Do.TERMINATE) == ["scene.1"]
+    assert names(supervision.tick(150.0 + LIMITS.grace_s), Do.KILL) == ["scene.1"]
+    assert words(supervision.exited("scene.1", "", -9, 155.0)) == [Word.STOPPED]
+    child = supervision.children["scene.1"]
+    assert (child.phase, child.reason) == (Phase.SHUTDOWN, "not needed")
+    assert supervision.wakes() is None
+    assert supervision.retire("scene.1", "not needed", 160.0) == [], "there is nothing left to do"
+
+
+def test_one_that_is_retired_in_the_middle_of_a_restart_does_not_come_back() -> None:
+    supervision = settled()
+    supervision.restart("scene.1", 150.0)
+    assert supervision.retire("scene.1", "not needed", 150.1) == [], "it is being stopped already"
+    assert names(supervision.exited("scene.1", "", 0, 150.2), Do.SPAWN) == []
+    assert supervision.children["scene.1"].phase is Phase.SHUTDOWN
+
+
+def test_one_that_waits_for_its_next_start_is_retired_without_it() -> None:
+    supervision = settled()
+    for now in (150.0, 150.1):
+        crash(supervision, "scene.1", now)
+        supervision.spawned("scene.1", 2000, now)
+    assert crash(supervision, "scene.1", 150.2)
+    assert supervision.children["scene.1"].phase is Phase.WAITING
+    supervision.retire("scene.1", "not needed", 150.3)
+    assert supervision.tick(200.0) == []
+    assert supervision.children["scene.1"].phase is Phase.SHUTDOWN
+
+
+def test_a_drained_one_is_left_alone_until_a_restart_is_asked_for() -> None:
+    supervision = settled()
+    supervision.drained("gate.1")
+    assert supervision.children["gate.1"].phase is Phase.READY, "it runs on"
+    said = crash(supervision, "gate.1", 150.0)
+    assert (words(said), names(said, Do.SPAWN)) == ([Word.LEFT], [])
+    assert supervision.tick(300.0) == []
+    assert names(supervision.restart("gate.1", 310.0), Do.SPAWN) == ["gate.1"]
+    supervision.spawned("gate.1", 2000, 310.0)
+    supervision.ready("gate.1", 311.0)
+    assert names(crash(supervision, "gate.1", 350.0), Do.SPAWN) == ["gate.1"], "from now on as before"
+
+
+def test_a_drained_one_is_stopped_with_the_others() -> None:
+    supervision = settled()
+    supervision.drained("gate.1")
+    assert names(supervision.stop(200.0), Do.TERMINATE) == ["gate.1"]
+    assert words(supervision.exited("gate.1", "", 0, 200.1))[0] is Word.STOPPED
+
+
+def test_a_part_of_a_cluster_has_its_own_patience() -> None:
+    supervision = supervise(PLAN, Limits(start_s=300.0))
+    supervision.start(100.0)
+    assert supervision.wakes() == 400.0
+    assert supervision.tick(399.0) == []

@@ -10,7 +10,8 @@ from typing import TypeVar
 from mesh.errors import MeshError
 from mesh.operator import Operator
 from mesh.protocol.catalogue import Message
-from mesh.topology import Topology
+from mesh.topology import NodeSpec, Topology
+from tools.ctl import state
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.output import say
 
@@ -48,11 +49,20 @@ async def gather_good(
     return good
 
 
+async def ask_one(
+    topology: Topology, node: NodeSpec, question: Message, kind: type[M], timeout_s: float = ANSWER_S
+) -> M:
+    """The answer of this node. A refusal is raised in its words."""
+    async with Operator(topology) as operator:
+        return expect(await operator.ask(node.name, question, timeout_s), kind)
+
+
 async def first(topology: Topology, role: str, question: Message, kind: type[M], timeout_s: float = ANSWER_S) -> M:
     """The answer of one node of a role: the first that can be reached. Its refusal is the answer, too."""
-    nodes = topology.of_role(role)
-    if not nodes:
+    every = topology.of_role(role)
+    if not every:
         raise CommandError(f"{topology.file.name} has no {role} node", Exit.NOT_FOUND)
+    nodes = [node for node in every if not state.has_ended(topology, node.short)] or every
     async with Operator(topology) as operator:
         for at, node in enumerate(nodes):
             try:

@@ -6,12 +6,15 @@ Every supervisor (and every `mesh keep` of a Procfile) leaves a small file in a 
 
 A file whose process is gone is removed by whoever sees it. A cluster is known by the name of its runtime folder, so
 that two copies of one topology (`--base-port`) have two names.
+
+A cluster whose processes somebody else looks after (systemd) leaves no note. It is found by its topology file, when one
+of its nodes on this machine takes connections.
 """
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from mesh import topology as topologies
 from mesh.errors import TopologyError
 from mesh.topology import Topology
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.processes import Identity, identity, is_alive
+from tools.ctl.processes import Identity, identity, is_alive, is_answering, is_local
 
 DEFAULT_TOPOLOGY = "local"
 USUAL_RUNTIMES = "var"
@@ -39,7 +42,9 @@ class Running(msgspec.Struct, frozen=True):
     base_port: int
     overrides: dict[str, str]
     holder: Identity  # the supervisor, or one `mesh keep`
-    kind: str  # "supervisor" or "keep"
+    kind: str  # "supervisor", "keep", or "outside" for one without a note
+    host: str = ""  # the part of a cluster on several machines that runs here; "" for all of it
+    added: list[str] = []  # processes that are not in the file, as INDEX:NODE@ZONE
 
     @property
     def label(self) -> str:
@@ -49,7 +54,11 @@ class Running(msgspec.Struct, frozen=True):
     def load(self) -> Topology:
         """Its topology, with the changes that it was started with."""
         return topologies.load(
-            Path(self.topology), base_port=self.base_port, runtime=Path(self.runtime), overrides=self.overrides
+            Path(self.topology),
+            base_port=self.base_port,
+            runtime=Path(self.runtime),
+            overrides=self.overrides,
+            added=self.added,
         )
 
 
@@ -67,8 +76,15 @@ def folder(environment: Mapping[str, str]) -> Path:
     return path
 
 
-def register(topology: Topology, overrides: Mapping[str, str], kind: str, environment: Mapping[str, str]) -> Path:
-    """Leave the note; whoever calls this removes the file when it ends."""
+def register(
+    topology: Topology,
+    overrides: Mapping[str, str],
+    kind: str,
+    environment: Mapping[str, str],
+    host: str = "",
+    added: Sequence[str] = (),
+) -> Path:
+    """Leave the note, or write it anew; whoever calls this removes the file when it ends."""
     me = identity()
     note = Running(
         topology.cluster,
@@ -78,6 +94,8 @@ def register(topology: Topology, overrides: Mapping[str, str], kind: str, enviro
         dict(overrides),
         me,
         kind,
+        host,
+        list(added),
     )
     path = folder(environment) / f"{me.pid}.json"
     write_json(topology.runtime / LAST_NOTE, note)
@@ -157,8 +175,29 @@ def find(name: str | None, environment: Mapping[str, str]) -> Running:
         return fitting[0]
     if fitting:
         raise CommandError(f"{name} may be one of several, give the folder: {_folders(fitting)}", Exit.USAGE)
+    if (outside := _outside(name, environment)) is not None:
+        return outside
     others = f"running: {_names(every)}" if every else "none is"
     raise CommandError(f"no cluster {name!r} is running; {others}", Exit.NOT_FOUND)
+
+
+def _outside(name: str, environment: Mapping[str, str]) -> Running | None:
+    """A cluster that runs without a supervisor of ours."""
+    try:
+        topology = load(name, environment=environment)
+    except (CommandError, TopologyError):
+        return None
+    if not any(is_answering(node.address) for node in topology.nodes.values() if is_local(node.host)):
+        return None
+    return Running(
+        topology.cluster,
+        str(topology.runtime),
+        str(topology.file),
+        topology.base_port,
+        {},
+        Identity(0, 0.0),
+        "outside",
+    )
 
 
 def find_or_load(name: str | None, environment: Mapping[str, str]) -> tuple[Topology, Running | None]:

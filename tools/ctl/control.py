@@ -1,7 +1,10 @@
 """The supervisor's ear: a Unix socket in the cluster's socket folder, one JSON object per line, one answer each.
 
-    {"do": "stop", "hurry": false}        -> {"ok": true}
-    {"do": "restart", "process": "gate.1"} -> {"ok": true} when it is Ready again, else {"error": "..."}
+    {"do": "stop", "hurry": false}                  -> {"ok": true}
+    {"do": "restart", "process": "gate.1"}          -> {"ok": true} when it is Ready again, else {"error": "..."}
+    {"do": "add", "process": "scene.3", "zone": "one"} -> {"ok": true} when it is Ready
+    {"do": "remove", "process": "scene.3"}          -> {"ok": true} when it has ended
+    {"do": "drain", "process": "gate.1"}            -> {"ok": true}: when it ends, it is not started again
 
 Only the user who started the cluster can reach it: the folder and the socket are his alone.
 """
@@ -16,6 +19,7 @@ import msgspec
 
 from mesh.topology import Topology
 from tools.ctl.exits import CommandError, Exit
+from tools.ctl.growth import Growth
 from tools.ctl.supervisor import Supervisor
 
 REQUEST_BYTES_MAX = 4096
@@ -24,9 +28,10 @@ REQUEST_BYTES_MAX = 4096
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a command asks of the supervisor."""
 
-    do: Literal["stop", "restart"]
+    do: Literal["stop", "restart", "add", "remove", "drain"]
     process: str = ""
     hurry: bool = False
+    zone: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -44,8 +49,9 @@ def socket_path(topology: Topology) -> Path:
 class ControlServer:
     """Hands requests to a supervisor."""
 
-    def __init__(self, supervisor: Supervisor, path: Path) -> None:
+    def __init__(self, supervisor: Supervisor, growth: Growth, path: Path) -> None:
         self._supervisor = supervisor
+        self._growth = growth
         self._path = path
         self._server: asyncio.Server | None = None
 
@@ -83,10 +89,21 @@ class ControlServer:
             if not self._supervisor.supervision.stopping or asked.hurry:
                 self._supervisor.stop()
             return Answer(True)
-        if asked.process not in self._supervisor.processes:
+        if asked.do != "add" and asked.process not in self._supervisor.supervision.children:
             return Answer(False, f"there is no process {asked.process}")
-        problem = await self._supervisor.restart(asked.process)
+        problem = await self._carry_out(asked)
         return Answer(not problem, problem)
+
+    async def _carry_out(self, asked: Request) -> str:
+        """What went wrong, or ""."""
+        if asked.do == "add":
+            return await self._growth.add(asked.process, asked.zone)
+        if asked.do == "remove":
+            return await self._growth.remove(asked.process)
+        if asked.do == "drain":
+            await self._supervisor.drained(asked.process)
+            return ""
+        return await self._supervisor.restart(asked.process)
 
 
 async def ask(topology: Topology, request: Request, timeout_s: float) -> None:

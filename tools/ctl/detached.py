@@ -26,6 +26,7 @@ class Order(msgspec.Struct, frozen=True):
     base_port: int
     runtime: str
     overrides: dict[str, str]
+    host: str = ""  # only the processes of this one
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ def main() -> int:
         topology = topologies.load(
             Path(order.topology), base_port=order.base_port, runtime=Path(order.runtime), overrides=order.overrides
         )
-        code = supervise_cluster(topology, order.overrides, os.environ, _say, _ready)
+        code = supervise_cluster(topology, order.overrides, os.environ, _say, _ready, order.host)
         _report(Report(exit=int(code)))
     except (MeshError, OSError) as error:
         code = exit_of(error)

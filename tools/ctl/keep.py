@@ -76,6 +76,8 @@ def _keep(topology: Topology, overrides: Mapping[str, str], process: Process, en
     for note in clusters.running(environment):
         if note.runtime == str(topology.runtime) and note.kind == "supervisor":
             raise CommandError(f"cluster {note.label} runs already (pid {note.holder.pid}); `mesh down` stops it")
+    prechecks.processes_on(topology, process.host)
+    prechecks.check_keys(topology, [process])
     prechecks.check_writable(topology)
     (topology.runtime / state.KEEP).mkdir(mode=0o700, exist_ok=True)
     with contextlib.closing(prechecks.lock(topology, f"{state.KEEP}/{process.name}")):

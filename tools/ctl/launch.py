@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mesh.topology import Process, Topology
@@ -18,13 +18,18 @@ LAST_LINES = 12
 LAST_BYTES = 8192
 
 
-def node_command(topology: Topology, process: Process, overrides: Mapping[str, str], parent: int) -> list[str]:
-    """-P: a folder named `nodes` where the user happens to be must not shadow ours."""
+def node_command(
+    topology: Topology, process: Process, overrides: Mapping[str, str], parent: int, added: Sequence[str] = ()
+) -> list[str]:
+    """-P: a folder named `nodes` where the user happens to be must not shadow ours. `added` are all processes that
+    are not in the file: a center that starts anew waits for their scenes, too."""
     command = [sys.executable, "-P", "-m", "nodes", process.name]
     command += ["--topology", str(topology.file), "--base-port", str(topology.base_port)]
     command += ["--runtime", str(topology.runtime), "--parent", str(parent)]
     for key, value in overrides.items():
         command += ["--set", f"{key}={value}"]
+    for text in added:
+        command += ["--add", text]
     return command
 
 
@@ -62,7 +67,9 @@ class Launched:
         return [line.rstrip() for line in text.splitlines() if line.strip()][-LAST_LINES:]
 
 
-async def launch(topology: Topology, process: Process, overrides: Mapping[str, str]) -> Launched:
+async def launch(
+    topology: Topology, process: Process, overrides: Mapping[str, str], added: Sequence[str] = ()
+) -> Launched:
     """Start one process; OSError when the system refuses."""
     out = out_file(topology, process)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +78,7 @@ async def launch(topology: Topology, process: Process, overrides: Mapping[str, s
     with out.open("ab") as sink:
         offset = sink.tell()
         started = await asyncio.create_subprocess_exec(
-            *node_command(topology, process, overrides, os.getpid()),
+            *node_command(topology, process, overrides, os.getpid(), added),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

@@ -33,6 +33,30 @@ def complete_node(ctx: click.Context, _parameter: click.Parameter, incomplete: s
         return []
 
 
+def complete_zone(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: zones of the cluster that runs."""
+    from tools.ctl import clusters
+
+    try:
+        topology = clusters.find(ctx.params.get("cluster"), ctx.obj or {}).load()
+        return [zone for zone in topology.zones if zone.startswith(incomplete)]
+    except (MeshError, OSError):
+        return []
+
+
+def complete_host(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: hosts of the topology that was named before."""
+    from tools.ctl import clusters
+
+    try:
+        # click has not parsed what stands before an option that has no value yet.
+        name = ctx.args[-1] if ctx.args else ctx.params.get("topology") or clusters.DEFAULT_TOPOLOGY
+        topology = clusters.load(name, environment=ctx.obj or {})
+        return [host for host in {p.host: None for p in topology.processes} if host.startswith(incomplete)]
+    except (MeshError, OSError):
+        return []
+
+
 def cluster_option(function: F) -> F:
     return _cluster_option("the only one that runs")(function)
 
@@ -54,6 +78,22 @@ def _cluster_option(default: str) -> Callable[[F], F]:
 
 def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)
+
+
+def host_option(function: F) -> F:
+    return click.option(
+        "--host",
+        default="",
+        metavar="ADDRESS",
+        shell_complete=complete_host,
+        help="Only the processes that the topology places on this host.",
+    )(function)
+
+
+def zone_option(function: F) -> F:
+    return click.option(
+        "--zone", default="", metavar="ZONE", shell_complete=complete_zone, help="Only this zone of the cluster."
+    )(function)
 
 
 def start_options(function: F) -> F:

@@ -66,6 +66,15 @@ def short(node: str) -> str:
     return ".".join(node.split(".")[-2:])
 
 
+def brief(seconds: float) -> str:
+    """A length of time for a narrow column, at most 8 characters for some years: 9s, 4m 9s, 2h 5m, 3d 4h."""
+    whole = max(0, int(seconds))
+    for unit, size, lower, part in (("d", 86_400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // part}{lower}"
+    return f"{whole}s"
+
+
 def span(seconds: float) -> str:
     """A length of time as people say it: 950 ms, 4.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     if seconds < 1:

@@ -1,4 +1,7 @@
-"""Who is meant by a player's name: its account number, asked of the DC or, when that is stopped, of its file."""
+"""Who is meant by a player's name: its account number and its rows, asked of the DC or, when that is stopped, of its
+file."""
+
+from typing import Any
 
 from mesh.protocol.records import ReadRecords, Records
 from mesh.topology import Topology
@@ -32,3 +35,13 @@ async def _names(topology: Topology, prefix: str, runs: bool) -> dict[str, int]:
     data = topology.data(topology.of_role("dc")[0])
     value, _ = run_offline("dc", "get", data, [NAMES, prefix, "--limit", str(CANDIDATES)])
     return {row["key"]: int(row["account"]) for row in value["rows"]}
+
+
+async def row_of(topology: Topology, table: str, account: int, runs: bool) -> dict[str, Any]:
+    """The account's row of a table of the DC; empty when it has none."""
+    if runs:
+        answer = await first(topology, "dc", ReadRecords(table, str(account), CANDIDATES), Records)
+        return next((row for key, row in answer.rows if key == str(account)), {})
+    data = topology.data(topology.of_role("dc")[0])
+    value, _ = run_offline("dc", "get", data, [table, str(account), "--limit", str(CANDIDATES)])
+    return next((row for row in value["rows"] if row["key"] == str(account)), {})

@@ -1,7 +1,7 @@
 """Everything that can be found wrong before a cluster is started: so that nothing is, when something is.
 
-In this order: the topology and all roles' settings, whether this cluster runs already, whether an earlier one is still
-stopping, whether somebody else has its ports.
+In this order: whether its hosts are this machine, the topology and all roles' settings, whether this cluster runs
+already, whether an earlier one is still stopping, whether somebody else has its ports.
 """
 
 import contextlib
@@ -21,7 +21,8 @@ from mesh.errors import TopologyError
 from mesh.topology import Process, Topology
 from tools.ctl import clusters, state
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.processes import holder, is_taken, send, wait_gone
+from tools.ctl.lazy import did_you_mean
+from tools.ctl.processes import holder, is_local, is_taken, send, wait_gone
 from tools.ctl.words import client_host, client_port
 
 CHECK_S_MAX = 20.0
@@ -55,6 +56,52 @@ def settings_problems(
     except msgspec.DecodeError:
         words = ran.stderr.decode(errors="replace").strip().splitlines()
         raise CommandError(f"the nodes cannot check {file}: {words[-1] if words else 'no answer'}") from None
+
+
+def processes_on(topology: Topology, host: str) -> list[Process]:
+    """Those that this machine has to start: all, or those of one host. CommandError when they are not to be started
+    here."""
+    hosts = hosts_of(topology)
+    if host:
+        check_host(topology, host)
+    wanted = [p for p in topology.processes if host in ("", p.host)]
+    away = [h for h in ([host] if host else hosts) if not is_local(h)]
+    if away and not host and len(hosts) > 1:
+        text = f"{topology.file.name} is for several machines ({', '.join(hosts)}): on each of them, run `mesh up "
+        raise CommandError(f"{text}{topology.file} --host ADDRESS` with its own address", Exit.USAGE)
+    if away:
+        raise CommandError(f"{', '.join(away)} is not an address of this machine", Exit.USAGE)
+    return wanted
+
+
+def check_host(topology: Topology, host: str) -> None:
+    """CommandError when the topology does not place anything there."""
+    hosts = hosts_of(topology)
+    if host not in hosts:
+        text = f"{topology.file.name} has no process on {host}{did_you_mean(host, hosts)}"
+        raise CommandError(text, Exit.USAGE)
+
+
+def hosts_of(topology: Topology) -> list[str]:
+    """In the order of the file."""
+    return list(dict.fromkeys(p.host for p in topology.processes))
+
+
+def check_keys(topology: Topology, processes: Iterable[Process]) -> None:
+    """MeshError when links need CURVE keys that are not here, or that do not know all nodes."""
+    if not topology.curve:
+        return
+    from mesh.transport.auth import Identity  # zmq is loaded by those who need it
+
+    folder = topology.keys / "curve"
+    for process in processes:
+        for node in process.nodes:
+            Identity.load(folder, node.short)
+    rows = [line.split() for line in (folder / "members").read_text().splitlines()]
+    missing = sorted(set(topology.nodes) - {row[1] for row in rows if len(row) > 1})
+    if missing:
+        text = f"{folder / 'members'} does not know {', '.join(missing)}; run `mesh keys new {topology.file}` where "
+        raise CommandError(f"{text}the keys were made, and copy the folder to each machine")
 
 
 def check_settings(topology: Topology, overrides: Mapping[str, str]) -> None:
@@ -118,8 +165,8 @@ def ports_of(topology: Topology, processes: Iterable[Process]) -> list[tuple[str
                 wanted.append((host, port, f"players at {node.short}"))
             if node.address.startswith("tcp://"):
                 wanted.append((node.host, int(node.address.rpartition(":")[2]), f"mesh link of {node.short}"))
-            if node.role == "center" and topology.publisher.startswith("tcp://"):
-                wanted.append((node.host, int(topology.publisher.rpartition(":")[2]), "publications of the center"))
+            if node.publisher.startswith("tcp://"):
+                wanted.append((node.host, int(node.publisher.rpartition(":")[2]), f"publications of {node.short}"))
     return wanted
 
 

@@ -17,6 +17,7 @@ import psutil
 
 from mesh.clock import Clock
 
+ANSWER_S = 0.3  # on this machine a connection takes microseconds
 START_SLACK_S = 0.05  # start times are kept in clock ticks of 10 ms
 
 
@@ -95,6 +96,31 @@ def is_taken(host: str, port: int) -> bool:
         except OSError as error:
             return error.errno == errno.EADDRINUSE
     return False
+
+
+def is_local(host: str) -> bool:
+    """Is this an address of this machine?"""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def is_answering(address: str) -> bool:
+    """Does somebody take connections at this ipc:// or tcp:// address?"""
+    scheme, _, rest = address.partition("://")
+    host, _, port = rest.rpartition(":")
+    family = socket.AF_UNIX if scheme == "ipc" else socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(ANSWER_S)
+        try:
+            probe.connect(rest if scheme == "ipc" else (host.strip("[]"), int(port)))
+        except OSError:
+            return False
+    return True
 
 
 def holder(port: int) -> str:

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from mesh.clock import Clock, SystemClock
-from mesh.topology import Topology
+from mesh.topology import Process, Topology
 from tools.ctl import clusters, prechecks, state
 from tools.ctl.control import ControlServer, socket_path
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.supervision import Instruction, Word
+from tools.ctl.growth import Growth
+from tools.ctl.supervision import Instruction, Limits, Word
 from tools.ctl.supervisor import Supervisor
 from tools.ctl.words import client_addresses, sentence
 
+PART_START_S = 300.0  # for the processes of one machine, which wait for those of the others
 LOG_BYTES_MAX = 5 << 20  # of the supervisor's log; above it a start makes it `.log.1`
 
 
@@ -29,41 +32,62 @@ def supervise_cluster(
     environment: Mapping[str, str],
     say: Callable[[str], None],
     ready: Callable[[dict[str, Any]], None],
+    host: str = "",
 ) -> Exit:
-    """Check, start, look after, stop. `ready` is called once, with what `up --json` prints."""
+    """Check, start, look after, stop. `ready` is called once, with what `up --json` prints. With `host` only its
+    processes: the others have supervisors of their own."""
     clock = SystemClock()
+    processes = prechecks.processes_on(topology, host)
     with contextlib.ExitStack() as stack:
         prechecks.check_not_running(topology, environment)
         prechecks.check_settings(topology, overrides)
+        prechecks.check_keys(topology, processes)
         prechecks.check_writable(topology)
         stack.callback(prechecks.lock(topology).close)
         log = stack.enter_context(open_log(topology.runtime / "logs" / "supervisor.log"))
-        return asyncio.run(_supervise(topology, overrides, environment, Teller(clock, say, log), clock, ready))
+        part = Part(topology, overrides, environment, host, processes)
+        return asyncio.run(_supervise(part, Teller(clock, say, log), clock, ready))
 
 
-async def _supervise(
-    topology: Topology,
-    overrides: Mapping[str, str],
-    environment: Mapping[str, str],
-    tell: "Teller",
-    clock: Clock,
-    ready: Callable[[dict[str, Any]], None],
-) -> Exit:
+@dataclass(frozen=True)
+class Part:
+    """What one supervisor runs: a cluster, or what one machine has of it."""
+
+    topology: Topology
+    overrides: Mapping[str, str]
+    environment: Mapping[str, str]
+    host: str
+    processes: list[Process]
+
+    @property
+    def limits(self) -> Limits:
+        """Nobody starts several machines in the same second."""
+        return Limits(start_s=PART_START_S) if self.host else Limits()
+
+    def leave_note(self, added: Sequence[str] = ()) -> Path:
+        """For the other commands."""
+        return clusters.register(self.topology, self.overrides, "supervisor", self.environment, self.host, added)
+
+
+async def _supervise(part: Part, tell: "Teller", clock: Clock, ready: Callable[[dict[str, Any]], None]) -> Exit:
+    topology = part.topology
     await prechecks.wait_leftovers(topology, clock, tell.say)
-    prechecks.check_ports(topology, topology.processes)
+    prechecks.check_ports(topology, part.processes)
 
     def told(said: Instruction) -> None:
-        tell.say(sentence(said, topology))
+        tell.say(sentence(said, topology, part.host))
         if said.word is Word.ALL_READY:
             ready(summary(topology, supervisor, said.value))
 
-    supervisor = Supervisor(topology, overrides, clock, told, topology.processes, topology.runtime / state.SUPERVISOR)
-    control = ControlServer(supervisor, socket_path(topology))
-    note = clusters.register(topology, overrides, "supervisor", environment)
+    file = topology.runtime / state.SUPERVISOR
+    supervisor = Supervisor(topology, part.overrides, clock, told, part.processes, file, limits=part.limits)
+    growth = Growth(supervisor, part.leave_note)
+    control = ControlServer(supervisor, growth, socket_path(topology))
+    note = part.leave_note()
     try:
         await control.open()
-        count = len(topology.processes)
-        tell.say(f"cluster {topology.runtime.name}: starting {count} processes, data in {topology.runtime}")
+        what = f"{len(part.processes)} processes{f' of {part.host}' if part.host else ''}"
+        tell.say(f"cluster {topology.runtime.name}: starting {what}, data in {topology.runtime}")
         code = await supervisor.run()
         tell.say(f"cluster {topology.runtime.name} has stopped")
     finally:

@@ -14,10 +14,12 @@ import psutil
 from mesh.topology import Process, Topology
 from tools.ctl.clusters import write_json
 from tools.ctl.processes import Identity, identity, is_alive
-from tools.ctl.supervision import Child
+from tools.ctl.supervision import Child, Phase
 
 SUPERVISOR = "supervisor.json"
 KEEP = "keep"
+SCALED_AWAY = "stopped by `mesh scale`"
+"""The reason of a process that nobody misses."""
 
 
 class ProcessState(msgspec.Struct, frozen=True):
@@ -31,6 +33,7 @@ class ProcessState(msgspec.Struct, frozen=True):
     restarts: int
     reason: str
     metrics_url: str
+    drained: bool = False  # an operator emptied it, and it is not started again when it ends
 
     @property
     def identity(self) -> Identity:
@@ -70,6 +73,7 @@ def describe(process: Process, child: Child) -> ProcessState:
         restarts=child.restarts,
         reason=child.reason,
         metrics_url=f"http://{process.host}:{process.metrics_port}/metrics",
+        drained=child.drained,
     )
 
 
@@ -104,6 +108,17 @@ def processes_of(topology: Topology) -> dict[str, ProcessState]:
             for node in process.nodes:
                 found[node] = process
     return found
+
+
+def is_whole(topology: Topology) -> bool:
+    """Is there a supervisor that listens on the control socket?"""
+    return any(state.whole and state.supervised for state in states_of(topology))
+
+
+def has_ended(topology: Topology, short: str) -> bool:
+    """Is this a node of this machine that was stopped while its cluster runs, by `mesh scale` for example?"""
+    known = processes_of(topology).get(short)
+    return known is not None and not known.runs and known.phase == Phase.SHUTDOWN
 
 
 def leftovers(topology: Topology) -> list[ProcessState]:

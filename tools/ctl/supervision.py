@@ -2,9 +2,10 @@
 
 Owns the phase of every process of a cluster: when it is started, how soon it is started again, when that is given up,
 and in which order all are stopped. What was Ready once is started again for ever, with a growing wait: a cluster heals
-when its trouble goes away. What never was is given up, since somebody is watching a first start. Never starts, signals
-or waits for anything: `supervisor.py` carries the instructions out and reports what happened, so every rule below is
-tested with a clock that jumps.
+when its trouble goes away. What never was is given up, since somebody is watching a first start. A process that an
+operator has drained is not started again when it ends, except by `restart`. Never starts, signals or waits for
+anything: `supervisor.py` carries the instructions out and reports what happened, so every rule below is tested with a
+clock that jumps.
 
     Waiting -> Starting -> Ready -> Draining -> Shutdown
                   ^  |       |
@@ -63,6 +64,8 @@ class Word(StrEnum):
     ALL_READY = "all_ready"
     ENDED = "ended"  # and starts again
     GIVEN_UP = "given_up"
+    LEFT = "left"  # drained before, so it stays so
+    JOINING = "joining"
     RESTARTING = "restarting"
     STOPPING = "stopping"
     STOPPED = "stopped"
@@ -89,13 +92,15 @@ class Child:
     stage: int  # when its turn comes in a stop
     phase: Phase = Phase.WAITING
     pid: int = 0
-    restarts: int = 0
+    starts: int = 0
+    restarts: int = 0  # that nobody wanted
     started: float = 0.0
     due: float = 0.0  # WAITING: when to start
     kill_at: float | None = None  # DRAINING: when SIGKILL follows
     crashes: int = 0  # exits in a row that were not asked for, since it was last Ready for `quick_s`
     was_ready: bool = False
     again: bool = False  # DRAINING for a restart
+    drained: bool = False  # an operator has emptied its nodes, and wants them to stay so
     reason: str = ""  # DOWN, or the last exit
 
     @property
@@ -146,30 +151,57 @@ class Supervision:
             return self._stopped(child, now)
         if phase is Phase.DRAINING and child.again:
             child.again, child.crashes = False, 0
-            child.restarts += 1
             return [self._spawn(child, now)]
         if phase is Phase.DRAINING:
             child.phase = Phase.SHUTDOWN
             return [Instruction(Do.SAY, name, Word.STOPPED)]
         child.reason = how
+        if child.drained:
+            child.phase = Phase.SHUTDOWN
+            return [Instruction(Do.SAY, name, Word.LEFT, 0.0, how)]
         child.crashes = child.crashes + 1 if phase is Phase.STARTING or lived < self.limits.quick_s else 1
         if code == CONFIGURATION:
             return self._give_up(child, how, now)
         if child.crashes >= self.limits.loop_exits and not child.was_ready:
             often = f"ended {child.crashes} times without becoming Ready; the last time it {how}"
             return self._give_up(child, often, now)
-        return self._start_again(child, how, now)
+        return self._start_again(child, how, code, now)
+
+    def drained(self, name: str) -> None:
+        """Its nodes are being emptied, or are: whatever ends it, it is not wanted back."""
+        self.children[name].drained = True
+
+    def add(self, name: str, roles: Sequence[str], now: float) -> list[Instruction]:
+        """A further process joins a cluster that runs."""
+        assert name not in self.children, f"{name} is there"
+        child = self.children[name] = Child(name, stage_of(roles))
+        return [Instruction(Do.SAY, name, Word.JOINING), self._spawn(child, now)]
+
+    def retire(self, name: str, why: str, now: float) -> list[Instruction]:
+        """This process is stopped and not started again, unless `restart` asks for it."""
+        child = self.children[name]
+        child.again, child.drained, child.reason = False, True, why
+        if child.phase in (Phase.STARTING, Phase.READY):
+            return [self._terminate(child, now, self.limits.grace_s)]
+        if not child.alive:
+            child.phase = Phase.SHUTDOWN
+        return []
+
+    def forget(self, name: str) -> None:
+        """It has ended and is no part of the cluster any more."""
+        assert not self.children[name].alive, f"{name} runs"
+        del self.children[name]
 
     def restart(self, name: str, now: float) -> list[Instruction]:
         """Somebody wants this process to be a new one."""
         child = self.children[name]
+        child.drained = False
         if child.phase in (Phase.STARTING, Phase.READY):
             child.again = True
             said = Instruction(Do.SAY, name, Word.RESTARTING)
             return [said, self._terminate(child, now, self.limits.grace_s)]
         if child.phase in (Phase.WAITING, Phase.DOWN, Phase.SHUTDOWN) and not self.stopping:
             child.crashes = 0
-            child.restarts += 1
             return [Instruction(Do.SAY, name, Word.RESTARTING), self._spawn(child, now)]
         return []
 
@@ -232,6 +264,7 @@ class Supervision:
 
     def _spawn(self, child: Child, now: float) -> Instruction:
         child.phase, child.started, child.pid = Phase.STARTING, now, 0
+        child.starts += 1
         return Instruction(Do.SPAWN, child.name)
 
     def _terminate(self, child: Child, now: float, grace_s: float) -> Instruction:
@@ -242,12 +275,12 @@ class Supervision:
         overdue = self.stopping_since is not None and now >= self.stopping_since + self.limits.stop_s
         return child.kill_at is not None and (now >= child.kill_at or overdue)
 
-    def _start_again(self, child: Child, how: str, now: float) -> list[Instruction]:
+    def _start_again(self, child: Child, how: str, code: int, now: float) -> list[Instruction]:
         """The first time at once, then with a wait that doubles."""
         doublings = min(child.crashes - 2, 16)
         wait_s = 0.0 if doublings < 0 else min(self.limits.backoff_first_s * 2**doublings, self.limits.backoff_max_s)
         child.phase, child.due = Phase.WAITING, now + wait_s
-        child.restarts += 1
+        child.restarts += code != 0  # a node ends with 0 only when it was told to, by a `mesh restart` under a keep
         said = Instruction(Do.SAY, child.name, Word.ENDED, wait_s, how)
         return [said] if wait_s else [said, self._spawn(child, now)]
 

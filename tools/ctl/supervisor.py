@@ -1,4 +1,4 @@
-"""Carries out what `supervision.py` decides: the process behind `mesh up`.
+"""Carries out what `supervision.py` decides: the process behind `mesh up`. Who joins a running cluster is `growth.py`.
 
 The idea is honcho's: everything that happens (a child ended, became Ready, a signal, a word on the control socket)
 becomes an event on one queue, and one loop decides. What it starts it ends, whatever happens to it; when it is killed
@@ -36,6 +36,8 @@ class Event:
     ready: tuple[str, int] | None = None
     stop: bool = False
     restart: str = ""
+    add: Process | None = None
+    retire: tuple[str, str] | None = None  # process, why
 
 
 class Supervisor:
@@ -59,6 +61,7 @@ class Supervisor:
         self.foreman = foreman
         self.state_file = state_file
         self.processes = {p.name: p for p in processes}
+        self.added: list[str] = []  # processes that are not in the file, as INDEX:NODE@ZONE
         plan = [(p.name, [n.role for n in p.nodes]) for p in self.processes.values()]
         self.supervision: Supervision = supervise(plan, limits)
         self.running: dict[str, Launched] = {}
@@ -92,19 +95,53 @@ class Supervisor:
         child = self.supervision.children[process]
         if self.supervision.stopping:
             return "the cluster is being stopped"
-        before, limit_s = child.restarts, self.supervision.limits.start_s
+        before = child.starts
         self.events.put_nowait(Event(restart=process))
+        return await self._wait_up(process, lambda: child.starts > before)
+
+    async def add(self, process: Process, text: str) -> str:
+        """Start a further process; returns when it is Ready, "", or a text that says why it is not."""
+        self.processes[process.name] = process
+        self.added.append(text)
+        self.events.put_nowait(Event(add=process))
+        return await self._wait_up(process.name, lambda: process.name in self.supervision.children)
+
+    async def retire(self, process: str, why: str) -> None:
+        """Stop a process for good; returns when it has ended."""
+        self.events.put_nowait(Event(retire=(process, why)))
+        children = self.supervision.children
+        async with self.changed:
+            await self.changed.wait_for(lambda: process not in children or children[process].phase is Phase.SHUTDOWN)
+
+    async def forget(self, process: str, text: str) -> None:
+        """It has ended and was not in the file: nothing of it is left but its data."""
+        self.supervision.forget(process)
+        del self.processes[process]
+        self.added.remove(text)
+        self._write_state()
+
+    async def drained(self, process: str) -> None:
+        """An operator empties this process."""
+        self.supervision.drained(process)
+        self._write_state()
+
+    async def _wait_up(self, name: str, begun: Callable[[], bool]) -> str:
+        """Until a process that was just started is Ready or has been given up; "", or a text that says why not."""
+        limit_s, children = self.supervision.limits.start_s, self.supervision.children
 
         def is_over() -> bool:
-            done = child.restarts > before and child.phase in (Phase.READY, Phase.DOWN)
-            return done or self.supervision.stopping
+            return self.supervision.stopping or (begun() and children[name].phase in (Phase.READY, Phase.DOWN))
 
         try:
             async with asyncio.timeout(limit_s), self.changed:
                 await self.changed.wait_for(is_over)
         except TimeoutError:
-            return f"not Ready after {limit_s:.0f} s" + (f"; it {child.reason}" if child.reason else "")
-        return "" if child.phase is Phase.READY else child.reason or "the cluster is being stopped"
+            reason = children[name].reason if name in children else ""
+            return f"not Ready after {limit_s:.0f} s" + (f"; it {reason}" if reason else "")
+        child = children.get(name)
+        if child is not None and child.phase is Phase.READY:
+            return ""
+        return (child.reason if child is not None else "") or "the cluster is being stopped"
 
     def state(self) -> states.ClusterState:
         """For the state file and the control socket."""
@@ -114,7 +151,9 @@ class Supervisor:
             supervisor=identity(),
             whole=self.state_file.name == states.SUPERVISOR,
             foreman=self.foreman,
-            processes=[states.describe(process, children[name]) for name, process in self.processes.items()],
+            processes=[
+                states.describe(process, children[name]) for name, process in self.processes.items() if name in children
+            ],
         )
 
     # --- the loop ---
@@ -144,7 +183,16 @@ class Supervisor:
             return self.supervision.stop(now)
         if event.restart:
             return self.supervision.restart(event.restart, now)
+        if event.add is not None:
+            return self._join(event.add, now)
+        if event.retire is not None and event.retire[0] in self.supervision.children:
+            return self.supervision.retire(*event.retire, now)
         return []
+
+    def _join(self, process: Process, now: float) -> list[Instruction]:
+        if self.supervision.stopping or process.name in self.supervision.children:
+            return []
+        return self.supervision.add(process.name, [n.role for n in process.nodes], now)
 
     async def _carry_out(self, instructions: list[Instruction]) -> None:
         todo = list(instructions)
@@ -161,7 +209,7 @@ class Supervisor:
     async def _spawn(self, name: str) -> list[Instruction]:
         process = self.processes[name]
         try:
-            launched = await launch(self.topology, process, self.overrides)
+            launched = await launch(self.topology, process, self.overrides, self.added)
         except OSError as error:
             how = f"could not be started: {error.strerror}: {error.filename or ''}"
             return self.supervision.exited(name, how, NOT_STARTED, self.clock.now())

@@ -5,17 +5,22 @@ from tools.ctl.output import span
 from tools.ctl.supervision import Instruction, Word
 
 
-def sentence(said: Instruction, topology: Topology) -> str:
-    """For stderr and for the supervisor's log."""
+def sentence(said: Instruction, topology: Topology, host: str = "") -> str:
+    """For stderr and for the supervisor's log. With `host` this is the supervisor of one of several machines."""
     who, word = said.process, said.word
     if word is Word.READY:
         return f"{who} is Ready after {span(said.value)}"
     if word is Word.ALL_READY:
-        return f"all Ready after {span(said.value)}; players connect to {', '.join(client_addresses(topology))}"
+        all_ = f"all of {host}" if host else "all"
+        return f"{all_} Ready after {span(said.value)}; players connect to {', '.join(client_addresses(topology))}"
     if word is Word.ENDED:
         return f"{who} starts again {f'in {span(said.value)}' if said.value else 'at once'}; it {said.text}"
     if word is Word.GIVEN_UP:
         return f"{who} is not started again; it {said.text}"
+    if word is Word.LEFT:
+        return f"{who} was drained and is not started again until `mesh restart {who}`; it {said.text}"
+    if word is Word.JOINING:
+        return f"{who} joins the cluster, as somebody asked"
     if word is Word.RESTARTING:
         return f"{who} is restarted, as somebody asked"
     if word is Word.START_FAILED:

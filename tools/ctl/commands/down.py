@@ -24,9 +24,10 @@ def down(environment: Environment, cluster: str | None, every: bool, now: bool) 
 
     CLUSTER is its name, topology file or runtime folder; not needed when only one runs. Gates stop first, then scenes,
     the database last. A node has 4 s, the whole stop 20 s; whoever is left then is killed. Also ends what a killed
-    supervisor left behind.
+    supervisor left behind. Of a cluster on several machines it stops what runs on this one: the machine of the DC last.
 
-    Exit codes: 0 nothing of it runs any more, 2 several are running, 3 none is, 5 it did not stop in time.
+    Exit codes: 0 nothing of it runs any more, 1 somebody else runs it, 2 several are running, 3 none is, 5 it did not
+    stop in time.
     """
     clock = SystemClock()
     begun = clock.now()
@@ -52,6 +53,8 @@ def _meant(environment: Environment, cluster: str | None, every: bool) -> list[t
 
 
 def _of(note: clusters.Running) -> tuple[Topology, Identity | None]:
+    if note.kind == "outside":
+        raise CommandError(f"{note.label} is not run by mesh: stop it with what started it, such as systemctl")
     return note.load(), note.holder if note.kind == "supervisor" else None
 
 

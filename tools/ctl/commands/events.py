@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import rich_click as click
@@ -9,9 +10,10 @@ import rich_click as click
 from mesh.clock import SystemClock
 from mesh.protocol.journal import Event, Events, QueryEvents
 from mesh.topology import Topology
-from tools.ctl import clusters
+from tools.ctl import clusters, state
 from tools.ctl.asking import gather_good
 from tools.ctl.exits import CommandError, Exit
+from tools.ctl.kinds import unknown_kinds
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, json_option
 from tools.ctl.output import console, emit_json, say, short, table
@@ -25,7 +27,11 @@ LIMIT_MAX = 100_000
 @click.command()
 @click.option("-p", "--player", metavar="NAME|ID", help="Only what this player did.")
 @click.option(
-    "-k", "--kind", "kinds", multiple=True, help="Only events of this kind: login, trade ... Can be repeated."
+    "-k",
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="Only events of this kind: login, logout, trade, loot ... Can be repeated.",
 )
 @click.option("--since", metavar="WHEN", help="10m, 2h, 3d (ago), 14:30, 2025-01-31 or 2025-01-31T14:30.")
 @click.option("--until", metavar="WHEN", help="The same.")
@@ -60,34 +66,52 @@ def events(
         emit_json({"events": [as_dict(event) for event in found], "more": more})
     else:
         _draw(found)
+        if not found and (hint := unknown_kinds(kinds)):
+            say(f"mesh: {hint}")
         say(f"mesh: {len(found)} event{'' if len(found) == 1 else 's'}{', there are more: --limit' if more else ''}")
     return Exit.OK
 
 
 async def _ask(topology: Topology, question: QueryEvents) -> tuple[list[Event], bool]:
-    """Every log node has the events of some senders. One that is away makes the answer incomplete, which is said."""
-    nodes = [node.name for node in topology.of_role("log")]
+    """Every log node has the events of some senders. One that is away makes the answer incomplete, which is said; one
+    that was stopped while the cluster runs has left its files."""
+    every = topology.of_role("log")
+    nodes = [node for node in every if not state.has_ended(topology, node.short)]
     if not nodes:
         raise CommandError(f"{topology.file.name} has no log node", Exit.NOT_FOUND)
-    good = await gather_good(topology, nodes, question, Events, ANSWER_S, ", its events are missing")
-    return newest([answer.events for answer in good], question.limit, any(answer.more for answer in good))
+    names = [node.name for node in nodes]
+    good = await gather_good(topology, names, question, Events, ANSWER_S, ", its events are missing")
+    left, more = _read_folders(_folders(topology) - {topology.data(node) for node in nodes}, question)
+    found = [*(answer.events for answer in good), *left]
+    return newest(found, question.limit, more or any(answer.more for answer in good))
 
 
 def _read(topology: Topology, question: QueryEvents) -> tuple[list[Event], bool]:
     """From the files of stopped log nodes."""
+    named = {topology.data(node) for node in topology.of_role("log")}
+    parts, more = _read_folders(named | _folders(topology), question)
+    return newest(parts, question.limit, more)
+
+
+def _folders(topology: Topology) -> set[Path]:
+    """Of all log nodes that were ever here, those that `mesh scale` added included."""
+    return {path for path in (topology.runtime / "data").glob("log.*") if path.is_dir()}
+
+
+def _read_folders(folders: set[Path], question: QueryEvents) -> tuple[list[list[Event]], bool]:
     arguments = ["--player", str(question.player), "--limit", str(question.limit)]
     arguments += ["--since", str(question.since_ms), "--until", str(question.until_ms)]
     for kind in question.kinds:
         arguments += ["--kind", kind]
     parts, more = [], False
-    for node in topology.of_role("log"):
-        value, _ = run_offline("log", "query", topology.data(node), arguments)
+    for folder in sorted(folders):
+        value, _ = run_offline("log", "query", folder, arguments)
         if "error" in value:
             raise CommandError(str(value["error"]))
         rows = value["events"]
         parts.append([Event(r["at_ms"], r["kind"], r["player"], r["node"], r["fields"]) for r in rows])
         more = more or bool(value["more"])
-    return newest(parts, question.limit, more)
+    return parts, more
 
 
 def newest(parts: Sequence[Sequence[Event]], limit: int, more: bool) -> tuple[list[Event], bool]:

@@ -15,6 +15,7 @@ from tools.ctl.commands.restart import process_of
 from tools.ctl.launch import out_file
 from tools.ctl.options import Environment, any_cluster_option, complete_node, json_option
 from tools.ctl.output import emit, emit_json_line, say
+from tools.ctl.processes import is_local
 
 FOLLOW_S = 0.2
 TAIL_BYTES_MAX = 4 << 20  # of one file; who wants more opens the file
@@ -49,10 +50,16 @@ def logs(
     for line in found[-lines:] if lines else []:
         show(line)
     if not found and not follow:
-        say(f"mesh: no log lines in {topology.runtime / 'logs'}")
+        say(f"mesh: no log lines in {topology.runtime / 'logs'}{_elsewhere(topology, node)}")
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_follow(tails.values(), show))
+
+
+def _elsewhere(topology: Topology, node: str | None) -> str:
+    """Where they are, when that is on another machine."""
+    host = process_of(topology, node).host if node and node != SUPERVISOR else ""
+    return f"; {node} runs on {host}, and its log is there" if host and not is_local(host) else ""
 
 
 def files_of(topology: Topology, node: str | None) -> list[tuple[Path, str]]:
@@ -60,6 +67,9 @@ def files_of(topology: Topology, node: str | None) -> list[tuple[Path, str]]:
     own = (topology.runtime / "logs" / "supervisor.log", SUPERVISOR)
     if node == SUPERVISOR:
         return [own]
+    known = [p.name for p in topology.processes]
+    if node and node not in known and "/" not in node and (gone := own[0].with_name(f"{node}.log")).is_file():
+        return [(gone, node)]  # it was added while the cluster ran, and is gone again
     processes: list[Process] = [process_of(topology, node)] if node else topology.processes
     files = [(path, p.name) for p in processes for path in (topology.log_file(p), out_file(topology, p))]
     return files if node else [own, *files]

@@ -14,7 +14,7 @@ from tools.ctl.launch import is_ready
 from tools.ctl.lazy import did_you_mean
 from tools.ctl.options import Environment, cluster_option, complete_node
 from tools.ctl.output import say, span
-from tools.ctl.processes import send
+from tools.ctl.processes import is_local, send
 
 RESTART_S = 40.0  # 4 s to stop, 30 s to become Ready
 POLL_S = 0.05
@@ -28,20 +28,31 @@ def restart(environment: Environment, node: str, cluster: str | None) -> int:
     """Stop a node gracefully and start it again; returns when it is Ready.
 
     Nodes that share a process are restarted together. Players stay connected while a node other than their gate is
-    restarted.
+    restarted. A node that was drained serves again afterwards.
 
-    Exit codes: 0 it is Ready again, 3 no such node or cluster, 4 it did not become Ready, 5 no answer in time.
+    Exit codes: 0 it is Ready again, 1 somebody else looks after it, 3 no such node or cluster, 4 it did not become
+    Ready, 5 no answer in time.
     """
-    topology = clusters.find(cluster, environment).load()
+    note = clusters.find(cluster, environment)
+    topology = note.load()
     process = process_of(topology, node)
+    _check_ours(note, process)
     clock = SystemClock()
     begun = clock.now()
-    if any(s.supervised and s.whole for s in state.states_of(topology)):
+    if state.is_whole(topology):
         asyncio.run(ask(topology, Request("restart", process.name), RESTART_S))
     else:
         asyncio.run(_under_keep(topology, process, clock))
     say(f"mesh: {process.name} is Ready again after {span(clock.now() - begun)}")
     return Exit.OK
+
+
+def _check_ours(note: clusters.Running, process: Process) -> None:
+    """CommandError for a process that no supervisor of ours on this machine looks after."""
+    if not is_local(process.host):
+        raise CommandError(f"{process.name} runs on {process.host}: `mesh restart {process.name}` there")
+    if note.kind == "outside":
+        raise CommandError(f"{process.name} is not run by mesh: restart it with what started it, such as systemctl")
 
 
 def process_of(topology: Topology, node: str) -> Process:

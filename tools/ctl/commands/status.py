@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psutil
@@ -15,14 +15,27 @@ from tools.ctl import clusters, state
 from tools.ctl.asking import gather
 from tools.ctl.exits import Exit
 from tools.ctl.options import Environment, cluster_option, complete_cluster, json_option
-from tools.ctl.output import console, emit_json, span, table
+from tools.ctl.output import brief, console, emit_json, table
+from tools.ctl.processes import is_local
 from tools.ctl.supervision import Phase
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ANSWER_S = 1.0
 SILENT = "Silent"  # runs, but did not answer within ANSWER_S
+UNREACHED = "Unreached"  # on another machine, and did not answer
 DOWN = "Down"
+NUMBERS = ("pid", "players", "up", "restarts", "MB", "metrics")
+LEFT_OUT = ("pid", "metrics", "MB", "up", "zone", "restarts")  # on a narrow terminal, in this order
+GAP = 3  # characters between two columns
+EDGES = 2  # and to the left and right of all
+LISTED_MAX = 8
 
-COLOURS = {"Ready": "green", "Starting": "yellow", "Draining": "yellow", "Shutdown": "dim", SILENT: "red", DOWN: "red"}
+COLOURS = {
+    "Ready": "green", "Starting": "yellow", "Draining": "yellow", "Shutdown": "dim", SILENT: "red", UNREACHED: "red",
+    DOWN: "red",
+}  # fmt: skip
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -40,6 +53,8 @@ class NodeStatus(msgspec.Struct, frozen=True):
     process: str
     node: str  # the short name
     links: int
+    zone: str
+    host: str
     reason: str = ""
     facts: dict[str, Any] = {}
 
@@ -54,10 +69,12 @@ def status(environment: Environment, name: str | None, cluster: str | None, verb
     """Show the nodes of a cluster and how they are.
 
     CLUSTER is its name, topology file or runtime folder; not needed when only one runs. States: Ready (serves),
-    Starting, Draining, Silent (runs, but did not answer within a second), Waiting (ended, is started
-    again), Down (ended, is not), Shutdown.
+    Starting, Draining (was drained, or is being stopped), Silent (runs, but did not answer within a second), Unreached
+    (on another machine, did not answer), Waiting (ended, is started again), Down (ended, is not), Shutdown (stopped as
+    somebody asked).
 
-    Exit codes: 0 all nodes are Ready, 2 several clusters are running, 3 none is, 4 a node is not Ready.
+    Exit codes: 0 all nodes are Ready, apart from those that `mesh scale` stopped, 2 several clusters are running, 3
+    none is, 4 a node is not Ready.
     """
     note = clusters.find(name or cluster, environment)
     topology = note.load()
@@ -65,8 +82,13 @@ def status(environment: Environment, name: str | None, cluster: str | None, verb
     if as_json:
         emit_json(_as_json(topology, note, nodes))
     else:
-        _draw(note, nodes, verbose)
-    return Exit.OK if all(node.state == "Ready" for node in nodes) else Exit.UNHEALTHY
+        _draw(note, topology, nodes, verbose)
+    return Exit.OK if all(node.state == "Ready" or is_away(node) for node in nodes) else Exit.UNHEALTHY
+
+
+def is_away(node: NodeStatus) -> bool:
+    """Was it stopped by `mesh scale`, so that nobody misses it?"""
+    return node.state == Phase.SHUTDOWN and node.reason == state.SCALED_AWAY
 
 
 async def ask_all(topology: Topology) -> list[NodeStatus]:
@@ -81,25 +103,28 @@ def merge(
     spec: NodeSpec, answer: Description | MeshError, known: state.ProcessState | None, topology: Topology
 ) -> NodeStatus:
     """What the node says goes before what the supervisor wrote, except for what only that one can know."""
-    process = topology.processes[spec.process].name
+    process = topology.process_of(spec).name
     url = f"http://{spec.host}:{spec.metrics_port}/metrics"
     restarts, reason = (known.restarts, known.reason) if known else (0, "")
+    here = is_local(spec.host)
     if isinstance(answer, Description):
         return NodeStatus(
             spec.name, spec.role, answer.state, answer.pid, answer.metrics_url or url, answer.load.players,
-            round(answer.uptime_s, 1), restarts, _rss_mb(answer.pid), process, spec.short, len(answer.links), "",
-            answer.facts,
+            round(answer.uptime_s, 1), restarts, _rss_mb(answer.pid) if here else 0.0, process, spec.short,
+            len(answer.links), spec.zone, spec.host, "", answer.facts,
         )  # fmt: skip
     runs = known is not None and known.runs
     pid = known.pid if known is not None and runs else 0
     return NodeStatus(
-        spec.name, spec.role, _state_of(known, runs), pid, url, 0, 0.0, restarts, _rss_mb(pid), process, spec.short, 0,
-        reason,
+        spec.name, spec.role, _state_of(known, runs, here), pid, url, 0, 0.0, restarts, _rss_mb(pid), process,
+        spec.short, 0, spec.zone, spec.host, reason,
     )  # fmt: skip
 
 
-def _state_of(known: state.ProcessState | None, runs: bool) -> str:
+def _state_of(known: state.ProcessState | None, runs: bool, here: bool) -> str:
     """Of a node that did not answer."""
+    if known is None and not here:
+        return UNREACHED
     if known is None or not runs:
         return known.phase if known is not None and known.phase in (Phase.SHUTDOWN, Phase.WAITING) else DOWN
     return SILENT if known.phase == Phase.READY else known.phase
@@ -124,6 +149,8 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
         "runtime": note.runtime,
         "region": topology.region,
         "zone": topology.zone,
+        "zones": topology.zones,
+        "host": note.host,
         "base_port": topology.base_port,
         "supervisor": {"pid": note.holder.pid, "kind": note.kind},
         "players": _players(nodes),
@@ -131,35 +158,85 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
     }
 
 
-def _draw(note: clusters.Running, nodes: list[NodeStatus], verbose: bool) -> None:
+def _draw(note: clusters.Running, topology: Topology, nodes: list[NodeStatus], verbose: bool) -> None:
     out = console()
-    ready = sum(node.state == "Ready" for node in nodes)
-    out.print(f"[bold]{note.label}[/]  {ready} of {len(nodes)} nodes Ready, {_players(nodes)} players in the world")
-    numbers = ("pid", "players", "up", "restarts", "MB")
-    drawn = table("node", "state", *numbers, "/metrics at", right=numbers, folds="/metrics at")
-    shown: set[int] = set()
-    for node in nodes:
-        first = node.pid not in shown  # nodes of one process share its memory
-        shown.add(node.pid)
-        drawn.add_row(
-            node.node,
-            f"[{COLOURS.get(node.state, 'yellow')}]{node.state}[/]",
-            str(node.pid or ""),
-            str(node.players) if node.role in ("scene", "gate") else "",
-            span(node.uptime_s) if node.uptime_s else "",
-            str(node.restarts or ""),
-            f"{node.rss_mb:.0f}" if node.rss_mb and first else "",
-            node.metrics_url.removeprefix("http://").removesuffix("/metrics"),
-        )
-    out.print(drawn)
+    out.print(headline(note, nodes))
+    out.print(node_table(nodes, len(topology.zones) > 1, out.width))
     for node in nodes:
         if node.reason and node.state != "Ready":
             out.print(f"{node.node}: {node.reason}", markup=False)
-        if verbose and node.facts:
-            out.print(f"{node.node}: {facts_line(node.facts)}", markup=False, soft_wrap=True)
+    for node in nodes if verbose else []:
+        for line in facts_lines(node.facts):
+            out.print(f"{node.node}  {line}", markup=False, no_wrap=True, overflow="ellipsis")
 
 
-def facts_line(facts: dict[str, Any]) -> str:
-    """For people: what a node tells about itself, without the center's list of members, which the table shows."""
-    shown = {key: value for key, value in facts.items() if key != "members"}
-    return "  ".join(f"{key}={msgspec.json.encode(value, enc_hook=str).decode()}" for key, value in shown.items())
+def headline(note: clusters.Running, nodes: list[NodeStatus]) -> str:
+    """How the cluster is, in one line."""
+    missed = [node for node in nodes if not is_away(node)]
+    ready = sum(node.state == "Ready" for node in missed)
+    part = f" (here: {note.host})" if note.host else ""
+    away = f", {len(nodes) - len(missed)} scaled away" if len(missed) < len(nodes) else ""
+    words = f"{ready} of {len(missed)} nodes Ready{away}, {_players(nodes)} players in the world"
+    return f"[bold]{note.label}[/]{part}  {words}"
+
+
+def node_table(nodes: list[NodeStatus], several: bool, width: int) -> "Table":
+    """In so many columns of a terminal: what does not fit is left out, the least important first."""
+    columns = _columns(nodes)
+    if not several:
+        del columns["zone"]
+    for name in LEFT_OUT:
+        if _width(columns) > width:
+            columns.pop(name, None)
+    drawn = table(*columns, right=tuple(name for name in columns if name in NUMBERS))
+    for at, node in enumerate(nodes):
+        cells = {name: cells[at] for name, cells in columns.items()}
+        cells["state"] = f"[{COLOURS.get(node.state, 'yellow')}]{node.state}[/]"
+        drawn.add_row(*cells.values())
+    return drawn
+
+
+def _columns(nodes: list[NodeStatus]) -> dict[str, list[str]]:
+    first: dict[tuple[str, int], NodeStatus] = {}  # nodes of one process share its memory
+    for node in nodes:
+        first.setdefault((node.host, node.pid), node)
+    return {
+        "node": [node.node for node in nodes],
+        "zone": [node.zone for node in nodes],
+        "state": [node.state for node in nodes],
+        "pid": [str(node.pid or "") for node in nodes],
+        "players": [str(node.players) if node.role in ("scene", "gate") else "" for node in nodes],
+        "up": [brief(node.uptime_s) if node.uptime_s else "" for node in nodes],
+        "restarts": [str(node.restarts or "") for node in nodes],
+        "MB": [f"{node.rss_mb:.0f}" if node.rss_mb and first[node.host, node.pid] is node else "" for node in nodes],
+        "metrics": [node.metrics_url.removesuffix("/metrics").rpartition(":")[2] for node in nodes],
+    }
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    return sum(max(map(len, [name, *cells])) for name, cells in columns.items()) + GAP * (len(columns) - 1) + EDGES
+
+
+def facts_lines(facts: dict[str, Any], above: str = "") -> list[str]:
+    """For people: what a node tells about itself, a line for each fact, without the center's list of members, which
+    the table shows. Long lists are counted; --json has them."""
+    found: list[str] = []
+    for key, value in facts.items():
+        name = f"{above}{key}"
+        if name == "members":
+            continue
+        if isinstance(value, dict):
+            found += facts_lines(value, f"{name}.")
+        elif isinstance(value, list) and (len(value) > LISTED_MAX or any(isinstance(v, dict | list) for v in value)):
+            found.append(f"{name}: {len(value)} (--json lists them)")
+        else:
+            found.append(f"{name}: {_fact(value)}")
+    return found
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_fact(one) for one in value) or "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()

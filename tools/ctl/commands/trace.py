@@ -8,7 +8,7 @@ import rich_click as click
 from mesh.protocol.control import ListTraces, Trace, Traces
 from mesh.topology import Topology
 from mesh.trace import duration_us
-from tools.ctl import clusters
+from tools.ctl import clusters, state
 from tools.ctl.asking import gather_good
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.options import Environment, cluster_option, json_option
@@ -60,7 +60,7 @@ def trace(
 
 async def find_traces(topology: Topology, kind: str, subject: str, order: str, limit: int) -> list[Trace]:
     """From all gates, in the order asked for."""
-    gates = [node.name for node in topology.of_role("gate")]
+    gates = [node.name for node in topology.of_role("gate") if not state.has_ended(topology, node.short)]
     question = ListTraces(kind, subject, "slowest" if order == "slowest" else "latest", limit)
     good = await gather_good(topology, gates, question, Traces, ANSWER_S)
     every = [one for answer in good for one in answer.traces]

@@ -16,7 +16,14 @@ from mesh.topology import Topology
 from tools.ctl import clusters
 from tools.ctl.detached import Order, Report
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.options import Environment, complete_cluster, json_option, parse_settings, start_options
+from tools.ctl.options import (
+    Environment,
+    complete_cluster,
+    host_option,
+    json_option,
+    parse_settings,
+    start_options,
+)
 from tools.ctl.output import emit_json, say
 from tools.ctl.prechecks import settings_problems
 from tools.ctl.run import Outcome, supervise_cluster
@@ -25,6 +32,7 @@ from tools.ctl.run import Outcome, supervise_cluster
 @click.command()
 @click.argument("topology", default=clusters.DEFAULT_TOPOLOGY, shell_complete=complete_cluster)
 @click.option("-d", "--detach", is_flag=True, help="Return when all nodes are Ready; the cluster goes on.")
+@host_option
 @start_options
 @json_option
 @click.pass_obj
@@ -32,6 +40,7 @@ def up(
     environment: Environment,
     topology: str,
     detach: bool,
+    host: str,
     base_port: int | None,
     runtime: Path | None,
     settings: tuple[str, ...],
@@ -41,6 +50,9 @@ def up(
 
     TOPOLOGY is a .toml file or the name of one that comes along (default: local). All nodes are started, waited for
     until they are Ready, started again when they die, and stopped in order at Ctrl-C (a second Ctrl-C is impatient).
+
+    A cluster on several machines has one file and on each machine its keys (`mesh keys new`); there --host starts the
+    processes of that machine, which wait up to five minutes for those of the others.
 
     Exit codes: 0 stopped as asked (or, detached, all Ready), 1 it runs already or a port is taken, 2 the topology has
     mistakes, 4 a node did not become Ready, 130 interrupted before all were Ready.
@@ -56,8 +68,8 @@ def up(
         raise TopologyError(settings_problems(file, base_port, runtime, overrides) or error.problems) from None
     try:
         if detach:
-            return _detached(chosen, overrides, as_json)
-        return supervise_cluster(chosen, overrides, environment, _say, emit_json if as_json else _ignore)
+            return _detached(chosen, overrides, host, as_json)
+        return supervise_cluster(chosen, overrides, environment, _say, emit_json if as_json else _ignore, host)
     except Outcome as outcome:
         say(f"mesh: {outcome}")
         return outcome.exit_code
@@ -71,9 +83,9 @@ def _ignore(summary: dict[str, Any]) -> None:
     """Without --json the sentence on stderr is enough."""
 
 
-def _detached(topology: Topology, overrides: Mapping[str, str], as_json: bool) -> int:
+def _detached(topology: Topology, overrides: Mapping[str, str], host: str, as_json: bool) -> int:
     """Start the supervisor in a session of its own and pass on what it says until it is settled."""
-    order = Order(str(topology.file), topology.base_port, str(topology.runtime), dict(overrides))
+    order = Order(str(topology.file), topology.base_port, str(topology.runtime), dict(overrides), host)
     command = [sys.executable, "-P", "-m", "tools.ctl.detached", msgspec.json.encode(order).decode()]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
