@@ -52,7 +52,8 @@ $(INSTALLED_DEV): $(INPUTS)
 
 constraints: $(INSTALLED_DEV) ## write the versions that are installed now to constraints.txt
 	@sed -n '/^#/p' constraints.txt > constraints.new
-	@$(BIN)/python -m pip freeze --exclude-editable | grep -v -e ' @ ' -e '^-e' >> constraints.new
+	@( $(BIN)/python -m pip freeze --exclude-editable | grep -v -e ' @ ' -e '^-e'; \
+	  grep -e '^locust==' -e '^gevent==' constraints.txt ) | LC_ALL=C sort -fu -t= -k1,1 >> constraints.new
 	@mv constraints.new constraints.txt
 
 clean: ## remove caches; data in var/ stays

@@ -1,15 +1,18 @@
 """A body without a network: it writes down what a mind does with it, and answers as a scene would number it."""
 
 import random
+from collections import Counter
 from typing import Any
 
-from mesh.protocol.play import EntityState
+from mesh.protocol.play import Entered, EntityState
 
 
 class Session:
     def __init__(self) -> None:
         self.view: dict[int, EntityState] = {}
         self.character = "bot-000001"
+        self.session = 7
+        self.entered: Entered | None = None
 
 
 class Actor:
@@ -35,10 +38,13 @@ class FakeBody:
         self.number = number
         self.player: Any = Actor()
         self.random = random.Random(1)
+        self.options: dict[str, str] = {}
         self.entity = 1
         self.at = (0, 0)
         self.goal: tuple[int, int] | None = None
         self.followed = 0
+        self.circle: tuple[int, int, float] = (0, 0, 0.0)
+        self.counts: Counter[str] = Counter()
         self.recorded: list[tuple[str, float]] = []
         self.failed: list[tuple[str, str]] = []
 
@@ -66,6 +72,12 @@ class FakeBody:
 
     def wander(self) -> None:
         self.goal = None
+
+    def watch(self, x: int, y: int, radius_m: float) -> None:
+        self.circle = (x, y, radius_m)
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counts[name] += by
 
     def follow(self, entity: int) -> None:
         self.followed = entity

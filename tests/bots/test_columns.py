@@ -77,3 +77,48 @@ def test_the_dead_and_those_outside_do_not_walk() -> None:
     walk.enter(0, entered(hp=0))
     assert not walk.walking[0]
     assert walk.world[0]
+
+
+def test_a_step_into_a_circle_is_noticed_once() -> None:
+    walk = columns(2)
+    rows = np.arange(2)
+    assert walk.stepped_in(rows) == []
+    walk.watch(0, 60.0, 50.0, 3.0)
+    walk.seek(0, 60.0, 50.0)
+    seen = []
+    for _ in range(40):
+        walk.advance(rows, DT)
+        seen += walk.stepped_in(rows)
+    assert seen == [0]
+    walk.seek(0, 50.0, 50.0)
+    for _ in range(40):
+        walk.advance(rows, DT)
+        assert walk.stepped_in(rows) == []
+    walk.seek(0, 60.0, 50.0)
+    for _ in range(40):
+        walk.advance(rows, DT)
+        seen += walk.stepped_in(rows)
+    assert seen == [0, 0]
+
+
+def test_who_stands_in_the_circle_already_has_to_leave_it_first() -> None:
+    walk = columns()
+    walk.watch(0, 50.0, 50.0, 3.0)
+    assert walk.stepped_in(np.array([0])) == []
+    walk.enter(0, entered())
+    walk.put(0, 500, 500)
+    assert walk.stepped_in(np.array([0])) == [], "another world has other circles"
+
+
+def test_a_crowd_gathers_in_the_middle_and_scatters() -> None:
+    walk = columns(30, x=0, y=0)
+    rows = np.arange(30)
+    walk.seek(7, 1.0, 99.0)
+    walk.gather(rows, 10.0)
+    for _ in range(200):
+        walk.advance(rows, DT)
+    away = np.hypot(walk.x - 50, walk.y - 50)
+    assert (np.delete(away, 7) <= 10.0 + NEAR_M + 1).all()
+    assert away[7] > 40, "who has a goal of its own keeps it"
+    walk.scatter(rows)
+    assert np.isnan(walk.goal_x).all()

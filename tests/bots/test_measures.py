@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mesh.protocol.lanes import UPDATE
-from tools.bots.measures import ERRORS_MAX, STATE_BOT, STATE_DEAD, STATE_DUE, STATE_RUNNING, Measures
+from tools.bots.measures import COUNTS_MAX, ERRORS_MAX, STATE_BOT, STATE_DEAD, STATE_DUE, STATE_RUNNING, Measures
 from tools.bots.statistics import decode_series
 
 
@@ -48,3 +48,26 @@ def test_kinds_of_errors_are_bounded() -> None:
         measures.error(f"error {number}")
     assert len(measures.errors) == ERRORS_MAX + 1
     assert measures.errors["other"] == 50
+
+
+def test_what_a_scenario_counts_and_where_it_goes_wrong_is_told_once() -> None:
+    measures = Measures(0, 0.0, 0.0)
+    measures.count("crossings")
+    measures.count("crossings", 2)
+    measures.count("nothing", 0)
+    for _ in range(3):
+        measures.mistake("scenario: own.py:3: KeyError: 'x'", "Traceback ...")
+    first, second = measures.take(1.0, 0.0, 0), measures.take(2.0, 0.0, 0)
+    assert (first.counts, first.notes) == ({"crossings": 3}, ["Traceback ..."])
+    assert first.errors == {"scenario: own.py:3: KeyError: 'x'": 3}
+    assert (second.counts, second.notes) == ({}, [])
+    measures.mistake("scenario: own.py:3: KeyError: 'x'", "Traceback ...")
+    assert measures.take(3.0, 0.0, 0).notes == [], "the details once in a run"
+
+
+def test_kinds_of_counts_are_bounded() -> None:
+    measures = Measures(0, 0.0, 0.0)
+    for number in range(COUNTS_MAX + 5):
+        measures.count(f"thing {number}")
+    assert len(measures.counts) == COUNTS_MAX + 1
+    assert measures.counts["other"] == 5

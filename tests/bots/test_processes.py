@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,24 +48,81 @@ def test_the_demonstration_holds(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_bots_measure_a_cluster_and_say_what_they_found(tmp_path: Path) -> None:
-    runtime = str(tmp_path / "run")
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster for all that follows: its runtime folder."""
+    runtime = str(tmp_path_factory.mktemp("bots") / "run")
     up = mesh("up", "local", "--detach", "--runtime", runtime, "--base-port", str(base_port()))
     try:
         assert up.returncode == 0, up.stderr
-        shape = ["-u", "30", "-r", "30", "-t", "2s", "--processes", "2", "--scenario", "walk", "--cluster", runtime]
-        done = mesh("bots", *shape, "--json", "-", "--csv", str(tmp_path / "run1"))
-        gone = mesh("bots", "-u", "3", "-t", "1s", "--host", "ws://127.0.0.1:9", "--cluster", runtime, "--json", "-")
+        yield runtime
     finally:
         mesh("down", runtime)
+
+
+def test_bots_measure_a_cluster_and_say_what_they_found(cluster: str, tmp_path: Path) -> None:
+    words = ["-u", "30", "-r", "60", "-t", "1s", "--processes", "2", "--scenario", "walk", "--cluster", cluster]
+    files = ["--json", "-", "--csv", str(tmp_path / "run1"), "--html", str(tmp_path / "run1.html")]
+    done = mesh("bots", *words, *files)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     assert (result["verdict"], result["logged_in"], len(result["workers"])) == ("OK", 30, 2)
     assert result["moves_per_s"] == pytest.approx(300, rel=0.1)
     assert len(result["servers"]) == 7
     assert (tmp_path / "run1_stats.csv").read_text().startswith("Type,Name,Request Count")
-    assert gone.returncode == 6, gone.stderr
-    assert json.loads(gone.stdout)["errors"] == {"login: no connection": 3}
+    page = (tmp_path / "run1.html").read_text()
+    assert "30 players, scenario walk" in page
+    assert "Server CPU" in page
+
+
+def test_without_any_gate_the_run_is_not_begun(cluster: str) -> None:
+    gone = mesh("bots", "-u", "3", "-t", "0.1s", "--host", "ws://127.0.0.1:9", "--cluster", cluster, "--json", "-")
+    assert gone.returncode == 1, gone.stderr
+    assert gone.stderr == "mesh: no gate takes players: ws://127.0.0.1:9 does not listen\n"
+
+
+def test_a_search_for_the_limit_reports_its_steps(cluster: str) -> None:
+    bounds = [
+        "--start",
+        "10",
+        "--max-users",
+        "10",
+        "--hold",
+        "0.4s",
+        "-r",
+        "100",
+        "--objective",
+        "login.p99<10s,errors<=0",
+    ]
+    done = mesh("bots", "--find-limit", *bounds, "--cluster", cluster, "--scenario", "walk", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert (found["verdict"], found["players"], found["broke"]) == ("OK", 10, 0)
+    assert [one["players"] for one in found["steps"]] == [10]
+    assert "--max-users" in found["sentence"]
+    assert len(found["steps"][0]["servers"]) == 7
+
+
+def test_a_scenario_of_a_user_plays_by_a_shape_and_its_mistakes_are_told(cluster: str, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from tools.bots.mind import Mind\n\nclass Own(Mind):\n    def think(self, now):\n"
+        "        self.body.count('thoughts')\n        if self.body.number == 3:\n            1 / 0\n"
+    )
+    words = ["-u", "20", "--shape", "mobile", "--speed", "900", "--scenario", str(own)]
+    done = mesh("bots", *words, "--cluster", cluster, "--json", "-")
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode, result["verdict"], result["scenario"], result["shape"]) == (
+        6,
+        "INVALID",
+        "own.py",
+        "mobile",
+    )
+    assert result["logged_in"] > 20, "bots come again"
+    assert result["window_s"] == pytest.approx(1800 / 900, abs=1.5)
+    assert result["counts"]["thoughts"] >= 5
+    assert list(result["errors"]) == ["scenario: own.py:7: ZeroDivisionError: division by zero"]
+    assert "Traceback" in done.stderr, "where it went wrong is shown"
 
 
 def test_without_a_cluster_there_is_nothing_to_load(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from tools.bots.history import Sums, point
 from tools.bots.increments import Increment, Phase, Totals
 from tools.bots.neighbours import PLACE, Expectation
 from tools.bots.options import Options
 from tools.bots.report import HISTORY_COLUMNS, STATS_COLUMNS, render, write_csv
-from tools.bots.result import Result, ServerUse, build
+from tools.bots.result import MISTAKE, NOTHING, Aside, Finding, Result, ServerUse, build
+from tools.bots.shape import load
 from tools.bots.statistics import Latencies, Series, encode_series
 
 
@@ -56,12 +58,12 @@ def expectation(neighbours: int = 2) -> Expectation:
     return made
 
 
-def result_of(*said: Increment, users: int = 100, stopped: tuple[str, ...] = ()) -> Result:
+def result_of(*said: Increment, users: int = 100, aside: Aside = NOTHING) -> Result:
     totals = Totals()
     for one in said:
         totals.add(one)
     options = Options(gates=[], key_file="", users=users, processes=2)
-    return build(options, totals, expectation(), [ServerUse("gate.1", 7, 0.5, 60.0)], stopped)
+    return build(options, totals, expectation(), [ServerUse("gate.1", 7, 0.5, 60.0)], aside)
 
 
 def test_workers_add_up() -> None:
@@ -93,7 +95,7 @@ def test_a_run_that_was_stopped_before_its_window_shows_what_there_is() -> None:
     [
         ({"updates": 4000}, "expected updates"),
         ({"entered": 49}, "did not get in"),
-        ({"errors": {"disconnected: idle": 1}}, "1 errors"),
+        ({"errors": {"disconnected: idle": 1}}, "1 error,"),
         ({"series": {"move": encode_series(series(250))}}, "move p99"),
         ({"series": {"login": encode_series(series(1500, 50))}}, "login p99"),
     ],
@@ -120,14 +122,43 @@ def test_bots_that_could_not_keep_up_make_a_run_invalid(change: dict[str, object
 
 
 def test_a_generator_that_ran_out_of_something_is_invalid() -> None:
-    result = result_of(increment(0), increment(1), stopped=("the bots' machine ran out of ports 3 times",))
+    result = result_of(increment(0), increment(1), aside=Aside(stopped=("the bots' machine ran out of ports 3 times",)))
     assert result.verdict == "INVALID"
+
+
+def test_a_scenario_that_goes_wrong_says_nothing_about_the_servers() -> None:
+    result = result_of(increment(0, errors={f"{MISTAKE}own.py:7: KeyError: 'x'": 3}), increment(1))
+    assert result.verdict == "INVALID"
+    assert result.reasons == ["the scenario itself went wrong 3 times, such as own.py:7: KeyError: 'x'"]
+
+
+def test_what_a_scenario_must_show_counts() -> None:
+    found = [Finding("lost, doubled", "1, 0", "0, 0", False), Finding("crossings", "9", "> 0")]
+    result = result_of(increment(0), increment(1), aside=Aside(findings=found))
+    assert result.verdict == "FAILED"
+    assert result.reasons == ["lost, doubled: 1, 0, must be 0, 0"]
+
+
+def test_with_a_shape_only_logins_that_failed_are_missing() -> None:
+    totals = Totals()
+    totals.add(increment(0, started=51, entered=50))
+    shape = load("steady")
+    options = Options(gates=[], key_file="", users=900, shape=shape, speed=60.0)
+    aside = Aside(left_out=3)
+    result = build(options, totals, expectation(), [], aside)
+    assert (result.verdict, result.shape, result.left_out) == ("OK", "steady", 3)
+    failed = series(50)
+    failed.failures = 1
+    totals.add(increment(0, started=1, entered=0, series={"login": encode_series(failed)}))
+    result = build(options, totals, expectation(), [], aside)
+    assert "1 of 52 logins failed" in result.reasons
 
 
 def test_csv_files_have_locusts_columns(tmp_path: Path) -> None:
     totals = Totals()
     totals.add(increment(errors={"login: banned": 2}))
-    paths = write_csv(str(tmp_path / "out" / "run"), totals, [(1_700_000_000.5, totals.whole)])
+    second = point(totals.whole, Sums(), 1_700_000_000.5, 1.0, "window", [], [], 0.5)
+    paths = write_csv(str(tmp_path / "out" / "run"), totals, [second])
     assert [p.name for p in paths] == [
         "run_stats.csv",
         "run_stats_history.csv",
@@ -168,3 +199,65 @@ def test_screen_and_json_show_the_same_snapshot() -> None:
     assert "70.0 % of 2,000 /s expected" in page.getvalue()
     again = msgspec.json.decode(msgspec.json.encode(result), type=Result)
     assert again == result
+
+
+def judged(said: Increment, seen: Expectation, **options: object) -> Result:
+    totals = Totals()
+    totals.add(said)
+    made = {"gates": [], "key_file": "", "users": 50, "scenario": "walk"} | options
+    return build(Options(**made), totals, seen, [])  # type: ignore[arg-type]
+
+
+LOGINS = {"login": encode_series(series(50))}
+
+
+@pytest.mark.parametrize(("scenario", "verdict"), [("walk", "INVALID"), ("mixed", "INVALID"), ("chat", "OK")])
+def test_nothing_measured_is_not_ok(scenario: str, verdict: str) -> None:
+    result = judged(increment(series=LOGINS, updates=0), Expectation(), scenario=scenario)
+    assert result.verdict == verdict
+    assert result.notes[0].startswith("no move was measured")
+    page = io.StringIO()
+    Console(file=page, width=160).print(render(result))
+    assert "note: no move was measured" in page.getvalue()
+    assert result.reasons == (
+        ["nothing was measured: no bot was ever in view of another one; -u"] if verdict == "INVALID" else []
+    )
+
+
+def test_a_series_without_a_value_shows_none() -> None:
+    failed = Series()
+    failed.fail()
+    result = judged(increment(series=LOGINS | {"resume": encode_series(failed)}), expectation())
+    page = io.StringIO()
+    Console(file=page, width=160).print(render(result))
+    row = next(line for line in page.getvalue().splitlines() if line.startswith("resume"))
+    assert row.split() == ["resume", str(failed.count), "1", *"-------"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shape": load("steady")},
+        {"scenario": "lines"},
+        {"scenario": "portals"},
+        {"scenario": "/own/courier.py"},
+        {"returning": True},
+    ],
+)
+def test_the_share_of_updates_is_not_judged_while_players_come_and_go(options: dict[str, object]) -> None:
+    said = increment(updates=5000)
+    assert judged(said, expectation()).verdict == "FAILED"
+    result = judged(said, expectation(), **options)
+    assert (result.verdict, bool(result.ratio_unjudged)) == ("OK", True)
+
+
+def test_the_share_of_updates_is_not_judged_of_a_few() -> None:
+    result = judged(increment(updates=500, entered=3, players=3), expectation(1), users=3)
+    assert result.ratio_unjudged == "too few were in view of each other"
+    assert result.verdict == "OK"
+
+
+def test_a_mistake_of_the_bots_themselves_makes_a_run_invalid() -> None:
+    result = result_of(increment(0, errors={"bot: wire.py:9: AssertionError": 2}), increment(1))
+    assert result.verdict == "INVALID"
+    assert result.reasons == ["the bots themselves went wrong 2 times, such as bot: wire.py:9: AssertionError"]

@@ -3,6 +3,7 @@
 from mesh.protocol import play, social
 from tests.bots.body import FakeBody
 from tools.bots.mind import Mind
+from tools.bots.scenarios.catalogue import maker
 from tools.bots.scenarios.chat import SAY_S, SHOUT_S, Chat
 from tools.bots.scenarios.fight import ATTACK_S, GIVE_UP_S, Fight
 from tools.bots.scenarios.mixed import choose, is_trader
@@ -147,8 +148,8 @@ def test_a_chatter_hears_itself() -> None:
 
 
 def test_the_mixture() -> None:
-    kinds: list[type[Mind]] = [type(choose("mixed", FakeBody(number))) for number in range(20)]
+    kinds: list[type[Mind]] = [type(choose(FakeBody(number))) for number in range(20)]
     assert [kinds.count(kind) for kind in (Trade, Fight, Chat, Walk)] == [2, 4, 2, 12]
-    assert kinds == [type(choose("mixed", FakeBody(number))) for number in range(20, 40)]
+    assert kinds == [type(choose(FakeBody(number))) for number in range(20, 40)]
     assert [number for number in range(40) if is_trader(number)] == [0, 1, 20, 21]
-    assert type(choose("trade", FakeBody(9))) is Trade
+    assert type(maker("trade", lambda line, details: None)(FakeBody(9))) is Trade

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.bots.options import parse_duration
+from tools.bots.durations import parse_duration
 from tools.bots.schedule import Arrivals, Wheel
 
 
@@ -20,6 +20,12 @@ def test_workers_share_the_logins() -> None:
     shares = [Arrivals(0.0, 7, 1.0, first, 3) for first in range(3)]
     due = [number for share in shares for number, _ in share.due(100.0)]
     assert sorted(due) == list(range(7))
+
+
+def test_more_logins_begin_where_the_others_ended() -> None:
+    shares = [Arrivals(10.0, 12, 2.0, first, 3, begin=7) for first in range(3)]
+    due = sorted(pair for share in shares for pair in share.due(100.0))
+    assert due == [(7, 10.0), (8, 10.5), (9, 11.0), (10, 11.5), (11, 12.0)]
 
 
 @given(st.lists(st.floats(0.0, 0.3), min_size=1, max_size=30), st.sampled_from([1.0, 3.0, 10.0, 20.0]))

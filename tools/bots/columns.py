@@ -35,6 +35,11 @@ class Columns:
         self.walking: NDArray[np.bool_] = np.zeros(count, bool)
         self.world: NDArray[np.uint32] = np.zeros(count, np.uint32)  # 0: not in any
         self.aoi: NDArray[np.float32] = np.zeros(count, np.float32)
+        self._circle_x: Floats = np.zeros(count)
+        self._circle_y: Floats = np.zeros(count)
+        self._circle_r: Floats = np.zeros(count)  # 0: none is watched
+        self._in_circle: NDArray[np.bool_] = np.zeros(count, bool)
+        self._watching = False
         self._random = random
 
     def enter(self, row: int, entered: Entered) -> None:
@@ -44,6 +49,7 @@ class Columns:
         self.aoi[row] = entered.aoi_m
         self.goal_x[row] = self.goal_y[row] = np.nan
         self.walking[row] = entered.you.hp > 0
+        self._circle_r[row] = 0.0
         self.put(row, entered.x, entered.y)
 
     def leave(self, row: int) -> None:
@@ -62,6 +68,34 @@ class Columns:
 
     def wander(self, row: int) -> None:
         self.goal_x[row] = self.goal_y[row] = np.nan
+
+    def gather(self, rows: Rows, radius_m: float) -> None:
+        """Those of these rows that have no goal get one near the middle of their map."""
+        rows = rows[self.walking[rows] & np.isnan(self.goal_x[rows])]
+        distance = radius_m * np.sqrt(self._random.random(len(rows)))
+        angle = self._random.uniform(0, 2 * math.pi, len(rows))
+        self.goal_x[rows] = self.size[rows] / 2 + distance * np.cos(angle)
+        self.goal_y[rows] = self.size[rows] / 2 + distance * np.sin(angle)
+
+    def scatter(self, rows: Rows) -> None:
+        """Nobody of these has a goal any more."""
+        self.goal_x[rows] = self.goal_y[rows] = np.nan
+
+    def watch(self, row: int, x_m: float, y_m: float, radius_m: float) -> None:
+        """Notice when this row steps into a circle; a radius of 0 is none."""
+        self._circle_x[row], self._circle_y[row], self._circle_r[row] = x_m, y_m, radius_m
+        self._in_circle[row] = math.hypot(self.x[row] - x_m, self.y[row] - y_m) <= radius_m
+        self._watching = True
+
+    def stepped_in(self, rows: Rows) -> list[int]:
+        """Those of these rows that are in their circle and were not when last asked."""
+        if not self._watching:
+            return []
+        away = np.hypot(self.x[rows] - self._circle_x[rows], self.y[rows] - self._circle_y[rows])
+        inside = (away <= self._circle_r[rows]) & (self._circle_r[rows] > 0)
+        stepped: list[int] = rows[inside & ~self._in_circle[rows]].tolist()
+        self._in_circle[rows] = inside
+        return stepped
 
     def advance(self, rows: Rows, dt: float) -> None:
         """One step of `dt` seconds for these rows: towards the goal, or a random walk that turns at the border."""

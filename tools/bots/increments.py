@@ -35,6 +35,10 @@ class Increment(msgspec.Struct, frozen=True):
     series: dict[str, EncodedSeries] = {}
     errors: dict[str, int] = {}
     last: bool = False
+    started: int = 0  # logins that were begun
+    counts: dict[str, int] = {}  # what a scenario counts
+    notes: list[str] = []  # for people: where a user's scenario went wrong
+    step: int = 0  # of a search for the limit
 
 
 class Total:
@@ -47,6 +51,7 @@ class Total:
         self.players: dict[int, int] = {}
         self.starting: dict[int, int] = {}
         self.players_most = 0
+        self.started = 0
         self.entered = 0
         self.moves = 0
         self.moves_missed = 0
@@ -57,6 +62,7 @@ class Total:
         self.lag = Latencies()
         self.series: dict[str, Series] = {}
         self.errors: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
 
     def add(self, said: Increment) -> None:
         at = said.worker
@@ -66,6 +72,7 @@ class Total:
         self.players[at] = said.players
         self.starting[at] = said.starting
         self.players_most = max(self.players_most, self.players_now)
+        self.started += said.started
         self.entered += said.entered
         self.moves += said.moves
         self.moves_missed += said.moves_missed
@@ -80,6 +87,8 @@ class Total:
             self.series.setdefault(name, Series()).add(decode_series(series))
         for code, count in said.errors.items():
             self.errors[code] = self.errors.get(code, 0) + count
+        for name, count in said.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
 
     @property
     def players_now(self) -> int:
@@ -101,14 +110,25 @@ class Totals:
     def __init__(self) -> None:
         self.whole = Total()
         self.window = Total()
+        self.step = Total()  # the step of a search for the limit that goes on, while its players come, too
+        self.held = Total()  # the same without that
+        self.step_number = 0
         self.finished: set[int] = set()
 
     def add(self, said: Increment) -> None:
         self.whole.add(said)
         if said.phase == "window":
             self.window.add(said)
+        if said.step and said.step == self.step_number:
+            self.step.add(said)
+            if said.phase == "window":
+                self.held.add(said)
         if said.last:
             self.finished.add(said.worker)
+
+    def begin_step(self, number: int) -> None:
+        """What belongs to this step is added up from nothing."""
+        self.step_number, self.step, self.held = number, Total(), Total()
 
     @property
     def steady(self) -> Total:

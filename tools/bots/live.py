@@ -5,9 +5,9 @@ from rich.live import Live
 from rich.text import Text
 
 from tools.bots.increments import Total, Totals
-from tools.bots.result import LOGIN, MOVE
-from tools.bots.run import Watcher
+from tools.bots.result import LOGIN, MOVE, number_of_errors
 from tools.bots.statistics import Series
+from tools.bots.watcher import Watcher
 
 PLAIN_EVERY = 5
 """Seconds between two lines without a terminal."""
@@ -48,19 +48,19 @@ class Redrawn(Watcher):
 
 
 def sentence(elapsed_s: float, users: int, totals: Totals, interval: Total) -> str:
-    """The state of a run in one line."""
+    """The state of a run in one line; 0 users: nobody knows how many there will be."""
     seconds = interval.window_s or 1.0
     login, move = interval.series.get(LOGIN, Series()), interval.series.get(MOVE, Series())
     errors = sum(totals.whole.errors.values())
     parts = [
         f"{elapsed_s:5.0f} s",
-        f"{totals.whole.players_now} of {users} players",
+        f"{totals.whole.players_now}{f' of {users}' if users else ''} players",
         f"{interval.moves / seconds:,.0f} moves/s",
         f"{interval.updates / seconds:,.0f} updates/s",
-        f"move p99 {move.raw.percentile_ms(99.0):.0f} ms",
+        f"move p99 {move.raw.percentile_ms(99.0):.0f} ms" if move.raw.count else "move p99 -",
     ]
     if login.count:
         parts.append(f"login p99 {login.raw.percentile_ms(99.0):.0f} ms")
     if errors:
-        parts.append(f"{errors} errors")
+        parts.append(number_of_errors(errors))
     return "  ".join(parts)

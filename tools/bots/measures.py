@@ -21,6 +21,8 @@ STATE_DUE = 0x20  # the stamp says when the move was due
 STATE_DEAD = 0x80
 
 ERRORS_MAX = 100  # kinds; what is over that counts as "other"
+COUNTS_MAX = 100  # the same, of what a scenario counts
+NOTES_MAX = 10  # different ones of one worker in a run
 
 
 class Measures:
@@ -29,8 +31,10 @@ class Measures:
     def __init__(self, worker: int, now: float, cpu_s: float) -> None:
         self.worker = worker
         self.phase: Phase = "start"
+        self.step = 0
         self.players = 0
         self.starting = 0
+        self.started = 0
         self.entered = 0
         self.moves = 0
         self.moves_missed = 0
@@ -41,6 +45,9 @@ class Measures:
         self.lag = Latencies()
         self.series: dict[str, Series] = {}
         self.errors: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self._notes: list[str] = []
+        self._noted: set[str] = set()
         self._raw, self._due = MoveTable(), MoveTable()
         self._pieces: list[bytes] = []
         self._times: list[int] = []
@@ -59,6 +66,19 @@ class Measures:
         if code not in self.errors and len(self.errors) >= ERRORS_MAX:
             code = "other"
         self.errors[code] = self.errors.get(code, 0) + 1
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Something that a scenario wants to know at the end."""
+        if name not in self.counts and len(self.counts) >= COUNTS_MAX:
+            name = "other"
+        self.counts[name] = self.counts.get(name, 0) + by
+
+    def mistake(self, line: str, details: str) -> None:
+        """A user's scenario went wrong; the details are told once."""
+        self.error(line)
+        if line not in self._noted and len(self._noted) < NOTES_MAX:
+            self._noted.add(line)
+            self._notes.append(details)
 
     def logged_in(self, seconds: float, late_s: float, now: float) -> None:
         self.record(LOGIN, seconds, late_s)
@@ -116,6 +136,10 @@ class Measures:
             series={name: encode_series(one) for name, one in self.series.items() if one.count or one.corrected.count},
             errors=dict(self.errors),
             last=last,
+            started=self.started,
+            counts={name: count for name, count in self.counts.items() if count},
+            notes=self._notes,
+            step=self.step,
         )
         self._forget(now, cpu_s)
         return said
@@ -128,10 +152,12 @@ class Measures:
 
     def _forget(self, now: float, cpu_s: float) -> None:
         """Gauges and the times of the first and last login stay."""
-        self.entered = self.moves = self.moves_missed = self.updates = self.updates_other = 0
+        self.started = self.entered = self.moves = self.moves_missed = self.updates = self.updates_other = 0
         self.lag = Latencies()
         self.series.clear()
         self.errors.clear()
+        self.counts.clear()
+        self._notes = []
         self._raw.clear()
         self._due.clear()
         self._since, self._cpu = now, cpu_s

@@ -1,20 +1,16 @@
 """What a run of bots is: the flags of `mesh bots` as values, in the form in which workers get them."""
 
-import re
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from mesh.protocol.types import LoginMethod
+from tools.bots.shape import Shape
 
-Scenario = Literal["walk", "fight", "trade", "chat", "mixed"]
-SCENARIOS: tuple[Scenario, ...] = ("walk", "fight", "trade", "chat", "mixed")
 LoginBy = Literal["ticket", "password"]
 
 USERS_MAX = 100_000  # rows of the shared table of positions
 PROCESSES_MAX = 64
-
-_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$")
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -37,7 +33,12 @@ class Options(msgspec.Struct, frozen=True):
     users: int = 100
     spawn_rate: float = 50.0
     run_time_s: float = 30.0  # of the measuring window, which opens when all are in; 0: until stopped
-    scenario: Scenario = "mixed"
+    scenario: str = "mixed"  # a name, or the path of a user's file
+    settings: dict[str, str] = {}  # -o KEY=VALUE, for the scenario
+    shape: Shape | None = None  # without one: all come at the spawn rate and stay
+    speed: float = 1.0  # seconds of the shape in one second
+    in_steps: bool = False  # nobody comes by itself: a search for the limit says how many
+    returning: bool = False  # who is sent away comes back by itself, and that is counted and no error
     moves_per_s: float = 10.0
     login: LoginBy = "ticket"
     by_password: int = 0  # so many of the first bots log in with a password in any case
@@ -67,12 +68,3 @@ class Credentials(NamedTuple):
 def account_name(number: int, login: LoginBy) -> str:
     """Bots have accounts of their own: those that came by ticket have no password, so the names differ."""
     return f"{'bot' if login == 'ticket' else 'botp'}-{number + 1:06d}"
-
-
-def parse_duration(text: str) -> float:
-    """Seconds from "90", "90s", "20m", "1h30m", as Locust writes them. ValueError for anything else."""
-    found = _DURATION.match(text.strip())
-    if not found or not any(found.groups()):
-        raise ValueError(f"{text!r} is not a duration: write 90s, 20m or 1h30m")
-    hours, minutes, seconds = found.groups(default="0")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)

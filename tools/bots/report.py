@@ -14,7 +14,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tools.bots.increments import Total, Totals
+from tools.bots.history import Point
+from tools.bots.increments import Totals
+from tools.bots.ramp import LimitFound, show_value
 from tools.bots.result import Quantiles, Result
 from tools.bots.statistics import PERCENTILES, Series
 
@@ -49,10 +51,11 @@ HISTORY_COLUMNS = [
     "Total Max Response Time",
     "Total Average Content Size",
 ]
+HAPPENED_MAX = 20
 STYLE = {"OK": "bold green", "FAILED": "bold red", "INVALID": "bold yellow"}
 
 
-def write_csv(prefix: str, totals: Totals, history: Iterable[tuple[float, Total]]) -> list[Path]:
+def write_csv(prefix: str, totals: Totals, history: Iterable[Point]) -> list[Path]:
     """The four files; their paths."""
     files: dict[str, list[list[Any]]] = {
         "stats": [STATS_COLUMNS, *stats_rows(totals)],
@@ -82,20 +85,14 @@ def stats_rows(totals: Totals) -> list[list[Any]]:
     return [*rows, ["", "Aggregated", *_stats(every, seconds)]]
 
 
-def history_rows(history: Iterable[tuple[float, Total]]) -> list[list[Any]]:
+def history_rows(history: Iterable[Point]) -> list[list[Any]]:
     """One row per second: that second's rates and percentiles, then the totals so far."""
     rows: list[list[Any]] = []
-    so_far = Series()
-    for wall, interval in history:
-        now = Series()
-        for series in interval.series.values():
-            now.add(series)
-        so_far.add(now)
-        seconds = interval.window_s or 1.0
-        rates = [round(now.count / seconds, 2), round(now.failures / seconds, 2)]
-        rows.append(
-            [int(wall), interval.players_now, "", "Aggregated", *rates, *_percentiles(now), *_totals(so_far), 0]
-        )
+    for second in history:
+        now, so_far = second.every, second.so_far
+        rates = [round(now.count / second.seconds, 2), round(now.failures / second.seconds, 2)]
+        totals = [so_far.count, so_far.failures, so_far.median, so_far.mean, so_far.least, so_far.most, 0]
+        rows.append([int(second.wall), second.players, "", "Aggregated", *rates, *now.percentiles, *totals])
     return rows
 
 
@@ -128,29 +125,55 @@ def _percentiles(series: Series) -> list[Any]:
 
 def render(result: Result) -> RenderableType:
     """The whole report for a terminal."""
-    parts: list[RenderableType] = [_headline(result), *(Text(f"  {r}", style="red") for r in result.reasons), Text()]
+    parts: list[RenderableType] = [_headline(result), *(Text(f"  {r}", style="red") for r in result.reasons)]
+    parts += [*(Text(f"  note: {note}", style="yellow") for note in result.notes), Text()]
+    if result.findings:
+        parts += [_findings(result), Text()]
     parts += [_figures(result), Text(), _latencies(result)]
     if not result.errors and any(row.failures for row in result.rows):
         parts.append(Text("failed: what the game refused, such as a blow at somebody who is dead already", style="dim"))
     parts.append(_processes(result))
-    if result.errors:
-        parts.append(_errors(result))
+    for title, counts in (("counted", result.counts), ("error", result.errors)):
+        if counts:
+            parts.append(_counts(title, counts))
+    parts += [Text(f"{one.at_s:6.1f} s  {one.text}", style="dim") for one in result.happened[:HAPPENED_MAX]]
+    if len(result.happened) > HAPPENED_MAX:
+        parts.append(Text(f"          and {len(result.happened) - HAPPENED_MAX} more", style="dim"))
     return Group(*parts)
 
 
 def _headline(result: Result) -> Text:
-    text = f"  {result.players} players, scenario {result.scenario}, {result.window_s:.0f} s"
+    shape = f", shape {result.shape}" if result.shape else ""
+    speed = f" at {result.speed:g} times its speed" if result.speed != 1 else ""
+    text = f"  {result.players} players, scenario {result.scenario}{shape}{speed}, {result.window_s:.0f} s"
     return Text.assemble((result.verdict, STYLE[result.verdict]), text)
+
+
+def _findings(result: Result) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("")
+    table.add_column("what")
+    table.add_column("found", justify="right")
+    table.add_column("must be", justify="right")
+    for line in result.findings:
+        mark = Text("✔", style="green") if line.ok else Text("✘", style="bold red")
+        table.add_row(mark if line.limit else "", line.name, line.value, line.limit, style="" if line.ok else "red")
+    return table
 
 
 def _figures(result: Result) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_row("logged in", f"{result.logged_in} of {result.users}", f"{result.logins_per_s:g} /s")
+    of = result.started if result.shape else result.users
+    table.add_row("logged in", f"{result.logged_in} of {of}", f"{result.logins_per_s:g} /s")
+    if result.left_out:
+        table.add_row("left out", f"{result.left_out}", "arrivals that found every bot in the world: -u")
     table.add_row("moves", f"{result.moves_per_s:,.0f} /s", f"{result.moves_missed} left out")
     table.add_row(
         "updates",
         f"{result.updates_per_s:,.0f} /s",
-        f"{result.ratio * 100:.1f} % of {result.expected_updates_per_s:,.0f} /s expected",
+        f"not judged: {result.ratio_unjudged}"
+        if result.ratio_unjudged
+        else f"{result.ratio * 100:.1f} % of {result.expected_updates_per_s:,.0f} /s expected",
     )
     table.add_row("in view", f"{result.neighbours_mean:.1f}", f"at most {result.neighbours_most}")
     table.add_row("bots late by", f"{result.lag_ms.p50:.1f} ms", f"p99 {result.lag_ms.p99:.1f} ms")
@@ -165,11 +188,13 @@ def _latencies(result: Result) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("corrected\np99", justify="right", no_wrap=True)
     for row in result.rows:
-        table.add_row(row.name, f"{row.count:,}", str(row.failures), *_cells(row.raw), f"{row.corrected.p99:.1f}")
+        table.add_row(row.name, f"{row.count:,}", str(row.failures), *_cells(row.raw), *_cells(row.corrected)[3:4])
     return table
 
 
 def _cells(of: Quantiles) -> list[str]:
+    if not of.count:
+        return ["-"] * 6
     return [f"{value:.1f}" for value in (of.p50, of.p90, of.p95, of.p99, of.p999, of.max)]
 
 
@@ -185,10 +210,28 @@ def _processes(result: Result) -> Table:
     return table
 
 
-def _errors(result: Result) -> Table:
+def _counts(title: str, counts: dict[str, int]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("error")
+    table.add_column(title)
     table.add_column("count", justify="right")
-    for code, count in sorted(result.errors.items(), key=lambda item: -item[1]):
-        table.add_row(code, str(count))
+    for code, count in sorted(counts.items(), key=lambda item: -item[1]):
+        table.add_row(code, f"{count:,}")
     return table
+
+
+def render_limit(found: LimitFound) -> RenderableType:
+    """A search for the limit, for a terminal."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in ("players", "", *found.objective, "busiest", "machine", "bots late by"):
+        table.add_column(name, justify="right" if name != "busiest" else "left", overflow="fold")
+    for step in found.steps:
+        word = "INVALID" if step.invalid else "ok" if step.ok else "broken"
+        values = [Text(show_value(one), style="" if one.ok else "red") for one in step.checked[: len(found.objective)]]
+        busiest = max(step.servers, key=lambda use: use.cpu, default=None)
+        cells = [f"{busiest.name} {busiest.cpu * 100:.0f} %" if busiest else "", f"{step.busy * 100:.0f} %"]
+        style = STYLE["OK" if step.ok else "INVALID" if step.invalid else "FAILED"]
+        table.add_row(f"{step.players:,}", Text(word, style=style), *values, *cells, f"{step.lag_p99_ms:.0f} ms")
+    head = Text.assemble((found.verdict, STYLE[found.verdict]), f"  {found.sentence}")
+    more = [Text(f"  also: {text}") for text in found.bottlenecks[1:]] if found.broke else []
+    why = [Text(f"  {reason}", style="yellow") for reason in found.reasons]
+    return Group(head, *why, *more, Text(f"  ended: {found.ended}", style="dim"), Text(), table)

@@ -1,5 +1,6 @@
 """The one final snapshot of a run, from which the screen, the CSV and the JSON are written (pure)."""
 
+from pathlib import PurePath
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,15 @@ Verdict = Literal["OK", "FAILED", "INVALID"]
 
 MOVE = "move"
 LOGIN = "login"
+MISTAKE = "scenario: "
+"""What errors of a user's own scenario begin with: they say nothing about the servers."""
+OWN_MISTAKE = "bot: "
+"""The same for errors of the bots' own program."""
+MOVING = ("portals", "lines", "drain", "travel")
+"""Scenarios whose players change places, and that number what they say."""
+PAIRS_MIN = 10  # in view on average: with fewer the share of the updates is chance
+ALONE = ("walk", "mixed")
+"""Scenarios in which nothing was measured when nobody ever saw anybody."""
 SHOWN = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 
@@ -56,12 +66,44 @@ class ServerUse(msgspec.Struct, frozen=True):
     rss_mb: float
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """One line of what a scenario found out, and whether that is what it must be."""
+
+    name: str
+    value: str
+    limit: str  # what it must be; "" when it is only told
+    ok: bool = True
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """Something that was done to the cluster while bots played."""
+
+    at_s: float  # since the run began
+    text: str
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """What is known of a run besides its measurements."""
+
+    machine: dict[str, str] = {}
+    findings: list[Finding] = []
+    happened: list[Happened] = []
+    left_out: int = 0  # arrivals of the shape that found every bot in the world
+    busy: float = 0.0  # the machine while it was measured, all cores together
+    stopped: tuple[str, ...] = ()  # why the generator itself could not go on
+
+
+NOTHING = Aside()
+
+
 class Result(msgspec.Struct, frozen=True):
     """Everything about a run."""
 
     verdict: Verdict
     reasons: list[str]
     scenario: str
+    shape: str
+    speed: float
     users: int
     spawn_rate: float
     processes: int
@@ -87,6 +129,17 @@ class Result(msgspec.Struct, frozen=True):
     servers: list[ServerUse]
     rows: list[Row]
     errors: dict[str, int]
+    counts: dict[str, int]
+    findings: list[Finding]
+    happened: list[Happened]
+    started: int  # logins that were begun
+    left_out: int
+    busy: float
+    settings: dict[str, str]
+    machine: dict[str, str]
+    limits: Limits
+    ratio_unjudged: str = ""  # why the share of the updates says nothing
+    notes: list[str] = []  # what a reader must know, and what is nobody's fault
 
 
 def quantiles(of: Latencies) -> Quantiles:
@@ -99,9 +152,9 @@ def build(
     totals: Totals,
     expectation: Expectation,
     servers: list[ServerUse],
-    stopped: tuple[str, ...] = (),
+    aside: Aside = NOTHING,
 ) -> Result:
-    """Put the snapshot together and judge it. `stopped` are reasons why the generator itself could not go on."""
+    """Put the snapshot together and judge it."""
     whole, steady = totals.whole, totals.steady
     window_s = steady.window_s
     expected = expectation.updates(steady.moves)
@@ -110,7 +163,9 @@ def build(
     unjudged = Result(
         verdict="OK",
         reasons=[],
-        scenario=options.scenario,
+        scenario=PurePath(options.scenario).name,
+        shape=options.shape.name if options.shape else "",
+        speed=options.speed,
         users=options.users,
         spawn_rate=options.spawn_rate,
         processes=options.processes,
@@ -136,9 +191,40 @@ def build(
         servers=servers,
         rows=[_row(name, series) for name, series in sorted(_series(totals).items())],
         errors=dict(sorted(whole.errors.items())),
+        counts=dict(sorted(whole.counts.items())),
+        findings=aside.findings,
+        happened=aside.happened,
+        started=whole.started,
+        left_out=aside.left_out,
+        busy=aside.busy,
+        settings=options.settings,
+        machine=aside.machine,
+        limits=options.limits,
     )
-    verdict, reasons = judge(unjudged, options.limits, stopped)
+    unjudged = msgspec.structs.replace(
+        unjudged, ratio_unjudged=_why_unjudged(options, unjudged), notes=_notes(unjudged)
+    )
+    verdict, reasons = judge(unjudged, options.limits, aside.stopped)
     return msgspec.structs.replace(unjudged, verdict=verdict, reasons=reasons)
+
+
+def _why_unjudged(options: Options, result: Result) -> str:
+    """Where bots are is sampled twice a second: while they come and go, what should arrive is not known exactly."""
+    if options.shape is not None:
+        return "players come and go by a shape"
+    if options.scenario in MOVING or options.scenario.endswith(".py"):
+        return f"players may change places in {result.scenario}"
+    if options.returning or result.happened:
+        return "nodes were killed or drained"
+    if result.neighbours_mean * result.players < 2 * PAIRS_MIN:
+        return "too few were in view of each other"
+    return ""
+
+
+def _notes(result: Result) -> list[str]:
+    if result.move_ms.count:
+        return []
+    return ["no move was measured: no bot heard of another one's (nobody was in view, or nobody moved)"]
 
 
 def judge(result: Result, limits: Limits, stopped: tuple[str, ...] = ()) -> tuple[Verdict, list[str]]:
@@ -152,8 +238,18 @@ def judge(result: Result, limits: Limits, stopped: tuple[str, ...] = ()) -> tupl
 
 def _generator_troubles(result: Result, limits: Limits) -> list[str]:
     found = []
+    mistakes = {code: count for code, count in result.errors.items() if code.startswith(MISTAKE)}
+    if mistakes:
+        first, total = next(iter(mistakes)), sum(mistakes.values())
+        found.append(f"the scenario itself went wrong {total} times, such as {first.removeprefix(MISTAKE)}")
+    own = {code: count for code, count in result.errors.items() if code.startswith(OWN_MISTAKE)}
+    if own:
+        found.append(f"the bots themselves went wrong {sum(own.values())} times, such as {next(iter(own))}")
+    if result.scenario in ALONE and result.moves_per_s and not result.neighbours_most and not result.move_ms.count:
+        found.append("nothing was measured: no bot was ever in view of another one; -u")
     if result.lag_ms.p99 > limits.lag_p99_ms:
-        found.append(f"the bots were late: p99 {result.lag_ms.p99:.0f} ms, limit {limits.lag_p99_ms:.0f} ms")
+        text = f"the bots were late: p99 {result.lag_ms.p99:.0f} ms, limit {limits.lag_p99_ms:.0f} ms"
+        found.append(text + (f"; the machine was {result.busy * 100:.0f} % busy" if result.busy else ""))
     for worker in result.workers:
         if worker.cpu > limits.cpu_max:
             share, most = worker.cpu * 100, limits.cpu_max * 100
@@ -166,19 +262,28 @@ def _generator_troubles(result: Result, limits: Limits) -> list[str]:
 
 def _server_troubles(result: Result, limits: Limits) -> list[str]:
     found = []
-    if result.logged_in < result.users:
+    if result.shape:
+        failed = sum(row.failures for row in result.rows if row.name == LOGIN)
+        if failed:
+            found.append(f"{failed} of {result.started} logins failed")
+    elif result.logged_in < result.users:
         found.append(f"{result.users - result.logged_in} of {result.users} bots did not get in")
     if result.login_ms.p99 > limits.login_p99_ms:
         found.append(f"login p99 {result.login_ms.p99:.0f} ms, limit {limits.login_p99_ms:.0f} ms")
     if result.move_ms.p99 > limits.move_p99_ms:
         found.append(f"move p99 {result.move_ms.p99:.0f} ms, limit {limits.move_p99_ms:.0f} ms")
-    if result.expected_updates_per_s and result.ratio < limits.ratio_min:
+    if result.expected_updates_per_s and not result.ratio_unjudged and result.ratio < limits.ratio_min:
         share, least = result.ratio * 100, limits.ratio_min * 100
         found.append(f"{share:.1f} % of the expected updates arrived, limit {least:.0f} %")
-    errors = sum(result.errors.values())
+    errors = sum(count for code, count in result.errors.items() if not code.startswith((MISTAKE, OWN_MISTAKE)))
     if errors > limits.errors_max:
-        found.append(f"{errors} errors, limit {limits.errors_max}")
+        found.append(f"{number_of_errors(errors)}, limit {limits.errors_max}")
+    found += [f"{f.name}: {f.value}, must be {f.limit}" for f in result.findings if not f.ok]
     return found
+
+
+def number_of_errors(count: int) -> str:
+    return f"{count} error{'' if count == 1 else 's'}"
 
 
 def _series(totals: Totals) -> dict[str, Series]:

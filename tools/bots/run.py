@@ -1,228 +1,199 @@
-"""A whole run: starts the worker processes, opens and closes the measuring window, adds up what they say.
+"""A measuring run: everybody comes, is measured, and goes.
 
-The course: workers load, all start at the same moment, bots log in at the spawn rate; when all are in (or it is clear
-that some will not come) the window opens, and after the run time it closes; everybody logs out. Ctrl-C ends the run
-early and the report still comes; a second one ends it at once.
+The course: bots log in at the spawn rate (or as a shape wants it); when all are in (or it is clear that some will not
+come) the window opens, and after the run time it closes; what a scenario must show at the end is found out while
+everybody is still in the world; everybody logs out.
 """
 
 import asyncio
 import contextlib
-import resource
-import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import msgspec
 import numpy as np
 
 from mesh.clock import Clock
-from tools.bots.increments import Increment, Total, Totals
-from tools.bots.neighbours import PLACE, Expectation
-from tools.bots.options import Options, Plan
-from tools.bots.result import Result, build
-from tools.bots.servers import ServerMeter
-from tools.bots.worker import LINE_MAX, READY
-from tools.ctl.exits import CommandError, Exit
+from mesh.operator import Operator
+from mesh.topology import Topology
+from tools.bots.actions import NO_WISHES, Actions, Wishes
+from tools.bots.course import SAMPLE_S, WATCH_S, Course
+from tools.bots.findings import Evidence, findings
+from tools.bots.neighbours import Expectation
+from tools.bots.options import Options, account_name
+from tools.bots.result import MOVING, Aside, Result, ServerUse, build
+from tools.bots.roll import Roll, Words, call_roll, read_words
+from tools.bots.scenarios.lines import RATE
+from tools.bots.servers import busy_between, uses_between
+from tools.bots.visits import plan_visits
+from tools.bots.watcher import Watcher
 
-LOAD_S = 60.0  # for the workers to import what they need, on a busy machine
-HEAD_START_S = 0.3  # so that all have heard when to start
 SETTLE_S = 1.0  # between the last login and the window
 GRACE_S = 15.0  # for logins that are late; those that come later than this miss the window
-SAMPLE_S = 0.5
-WATCH_S = 0.1
-DESCRIPTORS_SPARE = 100  # of one worker, besides its bots
+QUIET_S = 2.0  # between the window and the roll call: what is under way ends
+LOGGED_S, LOGGED_TRIES = 1.0, 5  # for the last behaviour events to be in a segment
+SWITCH_S = 3.0  # the center's, when the cluster's file has none
+BACK_S = 50.0  # for those who were sent away to be back: a little longer than a bot tries
 
 
-class Watcher:
-    """What a run tells about itself while it goes on. The base says nothing."""
+class Run(Course[Result]):
+    """One run."""
 
-    def progress(self, elapsed_s: float, totals: Totals, interval: Total) -> None:
-        """About once a second."""
-
-    def note(self, text: str) -> None:
-        """A sentence for people."""
-
-
-class Worker:
-    """One bot process, from the outside."""
-
-    def __init__(self, number: int, process: asyncio.subprocess.Process) -> None:
-        self.number = number
-        self.process = process
-        self.ended = ""  # why it went without a last word
-
-    def tell(self, line: str) -> None:
-        if self.process.stdin is not None and not self.process.stdin.is_closing():
-            self.process.stdin.write(line.encode() + b"\n")
-
-    async def listen(self, heard: Callable[[Increment], None]) -> None:
-        """Until it ends."""
-        assert self.process.stdout is not None
-        finished = False
-        while line := await self.process.stdout.readline():
-            said = msgspec.json.decode(line, type=Increment)
-            finished = finished or said.last
-            heard(said)
-        code = await self.process.wait()
-        if not finished:
-            self.ended = f"bot process {self.number} ended early with exit code {code}"
-
-
-class Run:
-    """One run. `stop` may be called at any time, from a signal handler, too."""
-
-    def __init__(self, options: Options, clock: Clock, watcher: Watcher, meter: ServerMeter | None = None) -> None:
-        self.options, self.clock, self.watcher = options, clock, watcher
-        self.meter = meter or ServerMeter({})
-        self.totals = Totals()
+    def __init__(
+        self,
+        options: Options,
+        clock: Clock,
+        watcher: Watcher,
+        topology: Topology | None = None,
+        wishes: Wishes = NO_WISHES,
+        until: tuple[str, int] | None = None,
+    ) -> None:
+        super().__init__(options, clock, watcher, topology)
+        self.wishes = wishes
+        self.until = until  # close the window when a scenario has counted so many of something
         self.expectation = Expectation()
-        self.history: list[tuple[float, Total]] = []  # wall clock, what happened in that second
-        self._interval = Total()
-        self._stop = asyncio.Event()
-        self._stops = 0
-        self._workers: list[Worker] = []
+        self.actions: Actions | None = None
+        self._used: list[ServerUse] = []
+        self._busy = 0.0
+        self._evidence = Evidence(options.scenario, 0.0)
 
-    def stop(self) -> None:
-        """Finish early; the second time: at once."""
-        self._stops += 1
-        self._stop.set()
-        if self._stops > 1:
-            self._kill()
+    async def go(self, places: np.memmap) -> None:
+        await self._wait_in_world()
+        if not self.over:
+            await self._open_window(places)
+            self._evidence = await self._look_closely()
 
-    async def play(self) -> Result:
-        """The whole course."""
-        check_descriptors(self.options)
-        with tempfile.TemporaryDirectory(prefix="zonemesh-bots-") as folder:
-            places_file = Path(folder) / "places"
-            np.zeros(self.options.users, PLACE).tofile(places_file)
-            try:
-                return await self._play(places_file)
-            finally:
-                self._kill()
+    def conclude(self) -> Result:
+        options, shape = self.options, self.options.shape
+        left_out = 0
+        if shape is not None:
+            left_out = plan_visits(shape, options.users, options.speed, options.spawn_rate, options.seed).left_out
+        aside = Aside(
+            machine=self.machine,
+            findings=findings(self._evidence, self.totals.whole),
+            happened=self.actions.happened if self.actions else [],
+            left_out=left_out,
+            busy=self._busy,
+            stopped=self.troubles(),
+        )
+        return build(options, self.totals, self.expectation, self._used, aside)
 
-    async def _play(self, places_file: Path) -> Result:
-        await self._start_workers(places_file)
-        began = self.clock.now() + HEAD_START_S
-        self._tell_all(f"start {began}")
-        async with asyncio.TaskGroup() as tasks:
-            listening = [tasks.create_task(worker.listen(self._hear)) for worker in self._workers]
-            ticking = tasks.create_task(self._tick(began))
-            await self._wait_in_world(began, listening)
-            servers = []
-            if not self._stop.is_set():
-                self._tell_all("measure")
-                self.meter.start(self.clock.now())
-                await self._measure(np.memmap(places_file, PLACE, "r", shape=(self.options.users,)), listening)
-                servers = self.meter.stop(self.clock.now())
-                self._tell_all("halt")
-            self._tell_all("stop")
-            await self._wait_ended(listening)
-            ticking.cancel()
-        stopped = [worker.ended for worker in self._workers if worker.ended]
-        stopped += _exhausted(self.totals.whole.errors)
-        return build(self.options, self.totals, self.expectation, servers, tuple(stopped))
-
-    async def _start_workers(self, places_file: Path) -> None:
-        for number in range(self.options.processes):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "tools.bots.worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for the parent, also while a worker is still being loaded
-                limit=LINE_MAX,
-            )
-            worker = Worker(number, process)
-            self._workers.append(worker)
-            worker.tell(msgspec.json.encode(Plan(self.options, number, str(places_file))).decode())
-        try:
-            async with asyncio.timeout(LOAD_S):
-                for worker in self._workers:
-                    assert worker.process.stdout is not None
-                    if await worker.process.stdout.readline() != READY:
-                        raise CommandError(f"bot process {worker.number} did not start; see its words above")
-        except TimeoutError:
-            raise CommandError(f"the bot processes did not start within {LOAD_S:.0f} s", Exit.TIMED_OUT) from None
-
-    async def _wait_in_world(self, began: float, listening: list[asyncio.Task[None]]) -> None:
-        """Until all bots are in, or did not get in, or the grace is over."""
-        until = began + self.options.users / self.options.spawn_rate + GRACE_S
-        whole = self.totals.whole
-        while self.clock.now() < until and not self._stop.is_set() and not _all_done(listening):
+    async def _wait_in_world(self) -> None:
+        """Until all bots are in, or did not get in, or the grace is over. A shape begins when those who are in at its
+        beginning are due."""
+        shape, whole = self.options.shape, self.totals.whole
+        expected = round(shape.players[0][1] * self.options.users) if shape else self.options.users
+        until = self.began + expected / self.options.spawn_rate + (0 if shape else GRACE_S)
+        while self.clock.now() < until and not self.over:
             login = whole.series.get("login")
-            if whole.entered + (login.failures if login else 0) >= self.options.users:
-                await self._pause(SETTLE_S)
+            if not shape and whole.entered + (login.failures if login else 0) >= expected:
+                await self.pause(SETTLE_S)
                 return
-            await self._pause(WATCH_S)
+            await self.pause(WATCH_S)
 
-    async def _measure(self, places: np.memmap, listening: list[asyncio.Task[None]]) -> None:
-        """Count neighbours until the run time is over."""
+    async def _open_window(self, places: np.memmap) -> None:
+        """Measure. What is done to the cluster is done in here."""
+        self.phase = "window"
+        self.workers.tell("measure")
+        before = await self.servers.mark()
+        async with self._acting():
+            await self._measure(places)
+        after = await self.servers.mark()
+        self._used, self._busy = uses_between(before, after), busy_between(before, after)
+        self.phase = "end"
+        self.workers.tell("halt")
+
+    @contextlib.asynccontextmanager
+    async def _acting(self) -> AsyncIterator[None]:
+        """The wishes are carried out while this is open."""
+        if self.topology is None or not (self.wishes.kill or self.wishes.drain):
+            yield
+            return
+        self.actions = Actions(self.wishes, self.topology, self.clock, self.began)
+        doing = asyncio.create_task(self.actions.carry_out())
+        try:
+            yield
+        finally:
+            doing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await doing
+
+    async def _measure(self, places: np.memmap) -> None:
+        """Count neighbours until the run time is over, or enough was counted."""
         until = self.clock.now() + (self.options.run_time_s or float("inf"))
-        while not self._stop.is_set() and not _all_done(listening):
+        while not self.over and not self._is_enough():
             left = until - self.clock.now()
-            if left <= 0:
+            if left <= 0 and not (self.actions and self.actions.draining):
                 return
             self.expectation.sample(np.array(places))
-            await self._pause(min(SAMPLE_S, left))
+            await self.pause(min(SAMPLE_S, max(left, WATCH_S)))
 
-    async def _wait_ended(self, listening: list[asyncio.Task[None]]) -> None:
-        _, late = await asyncio.wait(listening, timeout=self.options.stop_timeout_s + 10)
-        if late:
-            self._kill()
-            await asyncio.wait(late)
+    def _is_enough(self) -> bool:
+        if self.until is None:
+            return False
+        name, wanted = self.until
+        return self.totals.whole.counts.get(name, 0) >= wanted
 
-    async def _tick(self, began: float) -> None:
-        """Once a second: the history, and a word to whoever watches."""
-        while True:
-            await asyncio.sleep(1.0)
-            interval, self._interval = self._interval, Total()
-            self.history.append((self.clock.wall(), interval))
-            self.watcher.progress(self.clock.now() - began, self.totals, interval)
+    # --- while all are still in the world ---
 
-    def _hear(self, said: Increment) -> None:
-        self.totals.add(said)
-        self._interval.add(said)
-
-    def _tell_all(self, line: str) -> None:
-        for worker in self._workers:
-            worker.tell(line)
-
-    def _kill(self) -> None:
-        for worker in self._workers:
-            if worker.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    worker.process.kill()
-
-    async def _pause(self, seconds: float) -> None:
-        """Or until somebody wants to stop."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-
-
-def check_descriptors(options: Options) -> None:
-    """Each bot takes one; better to say so now than to fail at the thousandth."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = -(-options.users // options.processes) + DESCRIPTORS_SPARE
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise CommandError(
-            f"{needed} file descriptors are needed per bot process and the limit is {hard}: "
-            f"use --processes {-(-options.users // (hard - DESCRIPTORS_SPARE))}, or raise `ulimit -Hn`",
-            Exit.USAGE,
+    async def _look_closely(self) -> Evidence:
+        """Who is where, and what became of everything that was said."""
+        actions, topology = self.actions, self.topology
+        moving = self.options.scenario in MOVING
+        roll: Roll | None = None
+        words: Words | None = None
+        if topology is not None and (actions is not None or moving):
+            await self._wait_back()
+            await self.pause(QUIET_S)
+            if self.options.shape is None:
+                login = self.options.login
+                names = {account_name(number, login) for number in range(self.options.users)}
+                async with Operator(topology) as operator:
+                    roll = await call_roll(operator, topology, names)
+        if topology is not None and moving:
+            async with Operator(topology) as operator:
+                words = await self._read_words(operator, topology)
+        window_s = self.totals.window.window_s  # the last of it was reported in between
+        evidence = self._evidence_of(window_s, roll, words)
+        if actions is None:
+            return evidence
+        return msgspec.structs.replace(
+            evidence,
+            kills=actions.kills,
+            drained=actions.drained,
+            drain_s=actions.drain_s,
+            drain_problem=actions.problem,
         )
 
+    def _evidence_of(self, window_s: float, roll: Roll | None, words: Words | None) -> Evidence:
+        options = self.options
+        center = self.topology.settings.get("center", {}) if self.topology else {}
+        return Evidence(
+            options.scenario,
+            window_s,
+            roll,
+            words,
+            users=options.users,
+            rate=float(options.settings.get("rate", RATE)) if options.scenario == "lines" else 0.0,
+            switch_s=float(center.get("switch_s", SWITCH_S)),
+        )
 
-def _exhausted(errors: dict[str, int]) -> list[str]:
-    """The bots' own machine ran out of something."""
-    return [
-        f"the bots' machine ran out of {what} {count} times"
-        for what in ("descriptors", "ports")
-        if (count := sum(n for code, n in errors.items() if code.endswith(f"out_of_{what}")))
-    ]
+    async def _wait_back(self) -> None:
+        """Until those who were sent away are in again."""
+        if self.actions is not None:
+            await self.actions.settle(BACK_S)
+        until = self.clock.now() + BACK_S
+        while self.clock.now() < until and not self.over and self.options.shape is None:
+            if self.totals.whole.players_now >= self.options.users:
+                return
+            await self.pause(WATCH_S)
 
-
-def _all_done(tasks: list[asyncio.Task[None]]) -> bool:
-    return all(task.done() for task in tasks)
+    async def _read_words(self, operator: Operator, topology: Topology) -> Words:
+        """Again, as long as some are not stored yet."""
+        since_ms = round(1000 * (self.clock.wall() - self.elapsed_s))
+        for _ in range(LOGGED_TRIES):
+            await self.pause(LOGGED_S)
+            now_ms = round(1000 * self.clock.wall())
+            words = await read_words(operator, topology, self.options.settings["run"], since_ms, now_ms)
+            if words.carried_out >= self.totals.whole.counts.get("said", 0):
+                break
+        return words

@@ -13,20 +13,22 @@ SLOTS_PER_S = 200  # a worker wakes up this often: bots of one slot move togethe
 
 
 class Arrivals:
-    """Which bots start when: number i of all starts at i / rate; this worker has every `stride`-th from `first`."""
+    """Which bots start when: number i of all starts at (i - begin) / rate; this worker has every `stride`-th from
+    `first`, and those below `begin` are in already."""
 
-    def __init__(self, start: float, count: int, rate: float, first: int, stride: int) -> None:
+    def __init__(self, start: float, count: int, rate: float, first: int, stride: int, begin: int = 0) -> None:
         assert rate > 0
         self._start = start
         self._rate = rate
-        self._numbers = range(first, count, stride)
+        self._begin = begin
+        self._numbers = range(begin + (first - begin) % stride, count, stride)
         self._at = 0
 
     def due(self, now: float) -> Iterator[tuple[int, float]]:
         """Bots whose time has come, each once: (number, due)."""
         while self._at < len(self._numbers):
             number = self._numbers[self._at]
-            due = self._start + number / self._rate
+            due = self._start + (number - self._begin) / self._rate
             if due > now:
                 return
             self._at += 1

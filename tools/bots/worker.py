@@ -1,6 +1,7 @@
 """A bot process: `python -P -m tools.bots.worker`, started by run.py.
 
-It speaks in lines. In: the plan (JSON), then `start <time>`, `measure`, `halt`, `stop`. Out: `ready`, then increments
+It speaks in lines. In: the plan (JSON), then `start <time>`, `measure`, `halt`, `finish`, `stop`; in a search for the
+limit also `aim <players> <time> <step>` and `settle`, which ends the measuring of a step. Out: `ready`, then increments
 (JSON). When its input ends the parent is gone, and it ends, too. It ignores Ctrl-C, which is the parent's to answer.
 """
 
@@ -39,11 +40,18 @@ async def work(commands: asyncio.StreamReader) -> None:
         match words:
             case ["start", at]:
                 playing = asyncio.create_task(crowd.play(float(at)))
+            case ["aim", wanted, at, step]:
+                crowd.enter_phase("start", int(step))
+                crowd.aim(int(wanted), float(at))
             case ["measure"]:
                 gc.freeze()  # 2,000 players are half a million objects: looking through them takes 0.1 s each time
-                crowd.enter_phase("window")
+                crowd.begin()
+            case ["settle"]:
+                crowd.enter_phase("start", crowd.measures.step)
             case ["halt"]:
-                crowd.enter_phase("end")
+                crowd.rest()
+            case ["finish"]:
+                crowd.finish()
             case ["stop"]:
                 await crowd.leave(plan.options.stop_timeout_s)
                 if playing is not None:

@@ -27,15 +27,20 @@ class Witnessed:
         self.looted = 0
         self.said = 0
         self.entered: dict[int, play.Entered] = {}  # the last one of each bot
-        self.deaths: Counter[int] = Counter()
+        self.maps: dict[int, set[str]] = {}  # where each bot has been
+        self.invited: dict[int, int] = {}  # bot -> party that it is asked into
+        self.parties: dict[int, social.Party] = {}  # the last word on it that each bot heard
+        self.party_words: set[int] = set()  # who heard a word in its party
 
 
 class Witness(Mind):
     """Notes what is heard, and leaves playing to the mind of the scenario."""
 
+    hears_always = True  # also who is just walking through a portal hears what is said to everybody
+
     def __init__(self, body: Body, seen: Witnessed) -> None:
         super().__init__(body)
-        self.playing = choose("mixed", body)
+        self.playing = choose(body)
         self.busy = False  # the story has plans with this player: it decides nothing itself
         self._seen = seen
 
@@ -64,9 +69,21 @@ class Witness(Mind):
                 seen.said += 1
             case play.Entered():
                 seen.entered[number] = said
-            case play.Died(id=dead) if dead == self.body.entity:
-                seen.deaths[number] += 1
-        self.playing.hear(said, now)
+                seen.maps.setdefault(number, set()).add(said.map)
+            case _:
+                self._hear_party(said)
+        if self.body.player.playing:
+            self.playing.hear(said, now)
+
+    def _hear_party(self, said: Message) -> None:
+        seen, number = self._seen, self.body.number
+        match said:
+            case social.PartyInvited(party=party):
+                seen.invited[number] = party
+            case social.Party():
+                seen.parties[number] = said
+            case social.Spoken(channel="party"):
+                seen.party_words.add(number)
 
 
 def is_walker(number: int) -> bool:

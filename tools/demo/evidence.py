@@ -2,15 +2,11 @@
 
 import asyncio
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from mesh.errors import PeerLost
 from mesh.topology import Topology
-
-PAGE_BYTES_MAX = 4 << 20
-PAGE_S = 5.0
+from tools.bots.scrape import read_page
 
 Samples = list[tuple[str, dict[str, str], float]]
 
@@ -58,22 +54,3 @@ async def collect(topology: Topology) -> Figures:
     urls = {f"http://{process.host}:{process.metrics_port}/metrics" for process in topology.processes}
     pages = await asyncio.gather(*(read_page(url) for url in sorted(urls)))
     return figures([sample for page in pages for sample in parse(page)])
-
-
-async def read_page(url: str) -> str:
-    """One GET. Our own door answers in one piece and closes, so a whole HTTP client is not needed."""
-    parts = urlsplit(url)
-    try:
-        async with asyncio.timeout(PAGE_S):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
-            answer = await reader.read(PAGE_BYTES_MAX)
-            while more := await reader.read(PAGE_BYTES_MAX):
-                answer += more
-            writer.close()
-    except (OSError, TimeoutError) as error:
-        raise PeerLost(f"{url} does not answer: {error}") from None
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise PeerLost(f"{url} answers {head[:40].decode(errors='replace')}")
-    return body.decode()

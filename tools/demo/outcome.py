@@ -42,6 +42,13 @@ class Resumed(msgspec.Struct, frozen=True):
     done: int  # back at the same spot
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """Players who were to do something together, or to get somewhere else on the connection that they have."""
+
+    expected: int
+    done: int
+
+
 class Trades(msgspec.Struct, frozen=True):
     done: int
     gold_before: int
@@ -71,6 +78,10 @@ class Outcome(msgspec.Struct, frozen=True):
     broadcasts: Broadcasts
     friend_notices: Notices
     resumed: Resumed
+    party: Moved  # members of a party who have heard each other
+    switched: Moved  # to another line
+    crossed: Moved  # to another map
+    drained: Moved  # from a scene that was emptied
     looted: int
     said: int
     trades: Trades
@@ -115,6 +126,10 @@ def checks(out: Outcome) -> list[Check]:
         _same("broadcasts delivered", out.broadcasts.delivered, out.broadcasts.expected),
         _same("friends told", out.friend_notices.delivered, out.friend_notices.expected),
         _same("resumed, same spot", out.resumed.done, out.resumed.expected),
+        _same("party: members, all heard", out.party.done, out.party.expected),
+        _same("switched to another line", out.switched.done, out.switched.expected),
+        _same("through a portal to another map", out.crossed.done, out.crossed.expected),
+        _same("moved from the emptied scene", out.drained.done, out.drained.expected),
         _same("players that left", out.left, bots),
         _same("behaviour events stored", out.log_events.stored, out.log_events.sent),
         _same("durable writes on disk", out.durable_writes.on_disk, out.durable_writes.acked),

@@ -30,6 +30,7 @@ from tools.demo.outcome import (
     Broadcasts,
     DurableWrites,
     LogEvents,
+    Moved,
     Notices,
     Outcome,
     Pair,
@@ -38,7 +39,7 @@ from tools.demo.outcome import (
     gold_less_minted,
     judged,
 )
-from tools.demo.story import Story
+from tools.demo.story import PARTY, Story
 
 ASK_S = 5.0
 QUIET_S = 10.0  # for the last behaviour events to be stored after everybody has left
@@ -106,8 +107,12 @@ async def perform(story: Story, topology: Topology, options: Options) -> Gathere
         await story.speak_to_all()
         await story.come_and_go()
         await story.drop_and_resume()
+        await story.join_a_party()
+        await story.switch_lines()
         seen = story.seen
         await story.play_on(lambda: seen.trades_done >= 2 * TRADES_MIN and seen.looted >= LOOTS_MIN)
+        if len(scenes := topology.of_role("scene")) > 1:
+            await story.drain(operator, scenes[-1])
         trace = await ask_trace(operator, topology, account_name(options.by_password, "ticket"))
         await story.leave()
         figures = await wait_quiet(topology, story.clock)
@@ -146,6 +151,10 @@ async def conclude(
             looted=seen.looted,
             said=seen.said,
             trades=Trades(seen.trades_done // 2, before, after),
+            party=Moved(PARTY, story.party),
+            switched=Moved(len(story.switchers), story.switched),
+            crossed=Moved(len(story.crossers), story.crossed),
+            drained=Moved(story.drain_expected, story.drain_moved),
             left=story.left,
             log_events=LogEvents(figures.events_recorded, sum(log["events"] for log in logs)),
             durable_writes=DurableWrites(figures.durable_acked, database["durable_operations"]),

@@ -1,4 +1,5 @@
-"""The course of a demonstration: log in, play, make friends, speak to all, drop and resume, leave. Act by act.
+"""The course of a demonstration: log in, make friends, speak to all, drop and resume, party, lines, portals, a drain,
+leave. Act by act.
 
 Owns the crowd (all bots in this process) and what was found so far. It never judges: outcome.py does.
 """
@@ -14,7 +15,11 @@ import numpy as np
 from mesh import keys
 from mesh.clock import Clock
 from mesh.errors import MeshError
+from mesh.operator import Operator
+from mesh.protocol import play, social
 from mesh.protocol.client import LOGGED_OUT
+from mesh.protocol.control import Drain
+from mesh.topology import NodeSpec
 from tools.bots.bot import Bot
 from tools.bots.crowd import Crowd
 from tools.bots.increments import Totals
@@ -34,6 +39,10 @@ COMING_AND_GOING = 10  # of the pairs: one logs out and in again
 DROPPED = 20
 DROPPED_S = 1.0  # without a connection
 STAND_S = 0.4  # so that the last move before a drop has arrived
+PARTY = 4
+SWITCHERS = 10
+CROSSERS = 10
+DRAIN_S = 20.0
 SAME_SPOT = 1  # map units of difference at most
 LEAVE_S = 15.0
 
@@ -54,6 +63,13 @@ class Story:
         self.notices_delivered = 0
         self.dropped = 0
         self.resumed = 0
+        self.party = 0  # members who know of each other and have heard each other
+        self.switchers: list[Bot] = []
+        self.switched = 0
+        self.crossers: list[Bot] = []
+        self.drained = ""
+        self.drain_expected = 0
+        self.drain_moved = 0
         self.left = 0
         key = keys.load(Path(options.key_file))
         self.crowd = Crowd(
@@ -141,11 +157,65 @@ class Story:
         back = await asyncio.gather(*(self._resume(bot) for bot in bots))
         self.resumed = sum(done and self._is_at(bot, spots[bot.number]) for bot, done in zip(bots, back, strict=True))
 
+    async def join_a_party(self) -> None:
+        """One asks three others, who accept; then it says something that only they hear."""
+        leader, *others = self._free_walkers()[:PARTY]
+        self.say(f"{len(others) + 1} players form a party and talk")
+        for bot in others:
+            leader.player.social(social.InviteParty(name_of(bot)))
+        await self._until(lambda: all(bot.number in self.seen.invited for bot in others), HEARD_S)
+        for bot in others:
+            bot.player.social(social.AcceptParty(self.seen.invited.get(bot.number, 0)))
+        await self._until(lambda: all(self._members(bot) == PARTY for bot in (leader, *others)), HEARD_S)
+        leader.player.social(social.Speak("party", "over here"))
+        members = {bot.number for bot in (leader, *others)}
+        await self._until(lambda: members <= self.seen.party_words, HEARD_S)
+        self.party = sum(
+            self._members(bot) == PARTY and bot.number in self.seen.party_words for bot in (leader, *others)
+        )
+
+    async def switch_lines(self) -> None:
+        """Some go to the other line of their map, on the connection that they have."""
+        self.switchers = self._free_walkers()[PARTY : PARTY + SWITCHERS]
+        self.say(f"{len(self.switchers)} players go to another line of their map")
+        wanted = {bot.number: 3 - self.seen.entered[bot.number].line for bot in self.switchers}
+        for bot in self.switchers:
+            bot.player.social(social.SwitchLine(wanted[bot.number]))
+
+        def arrived() -> int:
+            return sum(self.seen.entered[number].line == line for number, line in wanted.items())
+
+        await self._until(lambda: arrived() == len(wanted), HEARD_S)
+        self.switched = arrived()
+
     async def play_on(self, enough: Callable[[], bool]) -> None:
-        """Undisturbed play, longer when too little has happened."""
-        self.say("they walk, fight, loot, trade and talk")
+        """Undisturbed play, longer when too little has happened. Those who are near a portal walk through it."""
+        self._send_through_portals()
+        self.say(f"they walk, fight, loot, trade and talk; {len(self.crossers)} walk through a portal to another map")
         await asyncio.sleep(PLAY_S)
-        await self._until(enough, PLAY_MORE_S)
+        await self._until(lambda: enough() and self.crossed == len(self.crossers), PLAY_MORE_S)
+
+    @property
+    def crossed(self) -> int:
+        """Those who were to cross and are, or have been, on another map."""
+        return sum(len(self.seen.maps[bot.number]) > 1 for bot in self.crossers)
+
+    async def drain(self, operator: Operator, scene: NodeSpec) -> None:
+        """A scene is emptied while everybody plays: its players play on elsewhere, without noticing much."""
+        self.drained = scene.short
+        here = [bot for bot in self.crowd.bots if self.seen.entered[bot.number].scene == scene.name]
+        self.drain_expected = len(here)
+        self.say(f"{scene.short} is emptied: its {len(here)} players go to the other scenes")
+        try:
+            await operator.ask(scene.name, Drain(), timeout_s=DRAIN_S)
+        except MeshError as error:
+            self.crowd.measures.error(f"drain: {error}")
+
+        def elsewhere() -> int:
+            return sum(bot.inside and self.seen.entered[bot.number].scene != scene.name for bot in here)
+
+        await self._until(lambda: elsewhere() == len(here), HEARD_S)
+        self.drain_moved = elsewhere()
 
     async def leave(self) -> None:
         """Everybody logs out."""
@@ -169,6 +239,29 @@ class Story:
         walkers = [bot for bot in self.crowd.bots if is_walker(bot.number)]
         chosen = walkers[: 2 * FRIEND_PAIRS]
         return list(zip(chosen[0::2], chosen[1::2], strict=False))
+
+    def _free_walkers(self) -> list[Bot]:
+        """Those that only walk, the last ones first: the first ones have had their part already."""
+        return [bot for bot in reversed(self.crowd.bots) if bot.inside and is_walker(bot.number)]
+
+    def _members(self, bot: Bot) -> int:
+        party = self.seen.parties.get(bot.number)
+        return len(party.members) if party is not None and party.party else 0
+
+    def _send_through_portals(self) -> None:
+        """Those who have the shortest way."""
+        ways = []
+        for bot in self._free_walkers()[PARTY + SWITCHERS :]:
+            x, y = bot.place()
+            for portal in self.seen.entered[bot.number].portals:
+                ways.append((bot.metres(((x - portal.x) ** 2 + (y - portal.y) ** 2) ** 0.5), bot.number, portal, bot))
+        nearest: dict[int, tuple[play.Portal, Bot]] = {}
+        for _, number, portal, bot in sorted(ways, key=lambda way: way[:2]):
+            if len(nearest) < CROSSERS:
+                nearest.setdefault(number, (portal, bot))
+        for portal, bot in nearest.values():
+            self.crossers.append(bot)
+            bot.seek(portal.x, portal.y)
 
     def _are_friends(self, one: Bot, other: Bot) -> bool:
         return self.seen.friends.get(one.number, {}).get(name_of(other)) == "friend"

@@ -5,7 +5,6 @@ must not keep them apart for ever, which is why they meet at a market place.
 """
 
 from tools.bots.mind import Body, Mind
-from tools.bots.options import Scenario
 from tools.bots.scenarios.chat import Chat
 from tools.bots.scenarios.fight import Fight
 from tools.bots.scenarios.trade import Trade
@@ -14,17 +13,13 @@ from tools.bots.scenarios.walk import Walk
 PATTERN = (Trade, Trade, Fight, Fight, Fight, Fight, Chat, Chat, *[Walk] * 12)
 """Minds by number modulo 20."""
 
-ALONE: dict[str, type[Mind]] = {"walk": Walk, "fight": Fight, "trade": Trade, "chat": Chat}
-
 
 def is_trader(number: int) -> bool:
     """Which bots of the mixed scenario trade."""
     return PATTERN[number % len(PATTERN)] is Trade
 
 
-def choose(scenario: Scenario, body: Body) -> Mind:
-    """The mind of a bot in a scenario."""
-    if scenario == "mixed":
-        kind = PATTERN[body.number % len(PATTERN)]
-        return Trade(body, is_trader) if kind is Trade else kind(body)
-    return ALONE[scenario](body)
+def choose(body: Body) -> Mind:
+    """The mind of a bot in this scenario."""
+    kind = PATTERN[body.number % len(PATTERN)]
+    return Trade(body, is_trader) if kind is Trade else kind(body)
