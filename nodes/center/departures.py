@@ -23,6 +23,7 @@ from nodes.center.settings import CenterSettings
 from nodes.center.watchers import Watcher
 
 RETURNING = ("expired", "lost")  # who did not want to leave comes back before the others
+EVERY_SESSION = 2**63 - 1  # no session has a greater number
 SWEEP_S = 1.0  # how exactly `linkdead_s` is kept
 SWEEP_MAX = 200  # characters released per sweep: a thousand at once would be a burst of saves
 RETRY_S = 2.0  # a scene that did not release somebody is asked again after this
@@ -74,13 +75,9 @@ class Departures:
     async def kick(self, account: int, code: str, text: str) -> bool:
         """End what an account has: a place in the queue, a connection, the character in the world. False when it has
         nothing."""
-        waiting = self._queue.remove(account)
-        if waiting is not None:
-            online = waiting.online
-            self._courier.kick(online.gate, online.connection, online.session, code, text)
-        presence = self._directory.of_account(account)
+        waiting, presence = self._queue.of_account(account), self._directory.of_account(account)
+        self._hang_up(EVERY_SESSION, account, code, text, None)
         if presence is not None:
-            self._courier.kick_presence(presence, code, text)
             self._node.journal.record("kick", account, code=code)
             await finish(self._node, self.release(presence, "kick"))
         return waiting is not None or presence is not None

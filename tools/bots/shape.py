@@ -79,10 +79,6 @@ class Shape(msgspec.Struct, frozen=True):
     drops: Drops | None
     gather: Gather | None
 
-    @property
-    def share_most(self) -> float:
-        return max(share for _, share in self.players)
-
 
 def load(which: str) -> Shape:
     """By name or path. CommandError that names the file and everything that is wrong with it."""
