@@ -62,6 +62,7 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
     players: int = 0
     capacity: int = 0  # players; 0 for no limit of its own
     pressure: float = 0.0  # 0 idle .. 1 full
+    level: int = 0  # of the policy: what this node leaves out at the moment
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
@@ -132,6 +133,16 @@ class Snapshot(Message, frozen=True, tag=16):
     missed: list[msgspec.Raw]
 
 
+@message("any -> any")
+class PressureChanged(Message, frozen=True, tag=17):
+    """This node works at another level of the policy from now on; said on every link when it changes, and first of
+    all when a link comes up at a level above 0. The links are in order, so the last one heard holds."""
+
+    level: Annotated[int, msgspec.Meta(ge=0, le=9)]
+    pressure: float  # 1.0: at its limit
+    reason: Label  # the signal that decided: "loop lag", "tick time", "queue delay", "send backlog"; or "operator"
+
+
 @message("ctl -> any", answers=("Description",))
 class Describe(Message, frozen=True, tag=20):
     """What are you, how are you?"""
@@ -192,3 +203,11 @@ class Drained(Message, frozen=True, tag=25):
     moved: int
     left: int  # 0: the node is empty
     text: str = ""  # why something is left
+
+
+@message("ctl -> any", answers=("Done",))
+class PinLevel(Message, frozen=True, tag=26):
+    """Work at this level of the policy, whatever the pressure is, until this is said again; None: as the pressure
+    says, from the present level on."""
+
+    level: Annotated[int, msgspec.Meta(ge=0, le=9)] | None = None

@@ -32,6 +32,8 @@ class Lane(IntEnum):
     UPDATES = 4  # scene -> gate: the same, movement: once per tick, droppable as a whole
     CHATS = 5  # scene -> gate: the same, bulk: dropped first
     DROPS = 6  # gate -> scene: [handles u32[n]]: movement of these was dropped, send the full view
+    BUDGETS = 7  # gate -> scene: [handles u32[n], bytes a second u32[n]]: what each may get of movement from now on
+    PACE = 8  # gate -> scene: [b"1"]: it is behind with movement and wants none; [b"0"]: it wants some again
 
 
 class Kind(IntEnum):

@@ -18,9 +18,16 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     fields: dict[str, Any]
 
 
+KINDS_MAX = 1024  # different ones in a batch
+
+
 @message("any -> log", step=9, answers=("EventsStored",))
 class StoreEvents(Message, frozen=True, tag=80):
-    """A batch, numbered from the sender's first event on: what was stored already is skipped."""
+    """A batch, numbered from the sender's first event on: what was stored already is skipped.
+
+    The columns say of each event what it is found by, so that a log node never opens the body. All are little-endian,
+    and either all are there or, from an older sender, none but `players`.
+    """
 
     sender: Label
     incarnation: U63
@@ -30,6 +37,10 @@ class StoreEvents(Message, frozen=True, tag=80):
     body: bytes  # `count` MessagePack arrays, one behind the other
     oldest_ms: U63 = 0  # of the events, so that the log node need not open the body; 0 and 0: not known
     newest_ms: U63 = 0
+    kinds: Annotated[list[Label], msgspec.Meta(max_length=KINDS_MAX)] = []  # that occur
+    kind_numbers: bytes = b""  # u16[count]: places in `kinds`
+    times: bytes = b""  # u64[count]: at_ms
+    lengths: bytes = b""  # u32[count]: bytes of each event in the body
 
 
 @message("log -> any")

@@ -59,6 +59,7 @@ class PieceClass(IntEnum):
     VIEW = 2  # a message of play.py about who is in view; not kept: a resume starts with the full view
     UPDATES = 3  # u32 tick, then UPDATE records
     CHAT = 4  # a message of play.py or social.py that may be lost
+    COSMETIC = 5  # a message of play.py that only looks good: lost before chat is
 
 
 PIECE_HEAD = struct.Struct("<BBHI")  # lane, class, length of what follows, sequence (0 when not numbered)

@@ -201,6 +201,21 @@ class LootShared(Message, frozen=True, tag=414):
 
 
 @message("client -> scene")
+class Emote(Message, frozen=True, tag=415):
+    """Wave, dance, bow: shown to everybody who sees you. Only looks good: left out first when there is much to do."""
+
+    kind: Label  # free to the game
+
+
+@message("scene -> client")
+class Emoted(Message, frozen=True, tag=416):
+    """Somebody in view did."""
+
+    id: U32
+    kind: Label
+
+
+@message("client -> scene")
 class InviteTrade(Message, frozen=True, tag=420):
     """Offer a trade to a player in view. Answered by TradeAsked."""
 
@@ -300,3 +315,16 @@ class PlayDenied(Message, frozen=True, tag=430):
     sequence: U32  # of the message that was refused
     code: Label
     text: Text = ""
+
+
+@message("scene -> client")
+class Quality(Message, frozen=True, tag=431):
+    """What is left out from now on, since there is much to do; sent when it changes, and after `Entered` when it is not
+    full. Fighting, trading and whatever is answered never are."""
+
+    level: U8  # 0: everything as it should be
+    name: Label  # of the level, as the policy calls it
+    dilation: float  # game seconds in a second: walk and wait that much slower
+    moves_hz: float  # say your position at most so many times a second
+    updates_hz: float  # movement of the others comes so many times a second
+    view_max: U16  # so many entities are shown at most

@@ -7,6 +7,7 @@ What a role's own settings mean is that role's business (`nodes/<role>/settings.
     tables.py   reading TOML tables without trusting them
     places.py   processes and their nodes: names, addresses, ports
     rules.py    what every zone needs
+    policy.py   what is left out under pressure
     file.py     `load`: a whole file, and what the command line changes in it
 """
 

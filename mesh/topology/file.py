@@ -8,6 +8,7 @@ from typing import Any
 from mesh.errors import TopologyError
 from mesh.topology.model import DEFAULT_LINKS, PUB_OFFSET, ROLES, ZONES_MAX, Process, Topology
 from mesh.topology.places import Ground, Places, socket_folder
+from mesh.topology.policy import read_policy
 from mesh.topology.rules import problems_of
 from mesh.topology.tables import Tables, value_of
 
@@ -15,7 +16,7 @@ BASE_PORT = 7700
 BASE_PORT_MAX = 65535 - PUB_OFFSET - ZONES_MAX
 
 _LINK = re.compile(r"^([a-z]+) -> ([a-z]+)\Z")
-_TOP_KEYS = {"cluster", "process", "settings", "links", "security"}
+_TOP_KEYS = {"cluster", "process", "settings", "links", "security", "policy"}
 _CLUSTER_KEYS = {"name": str, "region": str, "zone": str, "base_port": int, "runtime": str}
 
 
@@ -72,6 +73,7 @@ def _topology(
         links=_links(tables, {n.role for n in nodes.values()}),
         settings=_settings(tables, overrides),
         curve=curve,
+        policy=read_policy(tables),
     )
 
 

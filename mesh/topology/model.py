@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from mesh.topology.policy import DEFAULT, Level
+
 ROLES = ("center", "dc", "log", "login", "scene", "gate")
 """In the order in which they depend on each other."""
 
@@ -84,6 +86,7 @@ class Topology(msgspec.Struct, frozen=True):
     links: frozenset[tuple[str, str]]
     settings: dict[str, dict[str, Any]]
     curve: bool
+    policy: tuple[Level, ...] = DEFAULT  # by level; 0 is full quality
 
     # --- who there is ---
 
