@@ -1,9 +1,16 @@
 """Where clients come in, as the gate sees it: an argument, so that a simulation can bring its own clients.
 
-The real one is `nodes/gate/front.py` (WebSocket); `mesh/testing.py` has one in memory.
+The real one is `nodes/gate/front.py` (WebSocket); `mesh/testing` has one in memory.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Blob = bytes | bytearray | memoryview
+Records = npt.NDArray[np.uint8]
 
 
 class Connection(Protocol):
@@ -11,14 +18,20 @@ class Connection(Protocol):
 
     number: int  # unique while the gate lives, starting at 1
     address: str  # the client's address for limits and logs, without the port
+    tag: int  # whatever the guest likes; 0 at first
 
-    def send(self, frame: bytes | bytearray | memoryview) -> None:
-        """One binary frame; buffered when the client does not read, see `backlog`. The bytes are copied or sent
-        before this returns. After a close: nothing happens."""
+    @property
+    def backlog(self) -> int:
+        """Bytes that were sent but that the kernel has not taken: 0 for whoever reads."""
         ...
 
-    def backlog(self) -> int:
-        """Bytes that were sent but that the client has not taken."""
+    def queued(self) -> int:
+        """The backlog, and what the kernel has taken but the client's has not."""
+        ...
+
+    def send(self, frame: Blob) -> None:
+        """One binary frame; buffered when the client does not read, see `backlog`. The bytes are copied or sent
+        before this returns. After a close: nothing happens."""
         ...
 
     def close(self, reason: str = "") -> None:
@@ -42,6 +55,11 @@ class Guest(Protocol):
         closes the connection with 1003 or 1009."""
         ...
 
+    def records(self, connections: list[Connection], records: Records) -> None:
+        """Many frames of exactly `record_bytes`, at most one of each connection: row by row what `received` would be
+        told. A front may say so, and need not."""
+        ...
+
     def closed(self, connection: Connection) -> None:
         """It is gone, whoever ended it. Called once for every connection that was let in."""
         ...
@@ -54,8 +72,17 @@ class Guest(Protocol):
 class Front(Protocol):
     """A listening place."""
 
-    async def open(self, guest: Guest, frame_bytes_max: int) -> None:
+    @property
+    def calls(self) -> str:
+        """How it reads and writes, for `mesh status`."""
+        ...
+
+    async def open(self, guest: Guest, frame_bytes_max: int, record_bytes: int) -> None:
         """Start to listen; StorageError or OSError naming the address when that fails."""
+        ...
+
+    def send_all(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
+        """`send` for many at once: the n-th frame to the n-th connection."""
         ...
 
     async def stop_listening(self) -> None:

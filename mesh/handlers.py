@@ -11,11 +11,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 _HEARS = "_hears_messages"
 _BATCH = "_hears_lane"
 _PUBLISHED = "_hears_publications"
+_TO_THE_END = "_goes_to_the_end"
 
 
 def on(*types: type[Message]) -> Callable[[F], F]:
-    """This method hears these messages: `(self, said, caller) -> answer | None`, plain or async."""
+    """This method hears these messages: `(self, said, caller) -> answer | None`, plain or async, or plain with a
+    future of the answer."""
     return _mark(_HEARS, types)
+
+
+def to_the_end(function: F) -> F:
+    """This async handler goes on when its asker's patience is over: it changes what must not stop half way. Whatever
+    it waits for has an end of its own."""
+    return _mark(_TO_THE_END, True)(function)
 
 
 def on_batch(lane: Lane) -> Callable[[F], F]:
@@ -43,6 +51,7 @@ class Handlers:
         self.messages: dict[type[Message], Callable[..., Any]] = {}
         self.lanes: dict[int, Callable[..., None]] = {}
         self.publications: dict[type[Message], Callable[..., None]] = {}
+        self.to_the_end: set[type[Message]] = set()
 
     def collect(self, part: object) -> None:
         """Enter every marked method of an object. Two handlers for one message are a mistake."""
@@ -51,6 +60,8 @@ class Handlers:
             for message in getattr(function, _HEARS, ()):
                 assert message not in self.messages, f"two handlers for {message.__name__}"
                 self.messages[message] = getattr(part, name)
+                if hasattr(function, _TO_THE_END):
+                    self.to_the_end.add(message)
             lane = getattr(function, _BATCH, None)
             if lane is not None:
                 assert lane not in self.lanes, f"two handlers for lane {lane!r}"

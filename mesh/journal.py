@@ -3,6 +3,7 @@
     journal = Journal(node_name, incarnation, clock, ask, targets)
     node.spawn(journal.run())                    # the pump; cancelled when the node closes
     journal.record("loot", account, item=7)      # anywhere, any time
+    journal.record_many("move", accounts, x=x, y=y)
     await journal.flush(timeout_s)               # before the node closes; True when nothing is left
 
 `ask(target, message, timeout_s)` is the node's: it raises PeerLost, DeadlineExceeded or RefusedError. `targets()`
@@ -18,13 +19,16 @@ log node is overdue but alive, two log nodes may have the batch: its numbers, wh
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mesh.clock import Clock
 from mesh.core.journal_outbox import JournalOutbox, preference
 from mesh.errors import DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.protocol.catalogue import Message
 from mesh.protocol.journal import EventsStored, StoreEvents
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Ask = Callable[[str, Message, float], Awaitable[Message]]
 Targets = Callable[[], Iterable[str]]
@@ -52,10 +56,12 @@ class Journal:
     ) -> None:
         self.resent = 0  # batches that were sent more than once
         self._name = node_name
+        self._wall = clock.wall
         self._clock, self._ask, self._targets = clock, ask, targets
         self._outbox = outbox or JournalOutbox(node_name, incarnation)
         self._avoided: dict[str, float] = {}  # log node -> until when
         self._maybe_at = ""  # the log node that may have the batch under way
+        self._quiet = True  # nothing is pending
         self._some = asyncio.Event()  # there is something to send
         self._enough = asyncio.Event()  # and no reason to wait for more
         self._empty = asyncio.Event()
@@ -64,7 +70,7 @@ class Journal:
 
     @property
     def recorded(self) -> int:
-        """Calls of `record`; always stored + dropped + pending."""
+        """Events offered; always stored + dropped + pending."""
         return self._outbox.recorded
 
     @property
@@ -92,12 +98,26 @@ class Journal:
         """Something happened. Never blocks; counted as dropped when there is no room. `player` is an account, 0 for
         none; fields are what MessagePack can carry."""
         outbox = self._outbox
-        if not outbox.add(int(self._clock.wall() * 1000), kind, player, fields):
-            return
-        if not self._some.is_set():
+        if outbox.add(int(self._wall() * 1000), kind, player, fields) and (
+            self._quiet or not 0 < outbox.open_events < FLUSH_EVENTS
+        ):
+            self._kept()
+
+    def record_many(self, kind: str, players: "npt.ArrayLike", **fields: Any) -> None:
+        """The same happened to many: one event each, at one moment. A field is a numpy array with a number or bool for
+        each player, or a value that all share. What finds no room is dropped and counted, the last ones first."""
+        from mesh.core.event_rows import rows  # brings numpy, which nodes that never record in bulk do without
+
+        now_ms = int(self._clock.wall() * 1000)
+        if self._outbox.add_rows(now_ms, kind, rows(now_ms, kind, players, self._name, fields)):
+            self._kept()
+
+    def _kept(self) -> None:
+        if self._quiet:
+            self._quiet = False
             self._some.set()
             self._empty.clear()
-        if outbox.open_events >= FLUSH_EVENTS or outbox.ready:
+        if not 0 < self._outbox.open_events < FLUSH_EVENTS:  # 0: that was the one that filled a chunk
             self._enough.set()
 
     async def run(self) -> None:
@@ -111,6 +131,7 @@ class Journal:
                 if not (self._outbox.ready or self._flushing or self._outbox.open_events >= FLUSH_EVENTS):
                     break
             if not self._outbox.pending:
+                self._quiet = True
                 self._some.clear()
                 self._empty.set()
 

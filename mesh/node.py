@@ -22,9 +22,10 @@ from mesh.core.publications import Publications, split
 from mesh.counting import count
 from mesh.dispatch import Caller, Dispatch
 from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
-from mesh.handlers import on, on_batch, on_published
+from mesh.handlers import on, on_batch, on_published, to_the_end
 from mesh.journal import Journal
 from mesh.metrics import Metrics
+from mesh.pressure import PressureWatch
 from mesh.protocol.catalogue import Message, encode
 from mesh.protocol.control import (
     Describe,
@@ -48,7 +49,7 @@ from mesh.topology import NEEDS, SINGLE
 from mesh.trace import Tracer, Traces
 from mesh.transport.base import Blob
 
-__all__ = ["Caller", "Node", "on", "on_batch", "on_published", "settings_of"]
+__all__ = ["Caller", "Node", "on", "on_batch", "on_published", "settings_of", "to_the_end"]
 
 DRAIN_S = 3.0  # how long `drain` may take; a cluster is stopped within 4 s
 FLUSH_S = 0.5  # and the last events after it
@@ -78,7 +79,9 @@ class Node:
         self.publications = Publications()
         self.switchboard = Switchboard(self, self.name, self.ROLE, self.incarnation, seat.network, self.clock)
         self.registry = Registry(self)
-        self.journal = Journal(self.name, self.incarnation, self.clock, self.ask, self._log_nodes)
+        self.journal = Journal(
+            self.name, self.incarnation, self.clock, self.ask, lambda: [m.name for m in self._serving("log")]
+        )
         self.stopped = asyncio.Event()
         self.ready = asyncio.Event()
         self.failure: MeshError | None = None  # why it cannot serve, when it cannot; `failed` is set then
@@ -86,7 +89,8 @@ class Node:
         self._opened = self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self.dispatch = Dispatch(self.name, self.clock, self.log, self.switchboard, self.spawn)
-        self.serve_parts(self)
+        self.pressure = PressureWatch(self)
+        self.serve_parts(self, self.pressure)
         count(self.metrics, self.switchboard, self.dispatch, self.journal, lambda: self.state == "Ready")
 
     # --- what a role overrides ---
@@ -126,6 +130,16 @@ class Node:
 
     def registry_changed(self) -> None:
         """The center only: its own member changed."""
+
+    def signals(self) -> dict[str, float]:
+        """What puts this role under pressure, besides what does so to every node; 1.0: at its limit."""
+        return {}
+
+    def level_changed(self) -> None:
+        """This node leaves out more or less from now on: `pressure.level`."""
+
+    def peer_level_changed(self, peer: str) -> None:
+        """So does another one: `pressure.of(peer)`."""
 
     # --- what a role uses ---
 
@@ -208,6 +222,7 @@ class Node:
             self.switchboard.endpoint.subscribe(center.publisher, center.name)
         self.spawn(self.switchboard.tend())
         self.spawn(self.journal.run())
+        self.pressure.begin()
         self.registry.begin()
         self.spawn(self._become_ready())
 
@@ -262,7 +277,7 @@ class Node:
         await self.registry.registered.wait()
         needs = [role for role in NEEDS.get(self.ROLE, ()) if self.ROLE != "center"]
         await self.registry.wait_linked(needs)
-        if self._is_stopping():
+        if self.state in ("Draining", "Shutdown"):
             return
         try:
             await self.serve()
@@ -270,26 +285,20 @@ class Node:
             self.failure = error
             self.failed.set()
             return
-        if self._is_stopping():
+        if self.state in ("Draining", "Shutdown"):
             return
         self.state = advance(self.state, "Ready")
         await self.registry.announce()
         self.ready.set()
         self.log.info("ready", state=self.state)
 
-    def _is_stopping(self) -> bool:
-        return self.state in ("Draining", "Shutdown")
-
     def own_member(self) -> Member:
         """This node, as the registry should know it."""
-        spec = self.seat.spec
-        return Member(self.name, self.incarnation, self.ROLE, spec.address, self.state, self.load(), self.facts())
+        at, load = self.seat.spec.address, msgspec.structs.replace(self.load(), level=self.pressure.number)
+        return Member(self.name, self.incarnation, self.ROLE, at, self.state, load, self.facts())
 
     def _pulse(self) -> None:
         self.switchboard.endpoint.publish(self.publications.pulse(encode(Pulse())))
-
-    def _log_nodes(self) -> list[str]:
-        return [m.name for m in self._serving("log")]
 
     def _resolve(self, target: str) -> str:
         if "." in target:
@@ -319,9 +328,11 @@ class Node:
 
     def link_up(self, link: Link) -> None:
         self.registry.link_up(link)
+        self.pressure.link_up(link)
 
     def link_down(self, link: Link) -> None:
         self.registry.link_down(link)
+        self.pressure.link_down(link)
 
     def published(self, frame: bytes) -> None:
         try:
@@ -361,9 +372,9 @@ class Node:
             self.incarnation,
             self.clock.now() - self.started_at,
             f"http://{self.seat.spec.host}:{self.seat.spec.metrics_port}/metrics",
-            self.load(),
+            self.own_member().load,
             sorted(links),
-            self.describe(),
+            {"pressure": self.pressure.describe()} | self.describe(),
         )
 
     @on(Drain)

@@ -44,7 +44,6 @@ class Home(Protocol):
 
     async def ask(self, target: str, message: Message, timeout_s: float = ...) -> Message: ...
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]: ...
-    def load(self) -> Load: ...
     def own_member(self) -> Member: ...
     def peer_up(self, member: Member) -> None: ...
     def peer_lost(self, member: Member) -> None: ...
@@ -97,7 +96,7 @@ class Registry:
         node.spawn(self._abroad.stay())
 
     def of_role(self, role: str) -> list[Member]:
-        return sorted((m for m in self.membership.members.values() if m.role == role), key=lambda m: m.name)
+        return self.membership.of_role(role)
 
     async def wait_linked(self, roles: Iterable[str]) -> None:
         """Until at least one node of each role is linked."""
@@ -198,7 +197,7 @@ class Registry:
                 node.log.error("a member cannot be dialled", peer=member.name, reason=str(error))
 
     def _renewal(self) -> Renew:
-        return Renew(self._node.incarnation, self._node.state, self._node.load())
+        return Renew(self._node.incarnation, self._node.state, self._node.own_member().load)
 
     async def _stay_registered(self) -> None:
         while True:

@@ -11,9 +11,10 @@ import msgspec
 
 from mesh.clock import Clock
 from mesh.core.host import Counts, Host
-from mesh.core.links import DEAD_S, LINKS_MAX, Link, Links, may_be_called
-from mesh.core.requests import Requests, Waiting
+from mesh.core.links import LINKS_MAX, PATIENT_S, Link, Links, may_be_called
+from mesh.core.requests import Waiting
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError, StorageError
+from mesh.pending import Pending
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_of
 from mesh.protocol.codec import answer_decoder
 from mesh.protocol.control import Beat, Bye, Hello, Refused, Welcome
@@ -32,9 +33,6 @@ SEALED_BYTES_MAX = 8 << 20  # of several envelopes in one message: the transport
 _link_message = decoder([Hello, Welcome, Beat, Bye])
 
 
-Waiter = asyncio.Future[tuple[Envelope, float]]
-
-
 class Switchboard:
     """See the module."""
 
@@ -45,7 +43,7 @@ class Switchboard:
         self.endpoint = network.endpoint(name, incarnation, self)
         self._host = host
         self._clock = clock
-        self._requests: Requests[Waiter] = Requests()
+        self._requests = Pending(clock)
         self._wanted: dict[str, str] = {}  # peers that we dial, and their addresses
         self._waiting: Waiting[asyncio.Future[None]] = Waiting()  # asks that wait for a link
         self._dirty: list[Link] = []
@@ -99,6 +97,7 @@ class Switchboard:
             self._drop(link, redial=False)
         for waiter in self._waiting.over():
             _fail(waiter, PeerLost(f"{self.name} is stopping"))
+        self._requests.close()
         self.endpoint.close()
 
     async def tend(self) -> None:
@@ -109,11 +108,11 @@ class Switchboard:
             now = self._clock.now()
             paused = now - self._tended_at
             self._tended_at = now
-            if paused > DEAD_S:  # we stood still longer than others wait: for them we are dead, so begin anew
+            if paused > PATIENT_S:  # we stood still longer than anybody waits: for all we are dead, so begin anew
                 for link in list(self.links.by_id.values()):
                     self._drop(link, farewell=True)
                 continue
-            if paused > 2 * TEND_S:
+            if paused > 2 * TEND_S:  # only while we run ourselves can others be silent
                 self.links.excuse(paused - TEND_S, now)
             for link in self.links.silent(now):
                 self._drop(link, farewell=True)
@@ -142,8 +141,7 @@ class Switchboard:
         self.counts.refused += len(link.outbox)
         link.outbox.clear()
         self.endpoint.hang_up(link.id)
-        for waiter in self._requests.lost(link.id):
-            _fail(waiter, PeerLost(f"the link to {link.peer} broke"))
+        self._requests.lost(link.id, f"the link to {link.peer} broke")
         if link.state == "up":
             self._host.link_down(link)
         if redial and link.dialled and link.peer in self._wanted:
@@ -174,6 +172,7 @@ class Switchboard:
             self.counts.batches_said += 1
             return True
         self.counts.refused += 1
+        self.counts.full += 1
         return False
 
     def answer(self, link: Link, request: int, body: msgspec.Raw, received: float, hops: list[Hop], trace: int) -> None:
@@ -191,11 +190,12 @@ class Switchboard:
         """Ask and wait. Raises RefusedError, PeerLost or DeadlineExceeded; nothing else, and never later than
         `timeout_s` seconds."""
         asked = self._clock.now()
+        link = self.links.up.get(peer)
         try:
-            async with asyncio.timeout(timeout_s):
-                link = await self._link_to(peer)
-                left_ms = max(1, round((timeout_s - (self._clock.now() - asked)) * 1000))
-                envelope, heard = await self._request(link, message, min(left_ms, TIMEOUT_MS_MAX))
+            if link is None:
+                async with asyncio.timeout(timeout_s):
+                    link = await self._link_to(peer)
+            envelope, heard = await self._request(link, message, timeout_s - (self._clock.now() - asked))
         except TimeoutError:
             raise DeadlineExceeded(f"{peer} did not answer {type(message).__name__} within {timeout_s} s") from None
         try:
@@ -215,13 +215,12 @@ class Switchboard:
             raise RefusedError(answer.code, answer.text)
         return answer
 
-    async def _request(self, link: Link, message: Message, timeout_ms: int) -> tuple[Envelope, float]:
+    async def _request(self, link: Link, message: Message, timeout_s: float) -> tuple[Envelope, float]:
         if self._requests.full:
             raise RefusedError(Code.UNAVAILABLE, f"{self.name} waits for too many answers")
         body = _raw(message)
-        waiter: Waiter = asyncio.get_running_loop().create_future()
-        number = self._requests.begin(link.id, waiter)
-        current = CURRENT.get()
+        current, timeout_ms = CURRENT.get(), min(max(1, round(timeout_s * 1000)), TIMEOUT_MS_MAX)
+        number, waiter = self._requests.begin(link.id, timeout_ms / 1000)
         try:
             self._say(link, Envelope(Kind.REQUEST, body, number, timeout_ms, current.id if current else 0))
             return await waiter
@@ -270,6 +269,7 @@ class Switchboard:
             if not self.endpoint.send(link.id, [TYPED, sealed]):
                 # Typed messages must not be lost silently, so the link ends: both sides notice, every request on it
                 # fails, and it is dialled anew.
+                self.counts.full += 1
                 self._drop(link)
                 return
             del link.outbox[: len(some)]
@@ -331,16 +331,9 @@ class Switchboard:
                 self._say(link, Envelope(Kind.LINK, _raw(Bye(again=True))))
                 return
             elif envelope.kind == Kind.ANSWER:
-                self._answered(link, envelope)
+                self.counts.late += not self._requests.answered(envelope, link.id)
             else:
                 self._host.heard(link, envelope)
-
-    def _answered(self, link: Link, envelope: Envelope) -> None:
-        waiter = self._requests.end(envelope.request, link.id)
-        if waiter is None or waiter.done():
-            self.counts.late += 1
-        else:
-            waiter.set_result((envelope, self._clock.now()))
 
     def _greet(self, link: Link, envelope: Envelope) -> None:
         try:
@@ -390,6 +383,6 @@ def _us(seconds: float) -> int:
     return round(seconds * 1e6)
 
 
-def _fail(waiter: asyncio.Future[None] | Waiter, error: Exception) -> None:
+def _fail(waiter: asyncio.Future[None], error: Exception) -> None:
     if not waiter.done():
         waiter.set_exception(error)

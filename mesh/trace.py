@@ -5,6 +5,7 @@ The current trace is a context variable: it follows `await` and tasks by itself.
 """
 
 import random
+from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,8 +71,7 @@ class Traces:
         self.latest.append(trace)
         slow = self.slowest.setdefault(trace.kind, [])
         if len(slow) < SLOWEST_MAX or duration_us(trace) > duration_us(slow[-1]):
-            slow.append(trace)
-            slow.sort(key=duration_us, reverse=True)
+            insort(slow, trace, key=lambda one: -duration_us(one))
             del slow[SLOWEST_MAX:]
 
     def find(self, kind: str, subject: str, order: str, limit: int) -> list[Trace]:
@@ -104,8 +104,11 @@ class Tracer:
                 context.add(Hop(0, step, 0, self._node, target, began, began, ended, ended), [])
 
     @contextmanager
-    def tracing(self, kind: str, subject: str, step: int = 0, source: str = "client") -> Iterator[TraceContext]:
-        """Trace what is asked inside. The trace is kept when the block ends; set `.subject` to rename it."""
+    def tracing(
+        self, kind: str, subject: str, step: int = 0, source: str = "client", since: float | None = None
+    ) -> Iterator[TraceContext]:
+        """Trace what is asked inside. The trace is kept when the block ends; set `.subject` to rename it. `since`:
+        when it was asked for, if it had to wait."""
         context = TraceContext(self._chance.getrandbits(62) | 1, subject)
         token = CURRENT.set(context)
         began, wall = self._now_us(), self._clock.wall()
@@ -114,7 +117,8 @@ class Tracer:
         finally:
             CURRENT.reset(token)
             ended = self._now_us()
-            root = Hop(0, step, 0, source, self._node, began, began, ended, ended)
+            asked = began if since is None else round(since * 1e6)
+            root = Hop(0, step, 0, source, self._node, asked, began, ended, ended)
             hops = [root, *(deeper(hop) for hop in context.hops)]
             self._traces.add(Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops))
 

@@ -23,6 +23,9 @@ from mesh.transport.sockets import ZmqNetwork
 
 PARENT_CHECK_S = 0.5
 USAGE_EXIT = 2
+COLLECT = (20_000, 20, 100)
+"""When cycles are looked for (gc.set_threshold). Nothing here makes many of them, and with the usual numbers a burst of
+logins spends a fifth of its time on looking."""
 
 
 def run_process(topology: Topology, process: Process, classes: dict[str, type[Node]], parent: int | None) -> int:
@@ -76,6 +79,7 @@ class _Runner:
                     return 0
             gc.collect()
             gc.freeze()  # what exists now lives as long as the process: later collections need not look at it
+            gc.set_threshold(*COLLECT)
             await self._wait_end()
         except StorageError as error:
             logger.bind(node=self._process.name).error("cannot start", reason=str(error))
@@ -159,6 +163,6 @@ class _Runner:
 
 
 def _front(*arguments: Any) -> Any:
-    from nodes.gate.front import PicowsFront
+    from nodes.gate.front import SocketFront
 
-    return PicowsFront(*arguments)
+    return SocketFront(*arguments)

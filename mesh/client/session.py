@@ -47,7 +47,7 @@ from mesh.protocol.lanes import (
     UPDATE_SIZE,
     PieceClass,
 )
-from mesh.protocol.play import Appeared, Corrected, Entered, EntityState, PlayDenied, Vanished
+from mesh.protocol.play import Appeared, Corrected, Entered, EntityState, PlayDenied, Quality, Vanished
 from mesh.protocol.social import Shouted
 from mesh.protocol.types import LoginMethod
 
@@ -111,10 +111,11 @@ _MAY_SPEAK = (Phase.JOINING, *_IN_THE_WORLD)
 class ClientSession:
     """One player's conversation with the servers, across reconnections, transfers, gates and zones.
 
-    Read freely: `phase`, `session`, `character`, `token`, `linkdead_s`, `gates`, `entered` (the last Entered), `view`
-    (id -> EntityState as it appeared), `x`, `y` (as last sent or corrected, map units), `received` and `sent` (control
-    sequences), `ended` (Denied or Goodbye), `updates` (records heard), counters `duplicates`, `gaps`, `unknown`.
-    `bound`: the numbers of messages that are not sent again elsewhere; a game adds its own.
+    Read freely: `phase`, `session`, `character`, `token`, `linkdead_s`, `gates`, `entered` (the last Entered),
+    `view` (id -> EntityState as it appeared), `x`, `y` (as last sent or corrected, map units), `received` and
+    `sent` (control sequences), `ended` (Denied or Goodbye), `quality` (what the servers leave out, None: nothing),
+    `updates` (records heard), counters `duplicates`, `gaps`, `unknown`. `bound`: the numbers of messages that are
+    not sent again elsewhere; a game adds its own.
     """
 
     bound = BOUND
@@ -129,6 +130,7 @@ class ClientSession:
         self.gates: list[str] = []
         self.trace = 0
         self.entered: Entered | None = None
+        self.quality: Quality | None = None
         self.ended: client.Denied | client.Goodbye | None = None
         self.view: dict[int, EntityState] = {}
         self.x = self.y = 0
@@ -147,6 +149,11 @@ class ClientSession:
     def sent(self) -> int:
         """The highest play sequence."""
         return self._outbox.sent
+
+    @property
+    def dilation(self) -> float:
+        """Game seconds in a second: what the game makes one wait for takes the longer the smaller this is."""
+        return self.quality.dilation if self.quality is not None else 1.0
 
     # --- what to send ---
 
@@ -323,6 +330,8 @@ class ClientSession:
                 self.x, self.y = x, y
             case Entered():
                 self._enter(said)
+            case Quality(level=level):
+                self.quality = said if level else None
             case _:
                 self._note_gate(said)
 
@@ -358,7 +367,7 @@ class ClientSession:
         self._shouted, self._is_new_session = (0, 0), True
 
     def _enter(self, said: Entered) -> None:
-        before, self.entered, self.phase = self.entered, said, Phase.PLAYING
+        before, self.entered, self.phase, self.quality = self.entered, said, Phase.PLAYING, None
         self.view = {entity.id: entity for entity in said.view}
         self.x, self.y = said.x, said.y
         is_new, self._is_new_session = self._is_new_session, False

@@ -1,5 +1,8 @@
 """What a player can do: one short method for each thing that a client may say. Answers come as messages."""
 
+import asyncio
+import math
+
 from mesh.client.contact import Contact
 from mesh.client.session import Phase
 from mesh.errors import PeerLost
@@ -9,16 +12,38 @@ from mesh.protocol.social import Channel
 
 __all__ = ["Verbs"]
 
+EARLY = 0.1
+"""Of the time between two moves under pressure that one may be too early: what calls `move` is not that exact."""
+
 
 class Verbs(Contact):
     """See the module."""
 
+    _moved_at = -math.inf
+    _last_move: tuple[int, int, int, int, int | None] = (0, 0, 0, 0, None)
+    _move_due: asyncio.TimerHandle | None = None
+
     def move(self, x: int, y: int, heading: int = 0, state: int = 0, stamp: int | None = None) -> None:
         """Be there now, in map units. Nothing happens without a connection or on the way to another place: the next
-        position counts anyway."""
+        position counts anyway. When the servers want to hear less often (`session.quality`), the last one of those
+        that came too early is sent when it is time."""
+        self._last_move = x, y, heading, state, stamp
+        if self._move_due is None:
+            quality = self.session.quality
+            between_s = 1 / quality.moves_hz if quality is not None and quality.moves_hz > 0 else 0.0
+            wait_s = self._moved_at + between_s - self._clock.now()
+            if wait_s > EARLY * between_s:
+                self._move_due = asyncio.get_running_loop().call_later(wait_s, self._send_move)
+            else:
+                self._send_move()
+
+    def _send_move(self) -> None:
+        self._move_due = None
         if self._connection is not None and self.session.phase is Phase.PLAYING:
+            self._moved_at = self._clock.now()
+            x, y, heading, state, stamp = self._last_move
             if stamp is None:
-                stamp = int(self._clock.now() * 1000)
+                stamp = int(self._moved_at * 1000)
             self._connection.send(self.session.move(x, y, heading, stamp, state))
 
     def play(self, said: Message) -> int:
@@ -49,6 +74,9 @@ class Verbs(Contact):
 
     def say(self, text: str) -> int:
         return self.play(play.Say(text))
+
+    def emote(self, kind: str) -> int:
+        return self.play(play.Emote(kind))
 
     def invite_trade(self, to: int) -> int:
         return self.play(play.InviteTrade(to))

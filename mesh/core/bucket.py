@@ -23,6 +23,10 @@ class Bucket:
         self._at = now
         return int(self._level)
 
+    def wait_s(self, now: float) -> float:
+        """How long until there is a whole one."""
+        return max(0.0, (1.0 - self.tokens(now)) / self.rate)
+
     def tokens(self, now: float) -> float:
         """What is in it, parts of tokens included: for another bucket to go on with."""
         self.holds(now)

@@ -27,6 +27,7 @@ class Counts:
     batches_said: int = 0
     batches_heard: int = 0
     refused: int = 0  # sends that a full or missing link did not take
+    full: int = 0  # of these, those of a link that was there: the other side does not take as much as we say
     misaddressed: int = 0  # meant for another incarnation
     malformed: int = 0
     late: int = 0  # answers to requests that had ended

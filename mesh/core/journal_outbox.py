@@ -14,12 +14,15 @@ from array import array
 from collections import deque
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mesh.errors import RemoteProtocolError
-from mesh.protocol.journal import StoreEvents
+from mesh.protocol.journal import KINDS_MAX, StoreEvents
+
+if TYPE_CHECKING:
+    from mesh.core.event_rows import Rows
 
 EVENTS_MAX = 262_144  # pending per sender: a scene with 5,000 players for about half a minute
 BYTES_MAX = 32 * 1024 * 1024  # pending per sender; what a node may lose to a log outage in memory
@@ -34,13 +37,16 @@ _PLAYER_MAX = 2**63 - 1
 class _Chunk:
     """One batch, being filled or under way."""
 
-    __slots__ = ("body", "first", "newest_ms", "oldest_ms", "players")
+    __slots__ = ("body", "first", "kind_numbers", "kinds", "lengths", "players", "times")
 
-    def __init__(self, first: int, at_ms: int) -> None:
+    def __init__(self, first: int) -> None:
         self.first = first
         self.body = bytearray()
         self.players = array("Q")
-        self.oldest_ms = self.newest_ms = at_ms
+        self.times = array("Q")
+        self.lengths = array("I")
+        self.kinds: dict[str, int] = {}
+        self.kind_numbers = array("H")
 
 
 class JournalOutbox:
@@ -49,10 +55,11 @@ class JournalOutbox:
     def __init__(
         self, sender: str, incarnation: int, *, events_max: int = EVENTS_MAX, bytes_max: int = BYTES_MAX
     ) -> None:
-        self.recorded = 0  # every call of add
+        self.recorded = 0  # every event that was offered
         self.stored = 0  # a log node said so
         self.dropped = 0  # no room, or too long
         self.pending_bytes = 0
+        self.open_events = 0  # in the chunk that is being filled; 0 after an event has filled it
         self._sender, self._incarnation = sender, incarnation
         self._events_max, self._bytes_max = events_max, bytes_max
         self._next = 0  # the number of the next event
@@ -67,45 +74,79 @@ class JournalOutbox:
         return self._next - self.stored
 
     @property
-    def open_events(self) -> int:
-        """Events in the chunk that is still being filled."""
-        return len(self._open.players) if self._open else 0
-
-    @property
     def ready(self) -> bool:
         """True when there is a full chunk or one under way: no reason to wait for more."""
         return bool(self._closed)
 
     @property
     def oldest_ms(self) -> int | None:
-        """When the oldest pending event happened (wall clock); None when nothing waits. For the log's lag."""
+        """When the first pending event was recorded (wall clock); None when nothing waits. For the log's lag."""
         chunk = self._closed[0] if self._closed else self._open
-        return chunk.oldest_ms if chunk else None
+        return chunk.times[0] if chunk else None
 
     def add(self, at_ms: int, kind: str, player: int, fields: dict[str, Any]) -> bool:
         """Append an event; False when it was dropped. TypeError or OverflowError for fields that MessagePack cannot
         carry: a mistake of the caller's code, after which the outbox is as it was."""
-        assert len(kind) <= KIND_CHARS_MAX, "the kind of an event is a short label"
         assert 0 <= player <= _PLAYER_MAX, "a player is an account number"
-        if self.pending >= self._events_max or self.pending_bytes >= self._bytes_max:
+        if self._next - self.stored >= self._events_max or self.pending_bytes >= self._bytes_max:
             self.recorded += 1
             self.dropped += 1
             return False
-        chunk = self._open or _Chunk(self._next, at_ms)
-        before = len(chunk.body)
+        chunk = self._open or _Chunk(self._next)
+        number = chunk.kinds.get(kind)
+        if number is None:
+            number = _new_kind(chunk, kind)
+        body, before = chunk.body, len(chunk.body)
         try:
-            self._encode_into((at_ms, kind, player, self._sender, fields), chunk.body, -1)
+            self._encode_into((at_ms, kind, player, self._sender, fields), body, -1)
         except BaseException:
-            del chunk.body[before:]
+            del body[before:]
             raise
         self.recorded += 1
-        size = len(chunk.body) - before
+        size = len(body) - before
         if size > EVENT_BYTES_MAX:
-            del chunk.body[before:]
+            del body[before:]
             self.dropped += 1
             return False
-        self._keep(chunk, at_ms, player, size)
+        chunk.kind_numbers.append(number)
+        chunk.players.append(player)
+        chunk.times.append(at_ms)
+        chunk.lengths.append(size)
+        self._open = chunk
+        self._next += 1
+        self.pending_bytes += size
+        self.open_events += 1
+        if self.open_events >= CHUNK_EVENTS_MAX or len(body) >= CHUNK_BYTES_MAX or len(chunk.kinds) == KINDS_MAX:
+            self._close()
         return True
+
+    def add_rows(self, at_ms: int, kind: str, rows: "Rows") -> int:
+        """Append events that are bytes already; how many of them, from the first on, found room."""
+        self.recorded += rows.events
+        at, width = 0, rows.width
+        while at < rows.events and width <= EVENT_BYTES_MAX:
+            room = self._events_max - self.pending
+            if room <= 0 or self.pending_bytes >= self._bytes_max:
+                break
+            chunk = self._open or _Chunk(self._next)
+            in_chunk = min(CHUNK_EVENTS_MAX - len(chunk.lengths), -(-(CHUNK_BYTES_MAX - len(chunk.body)) // width))
+            count = min(rows.events - at, room, in_chunk)
+            number = chunk.kinds.get(kind)
+            number = _new_kind(chunk, kind) if number is None else number
+            chunk.body += rows.body[at * width : (at + count) * width]
+            chunk.players.frombytes(rows.players[8 * at : 8 * (at + count)])
+            chunk.kind_numbers.extend(array("H", (number,)) * count)
+            chunk.times.extend(array("Q", (at_ms,)) * count)
+            chunk.lengths.extend(array("I", (width,)) * count)
+            self._open = chunk
+            self._next += count
+            self.pending_bytes += count * width
+            self.open_events += count
+            if count == in_chunk or len(chunk.kinds) == KINDS_MAX:
+                self._close()
+            at += count
+        self.dropped += rows.events - at
+        return at
 
     def take(self) -> StoreEvents | None:
         """The batch to send next: the one under way until `acknowledge`, else the oldest; None when all is stored."""
@@ -129,20 +170,11 @@ class JournalOutbox:
         self.pending_bytes -= len(chunk.body)
         return len(chunk.players)
 
-    def _keep(self, chunk: _Chunk, at_ms: int, player: int, size: int) -> None:
-        chunk.players.append(player)
-        chunk.oldest_ms = min(chunk.oldest_ms, at_ms)
-        chunk.newest_ms = max(chunk.newest_ms, at_ms)
-        self._open = chunk
-        self._next += 1
-        self.pending_bytes += size
-        if len(chunk.players) >= CHUNK_EVENTS_MAX or len(chunk.body) >= CHUNK_BYTES_MAX:
-            self._close()
-
     def _close(self) -> None:
         if self._open:
             self._closed.append(self._open)
             self._open = None
+            self.open_events = 0
 
     def _message(self, chunk: _Chunk) -> StoreEvents:
         return StoreEvents(
@@ -152,8 +184,12 @@ class JournalOutbox:
             count=len(chunk.players),
             players=_little_endian(chunk.players),
             body=bytes(chunk.body),
-            oldest_ms=chunk.oldest_ms,
-            newest_ms=chunk.newest_ms,
+            oldest_ms=min(chunk.times),
+            newest_ms=max(chunk.times),
+            kinds=list(chunk.kinds),
+            kind_numbers=_little_endian(chunk.kind_numbers),
+            times=_little_endian(chunk.times),
+            lengths=_little_endian(chunk.lengths),
         )
 
 
@@ -166,9 +202,15 @@ def preference(sender: str, names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (blake2b(f"{sender}\0{name}".encode(), digest_size=8).digest(), name))
 
 
-def _little_endian(players: "array[int]") -> bytes:
+def _new_kind(chunk: _Chunk, kind: str) -> int:
+    assert len(kind) <= KIND_CHARS_MAX, "the kind of an event is a short label"
+    number = chunk.kinds[kind] = len(chunk.kinds)
+    return number
+
+
+def _little_endian(column: "array[int]") -> bytes:
     if array("H", [1]).tobytes() == b"\x01\x00":
-        return players.tobytes()
-    swapped = array("Q", players)
+        return column.tobytes()
+    swapped = array(column.typecode, column)
     swapped.byteswap()
     return swapped.tobytes()

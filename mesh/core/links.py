@@ -1,7 +1,10 @@
 """What a node knows of its links: who is at the other end, how far the greeting got, who was silent for how long.
 
 A link has one opener. It says Hello, the other side answers Welcome, and the link is up for both. Whoever hears
-nothing for DEAD_S takes the other side for dead; whoever says nothing for BEAT_S sends a Beat.
+nothing for DEAD_S takes the other side for dead; whoever says nothing for BEAT_S sends a Beat. A side that has said
+that it is under pressure may be silent for PATIENT_S: it comes to say something late, and to take it for dead would
+cost all its players their connection just when it can least bear that they come again. The end of a process is known
+by its socket in any case; this is for those that hang, and for machines that vanish.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +14,7 @@ from mesh.protocol.envelope import Envelope
 
 BEAT_S = 0.5
 DEAD_S = 1.5
+PATIENT_S = 6.0
 LINKS_MAX = 2_048  # of one node; above it whoever comes is not heard
 
 LinkState = Literal["opening", "greeting", "up"]
@@ -29,6 +33,7 @@ class Link:
     role: str = ""
     incarnation: int = 0
     address: str = ""
+    pressed: bool = False  # the other side has said that it is under pressure
     outbox: list[Envelope] = field(default_factory=list)
 
 
@@ -80,7 +85,17 @@ class Links:
 
     def silent(self, now: float) -> list[Link]:
         """Links whose other side must be taken for dead. One that is still connecting has no other side yet."""
-        return [link for link in self.by_id.values() if link.state != "opening" and now - link.heard_at > DEAD_S]
+        return [
+            link
+            for link in self.by_id.values()
+            if link.state != "opening" and now - link.heard_at > (PATIENT_S if link.pressed else DEAD_S)
+        ]
+
+    def press(self, peer: str, pressed: bool) -> None:
+        """This peer has said that it is under pressure, or that it is not any more."""
+        link = self.up.get(peer)
+        if link is not None:
+            link.pressed = pressed
 
     def due(self, now: float) -> list[Link]:
         """Links on which it is time to say that we live."""

@@ -10,8 +10,17 @@ class Membership:
 
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}
+        self._roles: dict[str, list[Member]] = {}  # made when they are asked for, forgotten with every change
         self.epoch = 0
         self.sequence = 0
+
+    def of_role(self, role: str) -> list[Member]:
+        """By name."""
+        found = self._roles.get(role)
+        if found is None:
+            found = sorted((m for m in self.members.values() if m.role == role), key=lambda m: m.name)
+            self._roles[role] = found
+        return list(found)
 
     def replace(self, members: Iterable[Member], *, whole: bool = True) -> tuple[list[Member], list[Member]]:
         """Take a list. Returns (new or changed, gone).
@@ -20,6 +29,7 @@ class Membership:
         nobody is gone yet, and links that work stay.
         """
         before = self.members
+        self._roles.clear()
         self.members = {**({} if whole else before), **{m.name: m for m in members}}
         changed = [m for m in self.members.values() if before.get(m.name) != m]
         gone = [m for name, m in before.items() if name not in self.members]
@@ -39,6 +49,7 @@ class Membership:
     def apply(self, member: Member) -> Member | None:
         """One member changed. Returns what was known before."""
         before = self.members.get(member.name)
+        self._roles.clear()
         if member.state == "Shutdown":
             if before is not None and before.incarnation == member.incarnation:
                 del self.members[member.name]

@@ -20,6 +20,9 @@ class Requests(Generic[T]):
     def __len__(self) -> int:
         return len(self._pending)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._pending
+
     @property
     def full(self) -> bool:
         return len(self._pending) >= PENDING_MAX

@@ -1,14 +1,16 @@
 """Clients in memory: a gate's listening place without sockets, and both ends of its connections."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from mesh.front import Guest
+from mesh.front import Connection, Guest
 from mesh.transport.base import Blob
 
 
 class MemoryFront:
     """A gate's listening place without sockets; see `mesh.front.Front`."""
+
+    calls = "memory"
 
     def __init__(self, _settings: object = None) -> None:
         self.guest: Guest | None = None
@@ -17,8 +19,12 @@ class MemoryFront:
         self.connections: list[MemoryConnection] = []
         self.listening = False
 
-    async def open(self, guest: Guest, frame_bytes_max: int) -> None:
+    async def open(self, guest: Guest, frame_bytes_max: int, record_bytes: int) -> None:
         self.guest, self.frame_bytes_max, self.listening = guest, frame_bytes_max, True
+
+    def send_all(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
+        for connection, frame in zip(connections, frames, strict=True):
+            connection.send(frame)
 
     async def stop_listening(self) -> None:
         self.listening = False
@@ -46,7 +52,7 @@ class MemoryConnection:
     """The gate's end; see `mesh.front.Connection`."""
 
     def __init__(self, front: MemoryFront, number: int, address: str, client: "MemoryClient") -> None:
-        self.number, self.address = number, address
+        self.number, self.address, self.tag = number, address, 0
         self._front, self._client = front, client
         self._unread: list[bytes] = []
         self._is_open = True
@@ -60,8 +66,12 @@ class MemoryConnection:
         while self._unread and self._client.reading:
             self._client.take(self._unread.pop(0))
 
+    @property
     def backlog(self) -> int:
         return sum(map(len, self._unread))
+
+    def queued(self) -> int:
+        return self.backlog
 
     def close(self, reason: str = "") -> None:
         asyncio.get_running_loop().call_soon(self.end, reason)

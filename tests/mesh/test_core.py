@@ -56,6 +56,12 @@ def test_silence_is_death_except_while_connecting():
     links.greeted(up, "b", "scene", 1)
     assert links.silent(1.5) == []
     assert links.silent(1.6) == [up]
+    links.press("b", True)
+    assert links.silent(6.0) == []
+    assert links.silent(6.1) == [up]
+    links.press("b", False)
+    links.press("nobody", True)
+    assert links.silent(1.6) == [up]
     assert links.due(0.4) == []
     assert links.due(0.5) == [up]
 

@@ -49,6 +49,10 @@ def test_a_batch_holds_the_events_in_order_with_their_numbers() -> None:
         + msgpack.packb([1005, "move", 9, SENDER, {"x": 1.5}]),
         oldest_ms=1000,
         newest_ms=1005,
+        kinds=["loot", "move"],
+        kind_numbers=bytes.fromhex("00000100"),
+        times=bytes.fromhex("e803000000000000ed03000000000000"),
+        lengths=bytes.fromhex("2000000025000000"),
     )
 
 

@@ -338,6 +338,40 @@ def test_our_own_pause_is_not_the_silence_of_others():
     run(story())
 
 
+def test_who_has_announced_pressure_is_waited_for_longer():
+    async def story() -> None:
+        pair = await Pair().linked()
+        tending = [asyncio.ensure_future(host.board.tend()) for host in (pair.login, pair.dc)]
+        pair.login.board.links.press(pair.dc.name, True)
+        pair.network.pause(pair.dc.name)
+        await asyncio.sleep(5.0)
+        assert pair.login.down == []
+        await asyncio.sleep(2.0)
+        assert pair.login.down == [pair.dc.name]
+        for task in tending:
+            task.cancel()
+
+    run(story())
+
+
+def test_a_hung_peer_is_found_also_by_whom_runs_slowly_itself():
+    async def story() -> None:
+        pair = await Pair().linked()
+        tending = asyncio.ensure_future(pair.login.board.tend())
+        pair.network.pause(pair.dc.name)
+        for _ in range(5):
+            await asyncio.sleep(0.26)
+            pair.clock.advance(0.6)
+        assert pair.login.down == []
+        for _ in range(5):
+            await asyncio.sleep(0.26)
+            pair.clock.advance(0.6)
+        assert pair.login.down == [pair.dc.name]
+        tending.cancel()
+
+    run(story())
+
+
 def test_a_slow_start_is_not_a_pause():
     async def story() -> None:
         pair = await Pair().linked()
