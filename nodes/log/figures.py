@@ -14,6 +14,7 @@ _COUNTS = (
     ("segments_begun", "Segments."),
     ("segments_deleted", "Segments deleted by retention."),
     ("bytes_deleted", "Bytes deleted by retention."),
+    ("blocks_unindexed", "Blocks of sealed segments that no index describes."),
     ("syncs", "fsyncs of the open segment."),
     ("disk_full", "Groups refused because the disk was full."),
     ("failures", "Other failures of the disk."),

@@ -7,14 +7,18 @@ A segment file is a head and then blocks, one behind the other:
             then the senders: MessagePack [[sender, incarnation, next], ...], what was stored when the file was begun
     block   marker "ZBLK" (4) | head crc32 u32 | body crc32 u32 | index length u32 | body length u32 | raw length u32 |
             events u32 | oldest ms u64 | newest ms u64
-            then the index: MessagePack [[[sender, incarnation, first, count, raw length], ...], players]
+            then the index: MessagePack [[[sender, incarnation, first, count, raw length], ...], players, columns]
             then the body: a zstd frame of the batches' bodies exactly as they were sent
+    columns [kinds, [[lowest, width], ...], raw length, frame]: see columns.py; the frame is zstd over the columns
+            players, times, places in kinds, lengths, one behind the other
 
 The crc of a file's head covers the whole head but itself, the head crc of a block what follows it and the index.
-`players` is u64[n], sorted, without repetitions, so that a query skips a block without opening its body. The senders
-in the head make recovery short: who has stored what is known from the last file alone.
+A block of batches without columns (older senders) has nil for them; `players` is then u64[n], sorted, without
+repetitions, so that a query skips the block without opening its body; else it is empty. The senders in the head make
+recovery short: who has stored what is known from the last file alone.
 
 Stored files are read by later versions: a change of this page is a new version number and a reader for the old one.
+Version 1 had no columns, and its index no place for them: it reads as nil.
 """
 
 import struct
@@ -25,9 +29,10 @@ import msgspec
 import numpy as np
 
 from mesh.protocol.journal import StoreEvents
+from nodes.log.columns import Array, Packed, columns_of, pack, unpack
 from nodes.log.compression import compress, decompress
 
-VERSION = 1
+VERSION = 2
 FILE_MAGIC = b"ZONELOG\n"
 FILE_HEAD = struct.Struct("<8sHHIIQQ")
 _CRC_AT = 16  # where FILE_HEAD has its crc
@@ -65,6 +70,7 @@ class BlockIndex(msgspec.Struct, frozen=True, array_like=True):
 
     parts: list[Part]
     players: bytes
+    columns: Packed | None = None
 
 
 class BlockHead(msgspec.Struct, frozen=True):
@@ -134,8 +140,12 @@ def pack_block(batches: Sequence[StoreEvents], level: int) -> bytes:
     """These batches as one block."""
     raw = b"".join([batch.body for batch in batches])
     parts = [Part(b.sender, b.incarnation, b.first, b.count, len(b.body)) for b in batches]
-    players = np.unique(np.frombuffer(b"".join([batch.players for batch in batches]), "<u8"))
-    index = _encode(BlockIndex(parts, players.tobytes()))
+    columns = columns_of(batches)
+    if columns is None:
+        players = np.unique(np.frombuffer(b"".join([batch.players for batch in batches]), "<u8"))
+        index = _encode(BlockIndex(parts, players.tobytes()))
+    else:
+        index = _encode(BlockIndex(parts, b"", pack(columns, level)))
     body = compress(raw, level)
     oldest_ms, newest_ms = _span(batches)
     rest = struct.pack(
@@ -150,6 +160,13 @@ def pack_block(batches: Sequence[StoreEvents], level: int) -> bytes:
     )
     crc = zlib.crc32(index, zlib.crc32(rest))
     return b"".join((BLOCK_MARKER, struct.pack("<I", crc), rest, index, body))
+
+
+def unpack_packed(block: bytes, offset: int) -> tuple[BlockHead, BlockIndex]:
+    """Head and index of a block that was just made, as it will stand at `offset`."""
+    head = unpack_block_head(block, offset)
+    assert head is not None, "a block begins with its head"
+    return head, _decode_index(memoryview(block)[BLOCK_HEAD.size : BLOCK_HEAD.size + head.index_length])
 
 
 def unpack_block_head(data: bytes, offset: int) -> BlockHead | None:
@@ -181,9 +198,16 @@ def body_intact(head: BlockHead, body: bytes) -> bool:
     return len(body) == head.body_length and zlib.crc32(body) == head.body_crc
 
 
+def opened(head: BlockHead, body: bytes) -> bytes:
+    """The body, not compressed any more. ValueError when it is not what was written."""
+    if not body_intact(head, body):
+        raise ValueError("the body is damaged")
+    return decompress(body, head.raw_length)
+
+
 def open_body(head: BlockHead, index: BlockIndex, body: bytes) -> list[bytes]:
     """The batches' bodies, one for each part. ValueError when the block does not hold what its head says."""
-    raw = decompress(body, head.raw_length)
+    raw = opened(head, body)
     bodies, at = [], 0
     for part in index.parts:
         bodies.append(raw[at : at + part.length])
@@ -194,10 +218,17 @@ def open_body(head: BlockHead, index: BlockIndex, body: bytes) -> list[bytes]:
 
 
 def has_player(index: BlockIndex, player: int) -> bool:
-    """Whether the block has an event of this player."""
+    """Whether a block without columns has an event of this player."""
     players = np.frombuffer(index.players, "<u8")
     at = int(np.searchsorted(players, np.uint64(player)))
     return at < len(players) and int(players[at]) == player
+
+
+def players_in(head: BlockHead, index: BlockIndex) -> Array:
+    """Whose events a block has: u64, sorted, without repetitions. ValueError when the columns are damaged."""
+    if index.columns is None:
+        return np.frombuffer(index.players, "<u8")
+    return np.unique(unpack(index.columns, head.events).players)
 
 
 def _file_crc(data: bytes) -> int:

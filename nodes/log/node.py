@@ -15,11 +15,13 @@ from typing import Any
 
 import msgspec
 
+from mesh.core.pressure import Delay
 from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.node import Caller, Node, on
 from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.journal import Events, EventsStored, QueryEvents, StoreEvents
 from mesh.seat import Seat
+from nodes.log.columns import problem_of
 from nodes.log.figures import show
 from nodes.log.query import Found, Query, search
 from nodes.log.settings import LogSettings
@@ -31,6 +33,7 @@ GROUP_BYTES_MAX = 4 * 1024 * 1024  # written in one go, so that answers come ste
 QUERIES_MAX = 8  # under way or waiting; more are refused
 QUIET_S = 0.5  # at a stop: nobody sends any more when nothing came for this long (senders flush every 0.1 s)
 QUIET_CHECK_S = 0.05
+DELAY_S = 1.0  # of events that wait to be written: at the limit; their senders keep them meanwhile
 HAND_OVER_S = 10.0  # a drain waits for senders to go elsewhere at most so long
 
 _PASSIVE = ("center", "log", "ctl")  # roles whose end a stopping log node does not wait for
@@ -63,6 +66,7 @@ class LogNode(Node):
         self._arrived_at = self.clock.now()  # the last batch
         self._peers: dict[str, Member] = {}
         self._queries = 0
+        self._delay = Delay()
         self.refused = 0
         self.damaged_seen = 0  # by queries
         self._write_seconds = self.metrics.histogram("log_write_seconds", "One group of blocks, compression included.")
@@ -115,6 +119,13 @@ class LogNode(Node):
             self.log.error("the segment could not be sealed", reason=text)
         return Drained(self._sink.counts.events_stored - before, left, text)
 
+    def signals(self) -> dict[str, float]:
+        if self._sink is None:
+            return {}
+        counts, waiting = self._sink.counts, sum(waiting.batch.count for waiting in self._waiting)
+        done = counts.events_stored + counts.events_duplicate
+        return {"queue delay": self._delay.age_s(done, waiting, self.clock.now()) / DELAY_S}
+
     async def close(self) -> None:
         for waiting in self._take(WAITING_BYTES_MAX):
             waiting.done.set_exception(RefusedError(Code.SHUTDOWN, f"{self.name} stops"))
@@ -157,8 +168,8 @@ class LogNode(Node):
     async def on_store_events(self, said: StoreEvents, _caller: Caller) -> EventsStored:
         if self._sink is None:
             raise self._no(Code.SHUTDOWN, f"{self.name} stops")
-        if len(said.players) != 8 * said.count or not said.body:
-            raise self._no(Code.BAD_MESSAGE, "count, players and body do not agree")
+        if problem := problem_of(said):
+            raise self._no(Code.BAD_MESSAGE, problem)
         if len(said.body) > BATCH_BYTES_MAX:
             raise self._no(Code.TOO_LARGE, f"a batch has at most {BATCH_BYTES_MAX} bytes")
         if self._waiting_bytes + len(said.body) > WAITING_BYTES_MAX:

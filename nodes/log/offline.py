@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mesh.errors import StorageError
+from nodes.log.columns import found_by, unpack
 from nodes.log.layout import open_body
 from nodes.log.query import Query, lines_of, search
 from nodes.log.segments import Block, Damage, SegmentFile, segment_paths
@@ -108,12 +109,19 @@ def _problem(file: SegmentFile, item: Block | Damage, *, newest: bool) -> dict[s
         return {"offset": item.offset, "problem": f"{item.length} bytes are damaged", "events": item.events}
     try:
         bodies = open_body(item.head, item.index, file.body(item))
+        columns = unpack(item.index.columns, item.head.events) if item.index.columns else None
     except ValueError as error:
         return {"offset": item.head.offset, "problem": str(error), "events": item.head.events}
+    at = 0
     for part, body in zip(item.index.parts, bodies, strict=True):
-        if lines_of(body, part.count) is None:
+        lines = lines_of(body, part.count)
+        if lines is None:
             text = f"{part.sender} sent a batch that is not {part.count} events"
             return {"offset": item.head.offset, "problem": text, "events": part.count}
+        if columns and found_by(columns, at, part.count) != [(x.player, x.at_ms, x.kind) for x in lines]:
+            text = f"{part.sender} sent columns that are not those of its events"
+            return {"offset": item.head.offset, "problem": text, "events": part.count}
+        at += part.count
     return None
 
 

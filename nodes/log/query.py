@@ -1,23 +1,28 @@
 """Questions about what happened, answered from the segment files. Blocking; runs in a worker thread or offline.
 
-The answer is exact: the newest matching events by their time, then by their place. Segments are scanned from the
-newest to the oldest. A block is opened only when its head says that it may hold something newer than the oldest event
-of an answer that is full already; heads are cheap (10,000 of them take about 0.1 s). Memory: `limit` events, at most
-RESULT_BYTES_MAX of their fields, and one block. Damaged blocks are skipped and counted.
+The answer is exact: the newest matching events by their time, then by their place. Segments are searched from the
+newest to the oldest. Which blocks to look at, the segment's index says, and for what it does not describe the blocks'
+heads. Which events, the block's columns: its body is opened only when it has some, and only when they may be newer
+than the oldest event of an answer that is full already. Memory: `limit` events, at most RESULT_BYTES_MAX of their
+fields, one stretch of an index and one block. Damaged blocks are skipped and counted.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from mesh.errors import StorageError
 from mesh.protocol.journal import Event
 from mesh.protocol.types import U63, Label
-from nodes.log.layout import BlockHead, body_intact, has_player, open_body
+from nodes.log.columns import Array, Columns, unpack
+from nodes.log.indexes import stretches
+from nodes.log.layout import has_player, open_body, opened
 from nodes.log.segments import Block, Damage, SegmentFile, segment_paths
+from nodes.log.stretch import blocks_of, candidates
 
 RESULT_BYTES_MAX = 4 * 1024 * 1024  # of fields in one answer; the oldest events are left out, and `more` says so
 EVENT_BYTES = 64  # what an event weighs besides its fields
@@ -56,6 +61,7 @@ class _Line(msgspec.Struct, array_like=True, gc=False):
     fields: msgspec.Raw
 
 
+_decode_line = msgspec.msgpack.Decoder(_Line).decode
 _decode_lines = msgspec.msgpack.Decoder(list[_Line]).decode
 _decode_fields = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
@@ -67,13 +73,15 @@ class _Newest:
 
     def __init__(self, limit: int) -> None:
         self.more = False
+        self._popped = False  # something was left out for something newer
         self._limit = limit
         self._bytes = 0
         self._heap: list[tuple[_Place, tuple[str, int, str, bytes]]] = []
 
     def floor_ms(self) -> int:
         """Nothing older than this changes the answer any more."""
-        return self._heap[0][0][0] if self.more else 0
+        full = self._popped or (self.more and len(self._heap) >= self._limit)
+        return self._heap[0][0][0] if full else 0
 
     def add(self, place: _Place, line: _Line) -> None:
         fields = bytes(line.fields)
@@ -82,7 +90,7 @@ class _Newest:
         while len(self._heap) > self._limit or (self._bytes > RESULT_BYTES_MAX and len(self._heap) > 1):
             _, (_, _, _, dropped) = heapq.heappop(self._heap)
             self._bytes -= len(dropped) + EVENT_BYTES
-            self.more = True
+            self.more = self._popped = True
 
     def events(self) -> tuple[list[Event], int]:
         """The matches, oldest first, and how many had fields that are none (a sender's mistake)."""
@@ -120,55 +128,130 @@ def search(folder: Path, query: Query, late: Callable[[], bool] = lambda: False)
 def _search_segment(
     file: SegmentFile, number: int, query: Query, newest: _Newest, found: Found, late: Callable[[], bool]
 ) -> None:
-    blocks: list[Block] = []
-    for item in file.scan(bodies=False):
-        if isinstance(item, Damage):
-            found.damaged += not item.tail
-        elif _may_match(item, query):
-            blocks.append(item)
-        else:
-            found.blocks_skipped += 1
-    for block in sorted(blocks, key=lambda block: block.head.newest_ms, reverse=True):
-        if block.head.newest_ms < newest.floor_ms():
+    for newest_ms, offset in sorted(_places(file, query, found), reverse=True):
+        if newest_ms < newest.floor_ms():
             found.blocks_skipped += 1
         elif late():
             found.unfinished = True
             return
         else:
-            found.blocks_opened += 1
-            _search_block(file, block, number, query, newest, found)
+            _search_block(file, offset, number, query, newest, found)
 
 
-def _may_match(block: Block, query: Query) -> bool:
-    head: BlockHead = block.head
-    if head.newest_ms < query.since_ms or head.oldest_ms > (query.until_ms or _FOREVER):
-        return False
-    return not query.player or has_player(block.index, query.player)
+def _places(file: SegmentFile, query: Query, found: Found) -> list[tuple[int, int]]:
+    """Newest time and place of every block that may have what is looked for."""
+    places: list[tuple[int, int]] = []
+    at = file.begin
+    for stretch, _ in stretches(file.path, file.size):
+        try:
+            blocks = candidates(stretch, query.player, query.kinds, query.since_ms, query.until_ms)
+        except ValueError:
+            continue  # what it describes is looked at
+        places += _heads(file, at, stretch.begin, query, found)
+        places += zip(blocks["newest"].tolist(), blocks["offset"].tolist(), strict=True)
+        found.blocks_skipped += blocks_of(stretch) - len(blocks)
+        at = stretch.end
+    return places + _heads(file, at, file.size, query, found)
 
 
-def _search_block(file: SegmentFile, block: Block, number: int, query: Query, newest: _Newest, found: Found) -> None:
-    body = file.body(block)
+def _heads(file: SegmentFile, begin: int, end: int, query: Query, found: Found) -> list[tuple[int, int]]:
+    """The same by the blocks' heads, between two places."""
+    places = []
+    for item in file.scan(bodies=False, begin=begin, end=end):
+        if isinstance(item, Damage):
+            found.damaged += not item.tail
+        elif item.head.newest_ms >= query.since_ms and item.head.oldest_ms <= (query.until_ms or _FOREVER):
+            places.append((item.head.newest_ms, item.head.offset))
+        else:
+            found.blocks_skipped += 1
+    return places
+
+
+def _search_block(file: SegmentFile, offset: int, number: int, query: Query, newest: _Newest, found: Found) -> None:
+    block = file.block_at(offset)
     try:
-        if not body_intact(block.head, body):
-            raise ValueError("the body is damaged")
-        bodies = open_body(block.head, block.index, body)
+        if block is None:
+            raise ValueError("the head is damaged")
+        if block.index.columns is None:
+            lines = _lines_without_columns(file, block, query, found)
+        else:
+            lines = _lines_by_columns(file, block, query, newest, found)
     except ValueError:
         found.damaged += 1
         return
-    position, until_ms = 0, query.until_ms or _FOREVER
+    until_ms = query.until_ms or _FOREVER
     player, kinds, since_ms = query.player, query.kinds, query.since_ms
+    for at, line in lines:
+        if (
+            (not player or line.player == player)
+            and since_ms <= line.at_ms <= until_ms
+            and (not kinds or line.kind in kinds)
+        ):
+            newest.add((line.at_ms, number, offset, at), line)
+
+
+def _lines_by_columns(
+    file: SegmentFile, block: Block, query: Query, newest: _Newest, found: Found
+) -> Iterator[tuple[int, _Line]]:
+    """The events that the columns point at, with their positions in the block."""
+    assert block.index.columns is not None, "the caller looked"
+    columns = unpack(block.index.columns, block.head.events)
+    positions = _matching(columns, query, newest.floor_ms())
+    if not len(positions):
+        found.blocks_skipped += 1
+        return iter(())
+    if len(positions) > query.limit:
+        newest.more = True
+        positions = np.sort(positions[np.argsort(columns.times[positions], kind="stable")][-query.limit :])
+    found.blocks_opened += 1
+    ends = np.cumsum(columns.lengths, dtype=np.uint64)
+    raw = opened(block.head, file.body(block))
+    if int(ends[-1]) != len(raw):
+        raise ValueError("the columns are of another body")
+    starts = (ends - columns.lengths)[positions].tolist()
+    return _each(raw, positions.tolist(), starts, ends[positions].tolist(), found)
+
+
+def _each(
+    raw: bytes, positions: list[int], starts: list[int], ends: list[int], found: Found
+) -> Iterator[tuple[int, _Line]]:
+    view = memoryview(raw)
+    for position, start, end in zip(positions, starts, ends, strict=True):
+        try:
+            line = _decode_line(view[start:end])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found.damaged += 1  # a sender's mistake; the other events in this block are fine
+            continue
+        yield position, line
+
+
+def _matching(columns: Columns, query: Query, floor_ms: int) -> Array:
+    """Positions of the events that are looked for and not older than `floor_ms`."""
+    wanted = columns.times >= np.uint64(max(query.since_ms, floor_ms))
+    if query.until_ms:
+        wanted &= columns.times <= np.uint64(query.until_ms)
+    if query.player:
+        wanted &= columns.players == np.uint64(query.player)
+    if query.kinds:
+        named = np.array([kind in query.kinds for kind in columns.kinds], bool)
+        wanted &= named[columns.kind_numbers]
+    return np.flatnonzero(wanted)
+
+
+def _lines_without_columns(file: SegmentFile, block: Block, query: Query, found: Found) -> Iterator[tuple[int, _Line]]:
+    """All events of a block whose senders gave no columns."""
+    if query.player and not has_player(block.index, query.player):
+        found.blocks_skipped += 1
+        return
+    found.blocks_opened += 1
+    bodies = open_body(block.head, block.index, file.body(block))
+    position = 0
     for part, part_body in zip(block.index.parts, bodies, strict=True):
         lines = lines_of(part_body, part.count)
         if lines is None:
             found.damaged += 1  # a sender's mistake; the others' events in this block are fine
-            continue
-        for at, line in enumerate(lines, position):
-            if (
-                (not player or line.player == player)
-                and since_ms <= line.at_ms <= until_ms
-                and (not kinds or line.kind in kinds)
-            ):
-                newest.add((line.at_ms, number, block.head.offset, at), line)
+        else:
+            yield from enumerate(lines, position)
         position += part.count
 
 

@@ -30,7 +30,7 @@ from nodes.log.layout import (
 )
 
 _NAME = re.compile(r"^([0-9]{8,20})\.zlog$")
-_LOOK_AHEAD = 8192  # bytes read with a head, so that one read usually brings the index, too
+_LOOK_AHEAD = 16_384  # bytes read with a head, so that one read usually brings the index, too
 _SEARCH_BYTES = 1 << 20  # at a time, when looking for the next block
 
 
@@ -94,11 +94,17 @@ class SegmentFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def scan(self, *, bodies: bool) -> Iterator[Block | Damage]:
-        """Everything in the file in order. With `bodies` their checksums are checked, too, else only the heads'."""
-        at = self.head.size if self.head else 0
-        while at < self.size:
-            block = self._block_at(at)
+    @property
+    def begin(self) -> int:
+        """Where the first block is."""
+        return self.head.size if self.head else 0
+
+    def scan(self, *, bodies: bool, begin: int | None = None, end: int | None = None) -> Iterator[Block | Damage]:
+        """Everything in the file, or between two places where a block begins, in order. With `bodies` their checksums
+        are checked, too, else only the heads'."""
+        at, until = self.begin if begin is None else begin, self.size if end is None else min(end, self.size)
+        while at < until:
+            block = self.block_at(at)
             if block is None:
                 found = self._next_block(at + 1)
                 yield Damage(at, (found or self.size) - at, self._events_at(at), tail=found is None)
@@ -116,7 +122,8 @@ class SegmentFile:
         """The compressed body, not checked."""
         return self._read(block.head.body_offset, block.head.body_length)
 
-    def _block_at(self, at: int) -> Block | None:
+    def block_at(self, at: int) -> Block | None:
+        """The block that begins here, without its body; None when there is none or its head is damaged."""
         data = self._read(at, _LOOK_AHEAD)
         head = unpack_block_head(data, at)
         if head is None or head.end > self.size:
@@ -132,7 +139,7 @@ class SegmentFile:
             window = self._read(at, _SEARCH_BYTES)
             found = window.find(BLOCK_MARKER)
             while found >= 0:
-                if self._block_at(at + found):
+                if self.block_at(at + found):
                     return at + found
                 found = window.find(BLOCK_MARKER, found + 1)
             at += max(1, len(window) - len(BLOCK_MARKER) + 1)

@@ -13,6 +13,7 @@ import msgpack
 import msgspec
 
 from mesh.protocol.journal import StoreEvents
+from nodes.log.columns import part_of
 
 SENDERS_MAX = 4096
 
@@ -47,6 +48,8 @@ class Senders:
 def without_first(batch: StoreEvents, events: int) -> StoreEvents:
     """A batch without its first `events` events. ValueError when its body is not what it says."""
     assert 0 < events < batch.count, "at least one event stays and at least one goes"
+    if batch.lengths:
+        return part_of(batch, events, batch.count)
     unpacker = msgpack.Unpacker(max_buffer_size=len(batch.body))
     unpacker.feed(batch.body)
     try:

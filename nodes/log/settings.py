@@ -14,7 +14,7 @@ class LogSettings(msgspec.Struct, frozen=True):
     segment_age_s: Annotated[float, msgspec.Meta(gt=0)] = 3600.0  # or when it is this old
     retention_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 8 * 1024 * _MIB  # of all segments; the oldest are deleted
     retention_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0  # sealed segments older than this are deleted
-    block_bytes: Annotated[int, msgspec.Meta(ge=1024, le=16 * _MIB)] = 512 * 1024  # compressed together, before that
+    block_bytes: Annotated[int, msgspec.Meta(ge=1024, le=16 * _MIB)] = 128 * 1024  # compressed together, before that
     flush_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20  # how long a batch waits for others to share a block
     sync_s: Annotated[float, msgspec.Meta(gt=0, le=1.0)] = 0.5  # between two fsyncs
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=19)] = 1  # of zstd

@@ -9,15 +9,17 @@ It must never open a body: it is compressed as it came. Full disk: what does not
 the segment; its senders keep it. Retention: the oldest sealed segments go first, the open one never.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.protocol.journal import StoreEvents
+from nodes.log.columns import EVENTS_MAX, divided
 from nodes.log.disk import AppendFile, DiskFull, Folder, explained
-from nodes.log.layout import pack_block, pack_file_head
+from nodes.log.indexes import OpenFile, SegmentIndex, index_path
+from nodes.log.layout import pack_block, pack_file_head, unpack_packed
 from nodes.log.recovery import Recovered, recover
 from nodes.log.segments import segment_path, segment_paths
 from nodes.log.senders import without_first
@@ -26,8 +28,6 @@ from nodes.log.settings import LogSettings
 SEGMENTS_MIN = 4  # retention by size deletes whole segments: it never costs more than a quarter of what is kept
 
 _DAY_MS = 86_400_000
-
-OpenFile = Callable[[Path, int], AppendFile]
 
 
 class Counts:
@@ -42,6 +42,7 @@ class Counts:
         self.segments_begun = 0
         self.segments_deleted = 0
         self.bytes_deleted = 0
+        self.blocks_unindexed = 0  # found by looking at them, which takes longer
         self.syncs = 0
         self.disk_full = 0
         self.failures = 0  # of the disk, besides that it is full
@@ -71,10 +72,12 @@ class Sink:
             self._sealed = _sealed_before(path, self.recovered)
             self._number = self.recovered.next_number
             self._file: AppendFile | None = None
+            self._index: SegmentIndex | None = None
             self._opened_at: float | None = None  # on the clock that never jumps; None until the first `tend`
             self._dirty = False
             if self.recovered.open_path:
                 self._file = open_file(self.recovered.open_path, self.recovered.open_size)
+                self._index = self._index_of(self._file)
         except StorageError:
             self._folder.close()
             raise
@@ -142,6 +145,7 @@ class Sink:
             if self._file:
                 self._file.close()
                 self._file = None
+            self._close_index()
             self._folder.close()
 
     def _fresh_part(self, batch: StoreEvents, known: int) -> StoreEvents | None:
@@ -183,8 +187,11 @@ class Sink:
     def _write_block(self, batches: list[StoreEvents], now: float, wall_ms: int) -> None:
         block = pack_block(batches, self._settings.compression_level)
         file = self._file or self._begin(now, wall_ms)
+        offset = file.size
         file.append(block)
         self._dirty = True
+        if self._index:
+            self._index.add(*unpack_packed(block, offset))
         for batch in batches:
             self._senders.keep(batch.sender, batch.incarnation, batch.first + batch.count)
             self.counts.events_stored += batch.count
@@ -206,6 +213,7 @@ class Sink:
             file.path.unlink(missing_ok=True)
             raise
         self._file, self._opened_at = file, now
+        self._index = self._index_of(file)
         self._number += 1
         self.counts.segments_begun += 1
         return file
@@ -219,6 +227,21 @@ class Sink:
             file.sync()
         finally:
             file.close()
+            self._close_index()
+
+    def _index_of(self, file: AppendFile) -> SegmentIndex | None:
+        """The index to go on with. Without one the segment is as good, only questions to it take longer."""
+        try:
+            return SegmentIndex(file.path, self._settings.compression_level, file.size, self._open_file)
+        except StorageError:
+            self.counts.failures += 1
+            return None
+
+    def _close_index(self) -> None:
+        index, self._index = self._index, None
+        if index:
+            index.close()
+            self.counts.blocks_unindexed += index.lost_blocks
 
     def _retain(self, wall_ms: int) -> None:
         too_old_ms = wall_ms - self._settings.retention_days * _DAY_MS
@@ -227,6 +250,7 @@ class Sink:
             oldest = self._sealed.pop(0)
             try:
                 oldest.path.unlink(missing_ok=True)
+                index_path(oldest.path).unlink(missing_ok=True)
             except OSError as error:
                 self._sealed.insert(0, oldest)
                 raise explained(error, oldest.path) from None
@@ -236,14 +260,16 @@ class Sink:
 
 
 def _grouped(batches: list[StoreEvents], block_bytes: int) -> list[list[StoreEvents]]:
+    """What shares a block. Batches that are larger than one are divided."""
     groups: list[list[StoreEvents]] = []
-    size = block_bytes
-    for batch in batches:
-        if size >= block_bytes:
+    size, events, columns = block_bytes, 0, False
+    for batch in [piece for whole in batches for piece in divided(whole, block_bytes)]:
+        if size >= block_bytes or events + batch.count > EVENTS_MAX or columns != bool(batch.lengths):
             groups.append([])
-            size = 0
+            size, events, columns = 0, 0, bool(batch.lengths)
         groups[-1].append(batch)
         size += len(batch.body)
+        events += batch.count
     return groups
 
 

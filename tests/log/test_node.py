@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mesh.core.journal_outbox import preference
@@ -32,6 +33,7 @@ nodes = ["log.1"]
 [[process]]
 nodes = ["dc.1"]
 """
+GOOD = numbered(0, 5)
 SECOND_LOG = '[[process]]\nnodes = ["log.2"]\n'
 
 
@@ -249,6 +251,17 @@ def test_a_batch_that_comes_twice_is_answered_twice_and_stored_once(tmp_path: Pa
         (StoreEvents("x", 1, 0, 2, bytes(8), b"\x90"), Code.BAD_MESSAGE),
         (StoreEvents("x", 1, 0, 1, bytes(8), b""), Code.BAD_MESSAGE),
         (StoreEvents("x", 1, 0, 1, bytes(8), bytes(BATCH_BYTES_MAX + 1)), Code.TOO_LARGE),
+        (msgspec.structs.replace(GOOD, lengths=GOOD.lengths[:-4]), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, times=b""), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, kind_numbers=bytes(10) + b"x"), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, kind_numbers=b"\x01" + bytes(9)), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, kinds=[]), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, body=GOOD.body[:-1]), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, lengths=bytes(4) + GOOD.lengths[4:], body=GOOD.body[36:]), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, newest_ms=GOOD.newest_ms - 1), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, oldest_ms=GOOD.oldest_ms + 1), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, times=b"\xff" * 40), Code.BAD_MESSAGE),
+        (msgspec.structs.replace(GOOD, players=b"\xff" * 40), Code.BAD_MESSAGE),
     ],
 )
 def test_a_batch_that_breaks_the_rules_is_refused(tmp_path: Path, batch: StoreEvents, code: Code) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nodes.log.offline import main
@@ -62,6 +63,16 @@ def test_check_names_the_damage(folder: Path, capsys: pytest.CaptureFixture[str]
     assert code == 6
     assert answer["ok"] is False
     assert [(problem["file"], problem["events"]) for problem in answer["problems"]] == [("00000001.zlog", 20)]
+
+
+def test_check_names_columns_that_are_not_those_of_the_events(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = numbered(0, 5)
+    write(tmp_path, honest, msgspec.structs.replace(numbered(5, 5), times=honest.times))
+    code, answer = run(capsys, "check", "--data", tmp_path)
+    assert code == 6
+    assert [(problem["events"], "columns" in problem["problem"]) for problem in answer["problems"]] == [(5, True)]
 
 
 def test_a_tail_that_is_torn_is_no_damage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

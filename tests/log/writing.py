@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mesh.core.journal_outbox import JournalOutbox
 from mesh.protocol.journal import StoreEvents
 from nodes.log.disk import AppendFile
@@ -33,6 +35,11 @@ def numbered(first: int, count: int, *, sender: str = "eu.one.scene.1", incarnat
     """Events that carry their own number: at WALL_MS + n, of player n % 10."""
     events: list[Happening] = [(WALL_MS + n, "test", n % 10 + 1, {"n": n}) for n in range(first, first + count)]
     return batch(events, sender, incarnation, first)
+
+
+def without_columns(said: StoreEvents) -> StoreEvents:
+    """The batch as a sender of the previous version makes it."""
+    return msgspec.structs.replace(said, kinds=[], kind_numbers=b"", times=b"", lengths=b"")
 
 
 def store(sink: Sink, *batches: StoreEvents, now: float = 0.0, wall_ms: int = WALL_MS) -> list[Any]:
