@@ -1,18 +1,21 @@
 """Characters: what is durable about them (level, attributes) and what is cached (where they are, how they feel)."""
 
-import math
-import struct
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from mesh.errors import Code, RefusedError
-from mesh.protocol.lanes import STATE_STRUCT
+from mesh.protocol.lanes import STATE
 from mesh.protocol.records import SaveStates
-from mesh.protocol.sessions import Status, account_of
+from mesh.protocol.sessions import Status
 from nodes.dc.ledger import gold_of, items_of
 from nodes.dc.records import CHARACTERS, FRIENDS, STATES, CharacterRow, FriendsRow, StateRow
 from nodes.dc.view import Readable, View
+
+Array = npt.NDArray[Any]
 
 HP = 100
 ATTRIBUTES = ("strength", "agility", "stamina")
@@ -49,16 +52,14 @@ def status_of(view: Readable, state_of: Callable[[int], StateRow | None], accoun
     )  # fmt: skip
 
 
-def states_in(said: SaveStates) -> list[tuple[int, StateRow]]:
-    """The (account, state) pairs of a batch; `bad_message` when it does not add up."""
+def states_in(said: SaveStates) -> tuple[Array, Array]:
+    """The sessions and states of a batch; `bad_message` when it does not add up."""
     count, rest = divmod(len(said.sessions), 8)
-    if rest or len(said.states) != count * STATE_STRUCT.size:
+    if rest or len(said.states) != count * STATE.itemsize:
         raise RefusedError(Code.BAD_MESSAGE, f"{len(said.sessions)} bytes of sessions, {len(said.states)} of states")
-    found = []
-    sessions = struct.unpack(f"<{count}Q", said.sessions)
-    for session, state in zip(sessions, STATE_STRUCT.iter_unpack(said.states), strict=True):
-        x, y, hp, heading, flags, xp = state
-        if not (math.isfinite(x) and math.isfinite(y) and abs(x) <= METRES_MAX and abs(y) <= METRES_MAX):
-            raise RefusedError(Code.BAD_MESSAGE, f"a character is at {x}, {y}")
-        found.append((account_of(session), StateRow(said.map, x, y, hp, heading, flags, xp, session)))
-    return found
+    sessions, states = np.frombuffer(said.sessions, "<u8"), np.frombuffer(said.states, STATE)
+    for axis in ("x", "y"):
+        metres = np.abs(states[axis])
+        if count and not metres.max() <= METRES_MAX:  # nor is NaN
+            raise RefusedError(Code.BAD_MESSAGE, f"a character is at {axis} = {metres.max()}")
+    return sessions, states

@@ -7,7 +7,7 @@ again. Whatever changes durable data adds exactly one row to the ledger, in the 
 
 from collections.abc import Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from mesh.errors import Code, RefusedError
 from mesh.protocol.play import Item
@@ -52,7 +52,7 @@ def enter(view: View, row: LedgerRow) -> None:
     """Add a row to the ledger."""
     known = meta(view)
     view.put(LEDGER, known.next_entry, row)
-    view.put(META, DATABASE, msgspec.structs.replace(known, next_entry=known.next_entry + 1))
+    view.put(META, DATABASE, replace(known, next_entry=known.next_entry + 1))
 
 
 def open_purse(view: View, account: int) -> None:
@@ -111,7 +111,7 @@ def _make_item(view: View, move: ItemMove) -> ItemMove:
     if move.item or not move.kind or move.target == BURN:
         raise RefusedError(Code.NOT_ALLOWED, "a new item has a kind and an owner, and gets its id here")
     known = meta(view)
-    view.put(META, DATABASE, msgspec.structs.replace(known, next_item=known.next_item + 1))
+    view.put(META, DATABASE, replace(known, next_item=known.next_item + 1))
     _give(view, Item(known.next_item, move.kind), move.target)
     return ItemMove(known.next_item, MINT, move.target, move.kind)
 

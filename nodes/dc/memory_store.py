@@ -18,6 +18,7 @@ class MemoryStore:
     def __init__(self, limit_bytes: int = 1 << 40, limit_bytes_max: int = 1 << 40) -> None:
         self.fail: StorageError | None = None  # what every commit raises until it is None again
         self.commits = 0
+        self._begun: list[Change] | None = None
         self._used = 0  # bytes
         self._limit_bytes, self._limit_bytes_max = limit_bytes, limit_bytes_max
         self._tables: dict[str, dict[bytes, bytes]] = {name: {} for name in TABLES}
@@ -32,7 +33,16 @@ class MemoryStore:
     def count(self, table: str) -> int:
         return len(self._tables[table])
 
-    def commit(self, changes: Sequence[Change]) -> None:
+    def begin(self) -> None:
+        self._begun = []
+
+    def write(self, changes: Sequence[Change]) -> None:
+        assert self._begun is not None, "nothing was begun"
+        self._begun += changes
+
+    def commit(self) -> None:
+        assert self._begun is not None, "nothing was begun"
+        changes, self._begun = self._begun, None
         if self.fail is not None:
             raise self.fail
         newest = {(table, key): value for table, key, value in changes}
@@ -47,6 +57,10 @@ class MemoryStore:
                 self._tables[table][key] = value
         self._used = used
         self.commits += 1
+        self.begin()
+
+    def drop(self) -> None:
+        self._begun = None
 
     def grow(self) -> None:
         if self._limit_bytes * 2 > self._limit_bytes_max:

@@ -15,8 +15,10 @@ one; all writing is in `writer.py`; the disk is in `store.py`.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from mesh.core.pressure import Delay
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.node import Caller, Node, on
 from mesh.protocol.cluster import (
@@ -42,11 +44,12 @@ from mesh.protocol.records import (
 )
 from mesh.seat import Seat
 from nodes.dc import accounts, friendships, operations
-from nodes.dc.cache import Rows, States
+from nodes.dc.cache import Rows
 from nodes.dc.characters import states_in, status_of
 from nodes.dc.listing import find_rows, stat
-from nodes.dc.records import STATES, TABLES, StateRow
+from nodes.dc.records import STATES, TABLES
 from nodes.dc.settings import DcSettings
+from nodes.dc.states import States
 from nodes.dc.store import LmdbStore, Store
 from nodes.dc.view import View
 from nodes.dc.writer import Writer
@@ -56,6 +59,7 @@ T = TypeVar("T")
 
 CLIENT_ROLES = ("scene", "login")  # who may have something to save while everything stops
 LOOKS_PER_FLUSH = 5  # how finely the age of cached states is watched
+DELAY_S = 0.25  # of an operation that waits for its commit: at the limit
 PURSES_SUMMED_MAX = 200_000  # more would hold the loop for too long; the offline `stat` counts any number
 COMMIT_OPERATIONS_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -80,6 +84,7 @@ class DcNode(Node):
         self._clients: set[str] = set()
         self._client_left = asyncio.Event()
         self._full_before = False
+        self._delay = Delay()
         self._commit_seconds = self.metrics.histogram("dc_commit_seconds", "How long a commit took, fsync included.")
         self._commit_operations = self.metrics.histogram(
             "dc_commit_operations", "Durable operations in one commit.", buckets=COMMIT_OPERATIONS_BUCKETS
@@ -100,7 +105,7 @@ class DcNode(Node):
         try:
             await self.writer.prepare()
         except StorageError:
-            self.store.close()
+            await self._workers.run(self.store.close)
             raise
         self._writing = self.spawn(self._write())
         self.every(settings.flush_age_s / LOOKS_PER_FLUSH, self._look)
@@ -125,8 +130,8 @@ class DcNode(Node):
         self.writer.stop()
         if not self._writing.done():
             await self._writing
+        await self._workers.run(self.store.close)
         self._workers.close()
-        self.store.close()
 
     async def abandon(self) -> None:
         """As a killed process: what is only in memory is gone, the folder is free."""
@@ -141,6 +146,13 @@ class DcNode(Node):
     def peer_lost(self, member: Member) -> None:
         self._clients.discard(member.name)
         self._client_left.set()
+
+    def signals(self) -> dict[str, float]:
+        if not self._writing:
+            return {}
+        counts = self.writer.counts
+        done = counts.acked + counts.repeated + sum(counts.refused.values())
+        return {"queue delay": self._delay.age_s(done, self.writer.depth, self.clock.now()) / DELAY_S}
 
     def load(self) -> Load:
         return Load(pressure=min(1.0, self.writer.depth / self.settings.queue_max) if self._writing else 0.0)
@@ -210,30 +222,26 @@ class DcNode(Node):
 
     @on(SaveStates)
     def on_save_states(self, said: SaveStates, _caller: Caller) -> Done:
-        found, now = states_in(said), self.clock.now()
-        if not self.states.room(len(found)):
+        sessions, states = states_in(said)
+        if not self.states.room(len(sessions)):
             raise RefusedError(Code.UNAVAILABLE, "too many states wait for the disk")
-        for account, row in found:
-            if self._is_newest(row):
-                self.states.put(account, row, now)
-                self.states_saved += 1
-            else:
-                self.states_fenced += 1
+        taken = self.states.put(said.map, sessions, states, self.clock.now(), self._is_newest)
+        self.states_saved += taken
+        self.states_fenced += len(sessions) - taken
         if self.writer.full:  # kept in memory, but what Done promises cannot be promised
             raise RefusedError(Code.DISK_FULL, "the disk of the DC is full")
         return Done()
 
-    def _is_newest(self, row: StateRow) -> bool:
+    def _is_newest(self, session: int) -> bool:
         try:
-            return accounts.is_newest(self.rows, row.session)
+            return accounts.is_newest(self.rows, session)
         except StorageError:
             self.damaged_reads += 1
             return False  # one damaged row must not keep the others of the batch from being saved
 
     @on(Operate)
-    async def on_operate(self, said: Operate, _caller: Caller) -> Operated:
-        at_ms = self._wall_ms()
-        return await self._do(lambda view: operations.operate(view, said, at_ms))
+    def on_operate(self, said: Operate, _caller: Caller) -> asyncio.Future[Operated]:
+        return self.writer.submit(partial(operations.operate, said=said, at_ms=self._wall_ms()))
 
     # --- operators ---
 

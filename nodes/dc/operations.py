@@ -16,6 +16,7 @@ transaction: stale_epoch otherwise. A refused operation leaves no trace, so its 
 """
 
 import hashlib
+from collections.abc import Collection, Iterable
 
 from mesh.errors import Code, RefusedError
 from mesh.protocol.catalogue import encode
@@ -37,23 +38,25 @@ DIGEST_BYTES = 8
 
 def operate(view: View, said: Operate, at_ms: int) -> Operated:
     """Carry it out, or say what came of it before."""
-    slot = account_of(said.session), said.sequence % meta(view).operation_ring
+    account, sessions = account_of(said.session), {said.session: None, **dict.fromkeys(said.parties)}
+    slot = account, said.sequence % meta(view).operation_ring
     digest = hashlib.blake2b(encode(said), digest_size=DIGEST_BYTES).digest()
-    parties = list(dict.fromkeys(account_of(session) for session in (said.session, *said.parties)))
+    parties = dict.fromkeys(map(account_of, sessions))
     before = _carried_out(view.get(OPERATIONS, slot), said, digest)
     if before is not None:
         return Operated(_holdings(view, parties), list(before))
-    _check_parties(view, said, parties)
+    _check_sessions(view, sessions)
+    _check_givers(said, parties)
     for gold in said.gold:
         move_gold(view, gold)
     items = tuple([move_item(view, item) for item in said.items])
     if said.level:
-        set_level(view, account_of(said.session), said.level)
-    view.put(OPERATIONS, slot, OperationRow(said.session, said.sequence, digest, made(items)))
-    account = account_of(said.session)
+        set_level(view, account, said.level)
+    new = made(items)
+    view.put(OPERATIONS, slot, OperationRow(said.session, said.sequence, digest, new))
     note = f"level {said.level}" if said.level else ""
     enter(view, LedgerRow(at_ms, said.kind, account, said.session, said.sequence, tuple(said.gold), items, note))
-    return Operated(_holdings(view, parties), list(made(items)))
+    return Operated(_holdings(view, parties), list(new))
 
 
 def _carried_out(known: OperationRow | None, said: Operate, digest: bytes) -> tuple[Item, ...] | None:
@@ -66,15 +69,17 @@ def _carried_out(known: OperationRow | None, said: Operate, digest: bytes) -> tu
     return known.made
 
 
-def _check_parties(view: Readable, said: Operate, parties: list[int]) -> None:
-    for session in (said.session, *said.parties):
+def _check_sessions(view: Readable, sessions: Iterable[int]) -> None:
+    for session in sessions:
         if not is_newest(view, session):
             raise RefusedError(Code.STALE_EPOCH, f"session {session} is not the newest of its account")
-    givers = [move.source for move in said.gold] + [move.source for move in said.items]
-    for giver in givers:
+
+
+def _check_givers(said: Operate, parties: Collection[int]) -> None:
+    for giver in [move.source for move in said.gold] + [move.source for move in said.items]:
         if giver > 0 and giver not in parties:
             raise RefusedError(Code.NOT_ALLOWED, f"{giver} gives something and is no party")
 
 
-def _holdings(view: Readable, accounts: list[int]) -> list[Holding]:
+def _holdings(view: Readable, accounts: Iterable[int]) -> list[Holding]:
     return [Holding(account, gold_of(view, account), list(items_of(view, account))) for account in accounts]

@@ -87,17 +87,20 @@ class Table(Generic[K, R]):
         kept: bool = True,
     ) -> None:
         """`migrations[v]` makes an array of version v + 1 out of one of version v; `secret` fields are never shown;
-        `kept`: rows that were written are likely to be read soon, so they stay in memory."""
+        `kept`: rows that were read or written are likely to be read soon, so they stay in memory."""
         self.name, self.keys, self.row, self.version, self.secret, self.kept = name, keys, row, version, secret, kept
         self._migrations = dict(migrations or {})
         assert sorted(self._migrations) == list(range(1, version)), f"{name} lacks a migration"
         self._seed = zlib.crc32(name.encode())
-        self._head = bytes((version,))
+        self.head = bytes((version,))  # what a body begins with
         self._decode = msgspec.msgpack.Decoder(row).decode
 
     def pack(self, key: bytes, row: R) -> bytes:
         """The value to store under a packed key."""
-        body = self._head + _encode(row)
+        return self.seal(key, self.head + _encode(row))
+
+    def seal(self, key: bytes, body: bytes) -> bytes:
+        """The value to store under a packed key, of a body that was written otherwise: `head`, then the array."""
         return zlib.crc32(body, zlib.crc32(key, self._seed)).to_bytes(4, "little") + body
 
     def unpack(self, key: bytes, value: bytes) -> R:
@@ -258,7 +261,7 @@ ACCOUNTS: Table[int, AccountRow] = Table("accounts", ACCOUNT, AccountRow, secret
 NAMES: Table[str, NameRow] = Table("names", TEXT, NameRow)
 SESSIONS: Table[int, SessionRow] = Table("sessions", ACCOUNT, SessionRow)
 CHARACTERS: Table[int, CharacterRow] = Table("characters", ACCOUNT, CharacterRow)
-STATES: Table[int, StateRow] = Table("states", ACCOUNT, StateRow)
+STATES: Table[int, StateRow] = Table("states", ACCOUNT, StateRow, kept=False)
 PURSES: Table[int, PurseRow] = Table("purses", PURSE, PurseRow)
 ITEMS: Table[int, ItemRow] = Table("items", NUMBER, ItemRow)
 INVENTORIES: Table[int, InventoryRow] = Table("inventories", ACCOUNT, InventoryRow)

@@ -2,8 +2,12 @@
 
 Owns the data folder, its lock and the LMDB environment. It never acknowledges before the data is on disk: `sync` and
 `metasync` are on and `writemap` is off (without sync most power-loss images were bad, with writemap a full disk is a
-SIGBUS). Reads and `grow` happen on one thread and `commit` on another, never `grow` and `commit` at once: LMDB may
-only be enlarged while no transaction is open.
+SIGBUS).
+
+Reads, `write` and `grow` happen on the loop, `begin`, `commit` and `drop` in a thread, never two of these five at once:
+LMDB's lock belongs to the thread that began a transaction, so that one ends it, too. `write` is not the thread's, since
+the binding lets go of the interpreter's lock for every row and, beside a busy loop, waits 5 ms to have it back (50 rows
+took 250 ms (measured), on the loop they take 0.05 ms). Rejected: LMDB without its locks, where any thread may commit.
 """
 
 import errno
@@ -53,21 +57,36 @@ class Store(Protocol):
         """How many rows."""
         ...
 
-    def commit(self, changes: Sequence[Change]) -> None:
-        """All of it or nothing, on disk when this returns. Called in a worker thread, one at a time.
+    def begin(self) -> None:
+        """Be ready for `write`; what was begun before is dropped. Called in the thread."""
+        ...
 
-        MapFull and DiskFull: nothing was changed. Any other StorageError: unknown, so the process must end."""
+    def write(self, changes: Sequence[Change]) -> None:
+        """Changes of what was begun; only `commit` makes them happen. MapFull: `drop`, `grow` and write all again."""
+        ...
+
+    def commit(self) -> None:
+        """All that was written or nothing, on disk when this returns, and the next is begun. Called in the thread.
+
+        MapFull and DiskFull: nothing was changed, nothing is begun. Any other StorageError: unknown, so the process
+        must end."""
+        ...
+
+    def drop(self) -> None:
+        """Forget what was begun, if anything was. Called in the thread."""
         ...
 
     def grow(self) -> None:
-        """Make room for MapFull. DiskFull when the limit is reached."""
+        """Make room for MapFull, when nothing is begun. DiskFull when the limit is reached."""
         ...
 
     def facts(self) -> dict[str, Any]:
         """Sizes in bytes, for people."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Called in the thread; what was written and not committed is gone."""
+        ...
 
 
 class LmdbStore:
@@ -77,14 +96,16 @@ class LmdbStore:
         """StorageError with what is wrong and what to do. An existing file may be larger than `map_bytes`."""
         self.folder = folder
         self._map_bytes_max = map_bytes_max
+        self._transaction: Any = None  # what was begun
+        self._written = 0  # bytes in it
         self._lock = _lock_folder(folder, create)
         try:
-            self._open(map_bytes)
+            self._open(map_bytes, readahead=not create)
         except StorageError:
             os.close(self._lock)
             raise
 
-    def _open(self, map_bytes: int) -> None:
+    def _open(self, map_bytes: int, *, readahead: bool) -> None:
         file = self.folder / DATA_FILE
         try:
             size = file.stat().st_size if file.exists() else 0
@@ -98,6 +119,7 @@ class LmdbStore:
                 sync=True,
                 metasync=True,
                 writemap=False,
+                readahead=readahead,  # a DC reads here and there; who works on its file reads all of it
                 max_spare_txns=2,
             )
             self._check_length(file)
@@ -144,20 +166,45 @@ class LmdbStore:
         except lmdb.Error as error:
             raise self._unreadable(error) from None
 
-    def commit(self, changes: Sequence[Change]) -> None:
-        tables = self._tables
+    def begin(self) -> None:
+        self.drop()
         try:
-            with self._environment.begin(write=True) as transaction:
-                put, delete = transaction.put, transaction.delete
-                for table, key, value in changes:
-                    if value is None:
-                        delete(key, db=tables[table])
-                    else:
-                        put(key, value, db=tables[table])
-        except lmdb.MapFullError:
-            raise MapFull(f"{self.folder / DATA_FILE} has reached its {self.map_bytes} bytes") from None
+            self._transaction = self._environment.begin(write=True)
         except lmdb.Error as error:
-            raise self._commit_failed(error, changes) from None
+            raise StorageError(f"{self.folder / DATA_FILE} cannot be written any more: {error}") from None
+
+    def write(self, changes: Sequence[Change]) -> None:
+        assert self._transaction is not None, "nothing was begun"
+        tables, put, delete = self._tables, self._transaction.put, self._transaction.delete
+        self._written += sum([len(value or b"") for _, _, value in changes])
+        try:
+            for table, key, value in changes:
+                if value is None:
+                    delete(key, db=tables[table])
+                else:
+                    put(key, value, db=tables[table])
+        except lmdb.MapFullError:
+            raise self._map_full() from None
+        except lmdb.Error as error:
+            raise self._failed(error) from None
+
+    def commit(self) -> None:
+        assert self._transaction is not None, "nothing was begun"
+        transaction, self._transaction = self._transaction, None
+        try:
+            transaction.commit()
+        except lmdb.MapFullError:
+            raise self._map_full() from None
+        except lmdb.Error as error:
+            raise self._failed(error) from None
+        self._written = 0
+        self.begin()
+
+    def drop(self) -> None:
+        self._written = 0
+        if self._transaction is not None:
+            self._transaction.abort()
+            self._transaction = None
 
     def grow(self) -> None:
         wanted = self.map_bytes * 2
@@ -181,17 +228,21 @@ class LmdbStore:
         }
 
     def close(self) -> None:
+        self.drop()
         self._environment.close()
         os.close(self._lock)
 
     def _unreadable(self, error: lmdb.Error) -> StorageError:
         return StorageError(f"{self.folder / DATA_FILE} cannot be read: {error}")
 
-    def _commit_failed(self, error: lmdb.Error, changes: Sequence[Change]) -> StorageError:
+    def _map_full(self) -> MapFull:
+        return MapFull(f"{self.folder / DATA_FILE} has reached its {self.map_bytes} bytes")
+
+    def _failed(self, error: lmdb.Error) -> StorageError:
         """Was it only that there is no room? LMDB reports a write that was cut short by a full disk as EIO, like a
         broken disk, so room is asked for once more, in a way that tells."""
         code = _code_of(error)
-        if code in _FULL or (code == errno.EIO and not self._has_room(sum(len(c[2] or b"") for c in changes))):
+        if code in _FULL or (code == errno.EIO and not self._has_room(self._written)):
             return DiskFull(f"no room left for {self.folder / DATA_FILE}")
         return StorageError(f"{self.folder / DATA_FILE} could not be written: {error}")
 

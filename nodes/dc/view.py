@@ -1,7 +1,8 @@
 """Rows as an operation sees them: what is committed, with the changes of the operations before it on top.
 
 All rules of the game's data (accounts, ledger, operations ...) are functions over a View, so they know neither LMDB
-nor the cache, and an operation that is refused half-way leaves nothing behind: its overlay is dropped.
+nor the cache, and an operation that is refused half-way leaves nothing behind: its changes are rolled back. Rejected:
+an overlay of its own for each operation on top of that of its group: every read then looks into both.
 """
 
 from collections.abc import Sequence
@@ -36,12 +37,13 @@ class View(Readable, Protocol):
 
 
 class Overlay:
-    """Changes on top of something readable, which stays as it is."""
+    """Changes on top of something readable, which stays as it is. The changes since the last `begin` can be dropped."""
 
-    __slots__ = ("_below", "changes")
+    __slots__ = ("_below", "_undo", "changes")
 
     def __init__(self, below: Readable) -> None:
         self._below = below
+        self._undo: list[tuple[At, Any]] = []  # what was there before each change since `begin`
         self.changes: dict[At, Any] = {}
 
     def get(self, table: Table[K, R], key: K) -> R | None:
@@ -49,14 +51,36 @@ class Overlay:
         return self._below.get(table, key) if row is _UNCHANGED else row
 
     def put(self, table: Table[K, R], key: K, row: R) -> None:
-        self.changes[table, key] = row
+        self._change((table, key), row)
 
     def delete(self, table: Table[K, R], key: K) -> None:
-        self.changes[table, key] = None
+        self._change((table, key), None)
 
-    def absorb(self, above: "Overlay") -> None:
-        """Take over the changes of an overlay on top of this one."""
-        self.changes.update(above.changes)
+    def rebase(self, below: Readable) -> None:
+        """What was below, with its changes, is in this now."""
+        self._below = below
+
+    def begin(self) -> None:
+        """From here on changes can be dropped; those before cannot any more."""
+        self._undo.clear()
+
+    @property
+    def is_changed(self) -> bool:
+        """Was anything changed since `begin`?"""
+        return bool(self._undo)
+
+    def rollback(self) -> None:
+        """Drop the changes since `begin`."""
+        for at, before in reversed(self._undo):
+            if before is _UNCHANGED:
+                del self.changes[at]
+            else:
+                self.changes[at] = before
+        self._undo.clear()
+
+    def _change(self, at: At, row: Any) -> None:
+        self._undo.append((at, self.changes.get(at, _UNCHANGED)))
+        self.changes[at] = row
 
     def packed(self) -> Sequence[Change]:
         """The changes as bytes."""

@@ -1,9 +1,10 @@
 """The one writer: an ordered queue of operations, committed in groups.
 
-A turn takes everything that waits, applies it in order on an overlay over the committed rows, has the worker thread
+A turn takes everything that waits, applied in order to an overlay over the committed rows, has the worker thread
 commit the whole, and only then acknowledges and lets anybody see it. So the disk always holds a prefix of the order of
 operations that contains every acknowledged one. Waiting for more before a commit was measured and makes everything
-slower: while one commit is under way the next group gathers by itself.
+slower: while one commit is under way the next group gathers by itself, and is applied at once, over the changes of the
+one before it, so that the disk waits for nothing but the writing of rows.
 
 Operations are applied on the loop, not in the thread: they touch the cache, and both share one interpreter anyway.
 Cached (class C) states ride along with the commits: those that have waited `flush_age_s`, or all when stopping.
@@ -14,23 +15,25 @@ moment, everything else; any other error ends the process, because after it nobo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mesh.clock import Clock
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.seat import Workers
-from nodes.dc.cache import Rows, States
+from nodes.dc.cache import Rows
 from nodes.dc.ledger import DATABASE, prepare
-from nodes.dc.records import FORMAT, META, STATES, StateRow
+from nodes.dc.records import FORMAT, META, SESSIONS
 from nodes.dc.settings import DcSettings
+from nodes.dc.states import NOTHING, Flush, States
 from nodes.dc.store import DiskFull, MapFull, Store
-from nodes.dc.view import Overlay, View
+from nodes.dc.view import Change, Overlay, Readable, View
 
 T = TypeVar("T")
 Apply = Callable[[View], Any]
-
+Waiting = tuple[Apply, asyncio.Future[Any]]
+"""An operation, and who waits for its answer."""
 
 Observer = Callable[[float, int, int], None]
 """Called after each commit with how long it took (s), and the operations and cached states in it."""
@@ -50,13 +53,30 @@ class Counts:
         self.refused[code] = self.refused.get(code, 0) + 1
 
 
-@dataclass(slots=True)
 class _Group:
-    """One commit: what is in it and who waits for it."""
+    """What is committed together: changes, and who waits for them."""
 
-    overlay: Overlay
-    states: dict[int, StateRow]
-    answers: list[tuple[asyncio.Future[Any], Any, bool]]  # who waits, answer or RefusedError, was anything changed
+    __slots__ = ("answers", "applied", "overlay")
+
+    def __init__(self, below: Readable) -> None:
+        self.overlay = Overlay(below)
+        self.applied: list[Waiting] = []
+        self.answers: list[tuple[Any, bool]] = []  # of each: answer or exception, was anything changed
+
+    def apply(self, waiting: Waiting) -> None:
+        """Carry out an operation; one that is refused leaves nothing, and is no concern of the others."""
+        overlay, answer = self.overlay, None
+        overlay.begin()
+        try:
+            answer = waiting[0](overlay)
+        except StorageError as error:  # a row that it needs is damaged
+            overlay.rollback()
+            answer = RefusedError(Code.INTERNAL, str(error))
+        except Exception as error:  # noqa: BLE001 - also for a mistake of ours, which whoever has asked will log
+            overlay.rollback()
+            answer = error
+        self.applied.append(waiting)
+        self.answers.append((answer, overlay.is_changed))
 
 
 class Writer:
@@ -75,16 +95,18 @@ class Writer:
         self.counts = Counts()
         self._store, self._rows, self._states = store, rows, states
         self._settings, self._workers, self._clock, self._observe = settings, workers, clock, observe
-        self._queue: deque[tuple[Apply, asyncio.Future[Any]]] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._ahead: _Group | None = None  # the next, applied already; from the first commit on
         self._wake = asyncio.Event()
         self._stopping = False
+        self._begun = False  # may the store be written to?
         self.full = False  # was there no room at the last commit?
         self._full_until = 0.0
 
     @property
     def depth(self) -> int:
         """Operations that wait."""
-        return len(self._queue)
+        return len(self._queue) + (len(self._ahead.applied) if self._ahead else 0)
 
     @property
     def paused(self) -> bool:
@@ -95,9 +117,9 @@ class Writer:
         """Make a new database, or check that this one has a format that we know. Before `run`."""
         row = self._rows.get(META, DATABASE)
         if row is None:
-            overlay = Overlay(self._rows)
-            prepare(overlay, self._settings.operation_ring)
-            await self._commit(overlay)
+            group = _Group(self._rows)
+            prepare(group.overlay, self._settings.operation_ring)
+            await self._commit(group, NOTHING)
         elif row.format != FORMAT:
             raise StorageError(f"the database has format {row.format}, this program knows {FORMAT}")
 
@@ -107,10 +129,13 @@ class Writer:
             raise self._refusal(Code.SHUTDOWN, "the DC is stopping")
         if self.paused:
             raise self._refusal(Code.DISK_FULL, "the disk of the DC is full")
-        if len(self._queue) >= self._settings.queue_max:
+        if self.depth >= self._settings.queue_max:
             raise self._refusal(Code.UNAVAILABLE, "too many operations are waiting")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((apply, done))
+        if self._ahead is not None and not self._queue and self._has_room(self._ahead):
+            self._ahead.apply((apply, done))
+        else:
+            self._queue.append((apply, done))
         self._wake.set()
         return done
 
@@ -124,7 +149,7 @@ class Writer:
         while not self._finished():
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or self._due():
+            while self.depth or self._due():
                 await self._turn()
 
     def stop(self) -> None:
@@ -134,7 +159,7 @@ class Writer:
         self._wake.set()
 
     def _finished(self) -> bool:
-        return self._stopping and not self._queue and (not len(self._states) or self.paused)
+        return self._stopping and not self.depth and (not len(self._states) or self.paused)
 
     def _due(self) -> bool:
         if not len(self._states) or self.paused:
@@ -144,58 +169,69 @@ class Writer:
     async def _turn(self) -> None:
         began = self._clock.now()
         group = self._gather()
+        states = self._states.take(self._settings.states_per_commit) if self._due() else NOTHING
         try:
-            if group.overlay.changes:
-                await self._commit(group.overlay)
+            if group.overlay.changes or states.changes:
+                await self._commit(group, states)
         except DiskFull:
+            self._states.failed()
             self._disk_was_full(group)
             return
-        self._states.flushed(group.states, began)
-        self.counts.states += len(group.states)
+        self._states.flushed(began)
+        self.counts.states += len(states.changes)
         self._acknowledge(group)
-        self._observe(self._clock.now() - began, len(group.answers), len(group.states))
+        self._observe(self._clock.now() - began, len(group.applied), len(states.changes))
 
     def _gather(self) -> _Group:
-        """Apply what waits to an overlay, in order."""
-        group = _Group(Overlay(self._rows), {}, [])
-        for _ in range(min(len(self._queue), self._settings.operations_per_commit)):
-            apply, done = self._queue.popleft()
-            if done.cancelled():
-                continue  # nobody waits for it any more, and it was not begun
-            mine = Overlay(group.overlay)
-            try:
-                answer = apply(mine)
-            except RefusedError as error:
-                group.answers.append((done, error, False))
-            except StorageError as error:  # a row that it needs is damaged: the others are not concerned
-                group.answers.append((done, RefusedError(Code.INTERNAL, str(error)), False))
-            else:
-                group.overlay.absorb(mine)
-                group.answers.append((done, answer, bool(mine.changes)))
-        if self._due():
-            group.states = self._states.oldest(self._settings.states_per_commit)
-            for account, row in group.states.items():
-                group.overlay.put(STATES, account, row)
+        """What was applied ahead and what waits, in order. Nothing is begun that nobody waits for any more: what is
+        cancelled after it was applied ahead is taken out by applying the others anew."""
+        group, self._ahead = self._ahead or _Group(self._rows), None
+        if any(done.cancelled() for _, done in group.applied):
+            self._queue.extendleft(reversed(group.applied))
+            group = _Group(self._rows)
+        while self._queue and self._has_room(group):
+            waiting = self._queue.popleft()
+            if not waiting[1].cancelled():
+                group.apply(waiting)
         return group
 
-    async def _commit(self, overlay: Overlay) -> None:
+    def _has_room(self, group: _Group) -> bool:
+        return len(group.applied) < self._settings.operations_per_commit
+
+    async def _commit(self, group: _Group, states: Flush) -> None:
         """On disk when this returns, and visible."""
-        packed = overlay.packed()
-        while True:
-            try:
-                await self._workers.run(self._store.commit, packed)
-                break
-            except MapFull:
-                self._store.grow()
-        self._rows.committed(overlay, packed)
+        packed = group.overlay.packed()
+        self._ahead = _Group(group.overlay)
+        await self._put_on_disk([*packed, *states.changes])
+        self._ahead.overlay.rebase(self._rows)
+        self._rows.committed(group.overlay, packed)
+        for table, key in group.overlay.changes:
+            if table is SESSIONS:
+                self._states.fence(key)
         self.counts.commits += 1
         self.full = False
 
+    async def _put_on_disk(self, changes: Sequence[Change]) -> None:
+        store, run = self._store, self._workers.run
+        while True:
+            if not self._begun:
+                await run(store.begin)
+            self._begun = False
+            try:
+                store.write(changes)
+                await run(store.commit)
+            except MapFull:
+                await run(store.drop)
+                store.grow()
+            else:
+                self._begun = True
+                return
+
     def _acknowledge(self, group: _Group) -> None:
         """Refusals come this late, too: one may tell of what an operation before it in the group has changed."""
-        for done, answer, changed in group.answers:
-            if isinstance(answer, RefusedError):
-                self.counts.refuse(answer.code)
+        for (_, done), (answer, changed) in zip(group.applied, group.answers, strict=True):
+            if isinstance(answer, Exception):
+                self.counts.refuse(answer.code if isinstance(answer, RefusedError) else Code.INTERNAL)
                 if not done.done():
                     done.set_exception(answer)
                 continue
@@ -210,9 +246,10 @@ class Writer:
         """What is answered may reach a player: it names no file of ours."""
         self.full = True
         self._full_until = self._clock.now() + self._settings.disk_full_pause_s
-        waiting = [done for done, _, _ in group.answers] + [done for _, done in self._queue]
+        ahead, self._ahead = self._ahead.applied if self._ahead else [], None  # over changes that are not there
+        waiting = [*group.applied, *ahead, *self._queue]
         self._queue.clear()
-        for done in waiting:
+        for _, done in waiting:
             if not done.done():
                 done.set_exception(self._refusal(Code.DISK_FULL, "the disk of the DC is full"))
 

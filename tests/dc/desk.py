@@ -2,11 +2,14 @@
 for messages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import numpy as np
+
 from mesh.protocol.cluster import CreateAccount
+from mesh.protocol.lanes import STATE
 from mesh.protocol.records import (
     GoldMove,
     ItemMove,
@@ -16,17 +19,32 @@ from mesh.protocol.records import (
 from mesh.seat import Workers
 from mesh.testing import InlineWorkers, ManualClock
 from nodes.dc import accounts, operations
-from nodes.dc.cache import Rows, States
+from nodes.dc.cache import Rows
 from nodes.dc.ledger import prepare
 from nodes.dc.memory_store import MemoryStore
+from nodes.dc.records import StateRow
 from nodes.dc.settings import DcSettings
+from nodes.dc.states import States
 from nodes.dc.store import Store
-from nodes.dc.view import Overlay, View
+from nodes.dc.view import Change, Overlay, View
 from nodes.dc.writer import Writer
 
 T = TypeVar("T")
 
 AT_MS = 1_750_000_000_000
+
+
+def commit(store: Store, changes: Sequence[Change]) -> None:
+    """Put these on disk."""
+    store.begin()
+    store.write(changes)
+    store.commit()
+
+
+def put_state(states: States, session: int, row: StateRow, now: float) -> int:
+    """Put one character's state, of a session that is the newest."""
+    record = np.array([(row.x, row.y, row.hp, row.heading, row.state, row.xp)], STATE)
+    return states.put(row.map, np.array([session], np.uint64), record, now, lambda _: True)
 
 
 class Desk:
@@ -42,7 +60,7 @@ class Desk:
         overlay = Overlay(self.rows)
         answer = apply(overlay)
         packed = overlay.packed()
-        self.store.commit(packed)
+        commit(self.store, packed)
         self.rows.committed(overlay, packed)
         return answer
 

@@ -20,8 +20,9 @@ from mesh.protocol.records import (
 )
 from mesh.seat import ThreadWorkers
 from nodes.dc import accounts, operations
-from nodes.dc.cache import Rows, States
+from nodes.dc.cache import Rows
 from nodes.dc.settings import DcSettings
+from nodes.dc.states import States
 from nodes.dc.store import LmdbStore
 from nodes.dc.writer import Writer
 

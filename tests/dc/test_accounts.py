@@ -10,9 +10,9 @@ from mesh.protocol.lanes import STATE_STRUCT
 from mesh.protocol.records import SaveStates, SetBan, SetPriority
 from mesh.protocol.sessions import session_of
 from nodes.dc import accounts
-from nodes.dc.cache import States
 from nodes.dc.characters import set_level, states_in, status_of
 from nodes.dc.records import LEDGER
+from nodes.dc.states import States
 
 from .desk import AT_MS, Desk
 
@@ -124,11 +124,10 @@ def test_a_level_never_falls() -> None:
 def test_states_are_read_from_a_batch() -> None:
     sessions = [session_of(3, 1), session_of(9, 2)]
     states = STATE_STRUCT.pack(1.5, -2.0, 80, 64, 1, 1000) + STATE_STRUCT.pack(0, 0, 0, 0, 0x80, 5)
-    found = states_in(SaveStates("meadow", struct.pack("<2Q", *sessions), states))
-    assert [account for account, _ in found] == [3, 9]
-    row = found[0][1]
-    assert (row.map, row.x, row.y, row.hp, row.heading, row.state, row.xp) == ("meadow", 1.5, -2.0, 80, 64, 1, 1000)
-    assert [state.session for _, state in found] == sessions
+    found, rows = states_in(SaveStates("meadow", struct.pack("<2Q", *sessions), states))
+    assert found.tolist() == sessions
+    assert rows[0].item() == (1.5, -2.0, 80, 64, 1, 1000)
+    assert len(states_in(SaveStates("meadow", b"", b""))[0]) == 0
 
 
 @pytest.mark.parametrize(
@@ -138,6 +137,7 @@ def test_states_are_read_from_a_batch() -> None:
         (bytes(8), bytes(15)),
         (bytes(16), bytes(16)),
         (bytes(8), STATE_STRUCT.pack(float("nan"), 0, 1, 0, 0, 0)),
+        (bytes(16), bytes(16) + STATE_STRUCT.pack(0, -float("inf"), 1, 0, 0, 0)),
         (bytes(8), STATE_STRUCT.pack(0, float("inf"), 1, 0, 0, 0)),
         (bytes(8), STATE_STRUCT.pack(3e6, 0, 1, 0, 0, 0)),
     ],

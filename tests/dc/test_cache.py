@@ -1,16 +1,16 @@
-"""Memory is bounded, never newer than the disk for durable rows, and never forgets a state that is not on disk."""
+"""Memory is bounded and never newer than the disk."""
 
-from nodes.dc.cache import ROW_OVERHEAD, Rows, States
+from nodes.dc.cache import ROW_OVERHEAD, Rows
 from nodes.dc.memory_store import MemoryStore
-from nodes.dc.records import NUMBER, PURSES, STATES, PurseRow, StateRow
+from nodes.dc.records import NUMBER, PURSES, PurseRow
 from nodes.dc.view import Overlay
 
-from .desk import Desk
+from .desk import commit
 
 
 def filled(count: int) -> MemoryStore:
     store = MemoryStore()
-    store.commit([("purses", NUMBER.pack(n), PURSES.pack(NUMBER.pack(n), PurseRow(n))) for n in range(count)])
+    commit(store, [("purses", NUMBER.pack(n), PURSES.pack(NUMBER.pack(n), PurseRow(n))) for n in range(count)])
     return store
 
 
@@ -49,56 +49,24 @@ def test_what_is_committed_replaces_what_was_read() -> None:
     overlay.delete(PURSES, 2)
     assert (rows.get(PURSES, 1), overlay.get(PURSES, 1), overlay.get(PURSES, 2)) == (PurseRow(1), PurseRow(50), None)
     packed = overlay.packed()
-    store.commit(packed)
+    commit(store, packed)
     rows.committed(overlay, packed)
     assert (rows.get(PURSES, 1), rows.get(PURSES, 2)) == (PurseRow(50), None)
     assert rows.bytes == sum(size for _, size in rows._rows.values())
 
 
-def test_an_overlay_on_an_overlay_can_be_dropped() -> None:
-    lower = Overlay(Rows(filled(3), 10, 100_000))
-    upper = Overlay(lower)
-    upper.put(PURSES, 1, PurseRow(7))
-    assert lower.get(PURSES, 1) == PurseRow(1)
-    lower.absorb(upper)
-    assert lower.get(PURSES, 1) == PurseRow(7)
-
-
-def state(hp: int) -> StateRow:
-    return StateRow("meadow", 1.0, 2.0, hp)
-
-
-def test_the_newest_state_is_seen_before_and_after_its_flush() -> None:
-    desk = Desk()
-    account = desk.account("anna")
-    states = States(desk.rows, 10)
-    assert states.get(account) == StateRow("", 0.0, 0.0, 100)
-    states.put(account, state(50), now=1.0)
-    assert states.get(account) == state(50)
-    written = states.oldest(10)
-    desk.do(lambda view: [view.put(STATES, key, row) for key, row in written.items()])
-    assert states.get(account) == state(50)
-    states.flushed(written, 2.0)
-    assert (len(states), states.get(account)) == (0, state(50))
-
-
-def test_a_state_that_changed_during_the_commit_waits_on() -> None:
-    states = States(Desk().rows, 10)
-    states.put(1, state(50), now=1.0)
-    written = states.oldest(10)
-    states.put(1, state(40), now=1.5)
-    assert states.age_s(1.6) == 1.6 - 1.0
-    states.flushed(written, 1.4)
-    assert states.get(1) == state(40)
-    assert states.age_s(2.0) == 2.0 - 1.4
-
-
-def test_the_oldest_go_first_and_the_number_is_bounded() -> None:
-    states = States(Desk().rows, 3)
-    for number in (5, 6, 7):
-        assert states.room(1)
-        states.put(number, state(number), now=float(number))
-    states.put(5, state(99), now=9.0)  # stays as old as its first unflushed write
-    assert not states.room(1)
-    assert states.oldest(2) == {5: state(99), 6: state(6)}
-    assert states.age_s(10.0) == 5.0
+def test_the_changes_since_begin_can_be_dropped() -> None:
+    rows = Rows(filled(3), 10, 100_000)
+    overlay = Overlay(rows)
+    overlay.put(PURSES, 1, PurseRow(7))
+    assert overlay.is_changed
+    overlay.begin()
+    assert not overlay.is_changed
+    for gold in (8, 9):
+        overlay.put(PURSES, 1, PurseRow(gold))
+    overlay.put(PURSES, 2, PurseRow(8))
+    overlay.delete(PURSES, 0)
+    overlay.rollback()
+    assert [overlay.get(PURSES, number) for number in range(3)] == [PurseRow(0), PurseRow(7), PurseRow(2)]
+    assert rows.get(PURSES, 1) == PurseRow(1)
+    assert len(overlay.packed()) == 1

@@ -55,6 +55,27 @@ def test_get_and_list(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "password_hash" not in answer["accounts"][0]
 
 
+def test_fill_makes_accounts_that_are_whole_and_can_be_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--data", str(tmp_path / "new"))
+    code, facts, _ = call(capsys, "fill", "6000", "bot", *data)
+    assert (code, facts["accounts"], facts["rows"]) == (0, 6000, 6000 * 10 + 3 + 1)  # the one row about it twice
+    code, verdict, _ = call(capsys, "check", *data)
+    assert (code, verdict["problems"], verdict["accounts"]) == (0, [], 6000)
+    code, answer, _ = call(capsys, "get", "sessions", "bot00006000", *data)
+    assert (answer["rows"][0]["key"], answer["rows"][0]["epoch"]) == ("6000", 1)
+    code, facts, _ = call(capsys, "fill", "10", "other", *data)
+    assert code == 0
+    code, facts, words = call(capsys, "fill", "10", "bot", *data)
+    assert (code, facts) == (1, None)
+    assert "bot00000001 is taken" in words
+    with pytest.raises(SystemExit):
+        main(["fill", "10", "b t", *data])
+    code, facts, _ = call(capsys, "stat", *data)
+    assert (facts["accounts"], facts["durable_operations"]) == (6010, 12_020)
+
+
 def test_check(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, verdict, _ = call(capsys, "check", "--data", str(data))
     assert (code, verdict["ok"], verdict["problems"]) == (0, True, [])

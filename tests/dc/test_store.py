@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ from mesh.errors import StorageError
 from nodes.dc.store import DATA_FILE, LOCK_FILE, DiskFull, LmdbStore, MapFull, Store
 
 from .conftest import MIB, MakeStore
+from .desk import commit
 
 # --- the contract ---
 
 
 def test_what_was_committed_is_there(store: Store) -> None:
-    store.commit([("names", b"anna", b"1"), ("names", b"bert", b"2"), ("purses", b"anna", b"9")])
+    commit(store, [("names", b"anna", b"1"), ("names", b"bert", b"2"), ("purses", b"anna", b"9")])
     assert store.get("names", b"anna") == b"1"
     assert store.get("purses", b"anna") == b"9"
     assert store.get("purses", b"bert") is None
@@ -25,13 +27,13 @@ def test_what_was_committed_is_there(store: Store) -> None:
 
 
 def test_a_later_change_of_a_row_wins_and_rows_can_go(store: Store) -> None:
-    store.commit([("names", b"a", b"1"), ("names", b"a", b"2"), ("names", b"b", b"1")])
-    store.commit([("names", b"b", None), ("names", b"never", None)])
+    commit(store, [("names", b"a", b"1"), ("names", b"a", b"2"), ("names", b"b", b"1")])
+    commit(store, [("names", b"b", None), ("names", b"never", None)])
     assert list(store.scan("names")) == [(b"a", b"2")]
 
 
 def test_scan_goes_in_the_order_of_keys(store: Store) -> None:
-    store.commit([("names", key, b"v") for key in (b"b2", b"a", b"b1", b"c")])
+    commit(store, [("names", key, b"v") for key in (b"b2", b"a", b"b1", b"c")])
     assert [key for key, _ in store.scan("names")] == [b"a", b"b1", b"b2", b"c"]
     assert [key for key, _ in store.scan("names", b"b")] == [b"b1", b"b2"]
     assert list(store.scan("names", b"zz")) == []
@@ -40,17 +42,41 @@ def test_scan_goes_in_the_order_of_keys(store: Store) -> None:
 
 def test_a_map_that_is_full_changes_nothing_and_can_be_enlarged(make_store: MakeStore) -> None:
     store = make_store(MIB, 16 * MIB)
-    store.commit([("names", b"first", b"1")])
+    commit(store, [("names", b"first", b"1")])
     large = [("items", b"%08d" % i, bytes(4000)) for i in range(400)]
     with pytest.raises(MapFull):
-        store.commit(large)
+        commit(store, large)
+    store.drop()
     assert store.count("items") == 0
     assert store.get("names", b"first") == b"1"
     store.grow()
     store.grow()
-    store.commit(large)
+    commit(store, large)
     assert store.count("items") == 400
     assert store.facts()["map_bytes"] == 4 * MIB
+
+
+def test_only_a_commit_makes_it_happen(store: Store) -> None:
+    commit(store, [("names", b"anna", b"1")])
+    store.write([("names", b"anna", b"2"), ("names", b"bert", b"2")])
+    assert (store.get("names", b"anna"), store.count("names")) == (b"1", 1)
+    store.drop()
+    store.begin()
+    store.write([("names", b"carl", b"3")])
+    store.begin()  # forgets it, too
+    store.commit()
+    assert [key for key, _ in store.scan("names")] == [b"anna"]
+
+
+def test_what_was_written_in_several_goes_is_one_commit(store: Store) -> None:
+    store.begin()
+    for number in range(3):
+        store.write([("names", b"anna", b"%d" % number), ("names", b"n%d" % number, b"")])
+        store.write([])
+    store.commit()
+    store.write([("names", b"n1", None)])
+    store.commit()
+    assert list(store.scan("names")) == [(b"anna", b"2"), (b"n0", b""), (b"n2", b"")]
 
 
 def test_a_map_does_not_grow_for_ever(make_store: MakeStore) -> None:
@@ -66,17 +92,28 @@ def test_a_map_does_not_grow_for_ever(make_store: MakeStore) -> None:
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path, MIB, 16 * MIB)
     store.grow()
-    store.commit([("items", b"%08d" % i, bytes(4000)) for i in range(300)])
+    commit(store, [("items", b"%08d" % i, bytes(4000)) for i in range(300)])
     store.close()
     again = LmdbStore(tmp_path, MIB, 16 * MIB)
     assert again.count("items") == 300
-    again.commit([("names", b"a", b"1")])
+    commit(again, [("names", b"a", b"1")])
     again.close()
 
 
 def test_lmdb_is_used_in_its_safe_mode(lmdb_store: LmdbStore) -> None:
     flags = lmdb_store._environment.flags()
     assert (flags["sync"], flags["metasync"], flags["writemap"], flags["map_async"]) == (True, True, False, False)
+
+
+def test_a_thread_commits_what_the_loop_has_written(lmdb_store: LmdbStore) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lmdb_store.begin).result()
+        for number in range(20):
+            lmdb_store.write([("names", b"%d" % number, b"1")])
+            assert lmdb_store.get("names", b"%d" % number) is None
+            thread.submit(lmdb_store.commit).result()
+            assert lmdb_store.get("names", b"%d" % number) == b"1"
+        thread.submit(lmdb_store.drop).result()
 
 
 def test_data_is_private(lmdb_store: LmdbStore) -> None:
@@ -89,7 +126,7 @@ def test_data_is_private(lmdb_store: LmdbStore) -> None:
 def test_a_second_one_is_told_who_has_the_folder(lmdb_store: LmdbStore) -> None:
     with pytest.raises(StorageError, match=f"in use by process {os.getpid()}; stop that one"):
         LmdbStore(lmdb_store.folder, MIB, MIB)
-    lmdb_store.commit([("names", b"a", b"1")])  # and the first one is not disturbed
+    commit(lmdb_store, [("names", b"a", b"1")])  # and the first one is not disturbed
     assert lmdb_store.count("names") == 1
 
 
@@ -105,7 +142,7 @@ def test_a_file_that_is_not_lmdb_is_named(tmp_path: Path, content: bytes) -> Non
 @pytest.mark.parametrize("length", [1, 4096, 8192, 5 * 4096, 30 * 4096 + 7])
 def test_a_file_that_was_cut_short_is_not_touched(tmp_path: Path, length: int) -> None:
     store = LmdbStore(tmp_path, MIB, MIB)
-    store.commit([("items", b"%08d" % i, bytes(1000)) for i in range(200)])
+    commit(store, [("items", b"%08d" % i, bytes(1000)) for i in range(200)])
     store.close()
     os.truncate(tmp_path / DATA_FILE, length)
     with pytest.raises(StorageError, match=r"cut short|not an LMDB file"):
@@ -132,18 +169,23 @@ import resource, sys
 from pathlib import Path
 from nodes.dc.store import DiskFull, LmdbStore
 
+def commit(store, changes):
+    store.begin()
+    store.write(changes)
+    store.commit()
+
 store = LmdbStore(Path(sys.argv[1]), 1 << 26, 1 << 26)
-store.commit([("names", b"anna", b"1")])
+commit(store, [("names", b"anna", b"1")])
 size = store.facts()["file_bytes"]
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50_000, resource.RLIM_INFINITY))
 for _ in range(3):
     try:
-        store.commit([("items", b"%08d" % i, bytes(1000)) for i in range(500)])
+        commit(store, [("items", b"%08d" % i, bytes(1000)) for i in range(500)])
     except DiskFull as error:
         print("full", store.get("names", b"anna"), store.count("items"))
-store.commit([("names", b"bert", b"2")])
+commit(store, [("names", b"bert", b"2")])
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-store.commit([("items", b"%08d" % i, bytes(1000)) for i in range(500)])
+commit(store, [("items", b"%08d" % i, bytes(1000)) for i in range(500)])
 print("room", store.count("names"), store.count("items"))
 """
 

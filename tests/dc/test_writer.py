@@ -8,6 +8,8 @@ import pytest
 
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.protocol.cluster import CreateAccount
+from mesh.protocol.records import GoldMove
+from mesh.protocol.sessions import session_of
 from mesh.testing import run, wait_until
 from nodes.dc import accounts, ledger
 from nodes.dc.cache import Rows
@@ -15,10 +17,10 @@ from nodes.dc.memory_store import MemoryStore
 from nodes.dc.records import META, STATES, MetaRow, StateRow
 from nodes.dc.settings import DcSettings
 from nodes.dc.store import DiskFull
-from nodes.dc.view import Overlay
+from nodes.dc.view import Overlay, View
 
 from .conftest import MIB, MakeStore
-from .desk import AT_MS, pay, writing
+from .desk import AT_MS, commit, pay, put_state, writing
 from .test_accounts import refused
 
 T = TypeVar("T")
@@ -30,10 +32,10 @@ class HeldWorkers:
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.go.set()
-        self.begun = 0
+        self.begun = 0  # commits
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
-        self.begun += 1
+        self.begun += function.__name__ == "commit"
         await self.go.wait()
         return function(*args)
 
@@ -184,7 +186,7 @@ def test_states_survive_a_full_disk() -> None:
         async with writing(store) as book:
             anna = await book.account("anna")
             store.fail = DiskFull("no room left")
-            book.states.put(anna, StateRow("meadow", 1, 2, 50), book.clock.now())
+            put_state(book.states, session_of(anna, 1), StateRow("meadow", 1, 2, 50), book.clock.now())
             for _ in range(20):
                 await asyncio.sleep(0.1)
                 book.writer.look()
@@ -194,7 +196,7 @@ def test_states_survive_a_full_disk() -> None:
                 await asyncio.sleep(0.1)
                 book.writer.look()
             assert len(book.states) == 0
-            assert book.rows.get(STATES, anna) == StateRow("meadow", 1, 2, 50)
+            assert book.rows.get(STATES, anna) == StateRow("meadow", 1, 2, 50, session=session_of(anna, 1))
 
     run(story())
 
@@ -218,7 +220,7 @@ def test_cached_states_are_on_disk_within_their_age() -> None:
             numbers = [await book.account(f"p{n}") for n in range(25)]
             commits = len(book.commits)
             for number in numbers:
-                book.states.put(number, StateRow("meadow", 1, 2, 50), book.clock.now())
+                put_state(book.states, session_of(number, 1), StateRow("meadow", 1, 2, 50), book.clock.now())
             await asyncio.sleep(0.4)
             book.writer.look()
             await book.session(numbers[0])  # a durable operation does not take young states along
@@ -239,13 +241,16 @@ def test_stopping_puts_everything_on_disk_and_takes_nothing_more(make_store: Mak
             anna = await book.account("anna")
             late = asyncio.ensure_future(book.account("bert"))
             await asyncio.sleep(0)
-            book.states.put(anna, StateRow("meadow", 1, 2, 50), book.clock.now())
+            put_state(book.states, session_of(anna, 1), StateRow("meadow", 1, 2, 50), book.clock.now())
             book.writer.stop()
             with refused(Code.SHUTDOWN):
                 await book.account("carl")
             await late
         assert store.count("accounts") == 2
-        assert (len(book.states), book.rows.get(STATES, anna)) == (0, StateRow("meadow", 1, 2, 50))
+        assert (len(book.states), book.rows.get(STATES, anna)) == (
+            0,
+            StateRow("meadow", 1, 2, 50, session=session_of(anna, 1)),
+        )
 
     run(story())
 
@@ -288,6 +293,73 @@ def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
     run(story())
 
 
+def test_what_is_cancelled_after_it_was_applied_ahead_is_taken_out_and_the_others_are_applied_anew() -> None:
+    async def story() -> None:
+        workers = HeldWorkers()
+        async with writing(MemoryStore(), workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            first = book.operate(pay(session, 1, (0, anna, 5)))
+            await wait_until(lambda: workers.begun == 4)
+            ahead = [book.operate(pay(session, n, (anna, -1, amount))) for n, amount in ((2, 100), (3, 50), (4, 5))]
+            assert ledger.gold_of(book.rows, anna) == 100
+            ahead[0].cancel()  # with it, the one behind it would have been refused
+            workers.go.set()
+            assert (await first).holdings[0].gold == 105
+            assert [(await done).holdings[0].gold for done in ahead[1:]] == [55, 50]
+            assert ledger.gold_of(book.rows, anna) == 50
+            assert book.store.count("ledger") == 5
+
+    run(story())
+
+
+def test_what_was_applied_ahead_of_a_full_disk_is_refused_with_it() -> None:
+    async def story() -> None:
+        store, workers = MemoryStore(), HeldWorkers()
+        async with writing(store, workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            first = book.operate(pay(session, 1, (0, anna, 5)))
+            await wait_until(lambda: workers.begun == 4)
+            behind = book.operate(pay(session, 2, (anna, -1, 105)))  # only if the first is carried out
+            store.fail = DiskFull("no room left")
+            workers.go.set()
+            for done in (first, behind):
+                with refused(Code.DISK_FULL):
+                    await done
+            store.fail = None
+            await asyncio.sleep(0.3)
+            with refused(Code.INSUFFICIENT):
+                await book.operate(pay(session, 2, (anna, -1, 105)))
+            assert (await book.operate(pay(session, 1, (0, anna, 5)))).holdings[0].gold == 105
+            assert store.count("ledger") == 3
+
+    run(story())
+
+
+def test_a_mistake_of_ours_in_an_operation_leaves_nothing_and_is_its_own_alone() -> None:
+    async def story() -> None:
+        async with writing(MemoryStore()) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+
+            def mistaken(view: View) -> None:
+                ledger.move_gold(view, GoldMove(anna, -1, 100))
+                raise ZeroDivisionError
+
+            before = book.operate(pay(session, 1, (0, anna, 5)))
+            wrong = book.writer.submit(mistaken)
+            after = book.operate(pay(session, 2, (anna, -1, 105)))
+            with pytest.raises(ZeroDivisionError):
+                await wrong
+            assert ((await before).holdings[0].gold, (await after).holdings[0].gold) == (105, 0)
+            assert book.writer.counts.refused == {"internal": 1}
+
+    run(story())
+
+
 def test_a_damaged_row_refuses_what_needs_it_and_nothing_else() -> None:
     async def story() -> None:
         store = MemoryStore()
@@ -308,7 +380,7 @@ def test_a_database_of_another_format_is_not_touched() -> None:
         store = MemoryStore()
         overlay = Overlay(Rows(store, 10, 1000))
         overlay.put(META, ledger.DATABASE, MetaRow(99, 16))
-        store.commit(overlay.packed())
+        commit(store, overlay.packed())
         async with writing(store):
             pass
 
