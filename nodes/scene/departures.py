@@ -42,11 +42,12 @@ class Departures:
         keepsakes: Keepsakes,
         saves: Saves,
         clock: Clock,
+        game: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"],
         combat_s: float,
     ) -> None:
         self._residents, self._keepsakes, self._saves = residents, keepsakes, saves
-        self._clock, self._spawn, self._combat_s = clock, spawn, combat_s
+        self._clock, self._game, self._spawn, self._combat_s = clock, game, spawn, combat_s
         self._removals: dict[int, asyncio.Task[None]] = {}
         self.departed = 0
         self.refused = 0
@@ -103,12 +104,12 @@ class Departures:
         """What the rules of the game say. A drain asks nobody."""
         if why != "drain" and line.world.dead(session.slot):
             raise RefusedError(Code.OUT_OF_ORDER, "the dead do not travel")
-        if why == "line" and self._clock.now() - session.fought_at < self._combat_s:
+        if why == "line" and self._game() - session.fought_at < self._combat_s:
             raise RefusedError(Code.OUT_OF_ORDER, "not in a fight")
 
     def _hand_over(self, line: Line, session: Session) -> Departed:
         self._residents.trading.gone(session)  # the other one is told, and so is this one, wherever it is then
-        departed = Departed(line.status_of(session), line.carried_of(session, self._clock.now()))
+        departed = Departed(line.status_of(session), line.carried_of(session, self._game()))
         party = session.party
         self._residents.end(session)
         self._keepsakes.keep(Keepsake(session.number, departed, line.number, party))

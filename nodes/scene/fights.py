@@ -1,7 +1,8 @@
 """What fights do on one line: blows, deaths, corpses, experience, coming back to life.
 
-Owns who is dead and until when. The rules and the arithmetic are in combat.py; here is what follows from a blow, and
-who is told. Levels are durable: one that was reached is handed to `advance`, and counts when it is on disk.
+Owns who is dead and until when, on the clock of the game: `now` is its time. The rules and the arithmetic are in
+combat.py; here is what follows from a blow, and who is told. Levels are durable: one that was reached is handed to
+`advance`, and counts when it is on disk.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from nodes.scene.shared import Shared
 from nodes.scene.views import Views
 from nodes.scene.world import Kind, World
 
+Fought = Callable[[int, int, float], None]  # (slot, other slot, now): a blow was exchanged
 Respawn = Callable[[int, float], tuple[int, int]]  # (slot, now): puts it at a spawn point, which is returned
 
 
@@ -32,15 +34,12 @@ class Fights:
         settings: MapSettings,
         shared: Shared,
         respawn: Respawn,
+        fought: Fought,
     ) -> None:
         self._world, self._players, self._npcs, self._corpses = world, players, npcs, corpses
-        self._views, self._map, self._put = views, settings, respawn
-        self._out, self._chance, self._record, self._advance = (
-            shared.out,
-            shared.chance,
-            shared.record,
-            shared.advance,
-        )
+        self._views, self._map, self._put, self._fought = views, settings, respawn, fought
+        self._out, self._chance, self._now = shared.out, shared.chance, shared.now
+        self._record, self._advance = shared.record, shared.advance
         self._reach = combat.ATTACK_RANGE_M / settings.unit_m
         self._dead: dict[int, Session] = {}
 
@@ -72,16 +71,16 @@ class Fights:
             del self._dead[session.slot]
             x, y = self._put(session.slot, now)
             said = Respawned(session.handle, x, y, int(self._world.hp[session.slot]))
-            self._out.event(session, said, now)
+            self._out.event(session, said, self._now())
             self._views.notice(session.slot, said, session.slot)
 
-    def advance(self, session: Session, level: int, now: float) -> None:
+    def advance(self, session: Session, level: int) -> None:
         """A level is on disk."""
         world, slot = self._world, session.slot
         world.level[slot] = level
         world.hp_max[slot] = combat.hp_max_of(level)
         world.unsaved[slot] = True
-        self._out.event(session, Advanced(int(world.xp[slot]), level, combat.hp_max_of(level)), now)
+        self._out.event(session, Advanced(int(world.xp[slot]), level, combat.hp_max_of(level)), self._now())
         self._record("level", session.account, level=level)
         self._check_level(session)
 
@@ -89,7 +88,8 @@ class Fights:
         world = self._world
         blow = combat.strike(world, attacker, target, now, self._chance)
         said = Hit(world.number(attacker), world.number(target), blow.damage, blow.hp)
-        self._tell_both(attacker, target, said, now)
+        self._tell_both(attacker, target, said)
+        self._fought(attacker, target, now)
         by, to = self._players.get(attacker), self._players.get(target)
         if by is not None:
             by.fought_at = now
@@ -97,17 +97,17 @@ class Fights:
         if to is not None:
             to.fought_at = now
         if blow.died:
-            self._tell_both(attacker, target, Died(said.target, said.attacker), now)
+            self._tell_both(attacker, target, Died(said.target, said.attacker))
             if to is not None:
                 self._player_died(to, by, now)
             else:
                 self._npc_died(target, by, now)
 
-    def _tell_both(self, attacker: int, target: int, said: Hit | Died, now: float) -> None:
+    def _tell_both(self, attacker: int, target: int, said: Hit | Died) -> None:
         for slot in (attacker, target):
             session = self._players.get(slot)
             if session is not None:
-                self._out.event(session, said, now)
+                self._out.event(session, said, self._now())
         self._views.notice(target, said, attacker, target)
 
     def _player_died(self, session: Session, by: Session | None, now: float) -> None:
@@ -127,14 +127,14 @@ class Fights:
         if not world.full:
             body = world.add(Kind.CORPSE, name, x, y, hp=0, hp_max=0, level=int(world.level[slot]))
             self._corpses.add(world.number(body), body, by.account, now, self._chance, by.party)
-        self._gain(by, combat.NPC_XP, now)
+        self._gain(by, combat.NPC_XP)
 
-    def _gain(self, session: Session, xp: int, now: float) -> None:
+    def _gain(self, session: Session, xp: int) -> None:
         world, slot = self._world, session.slot
         level = int(world.level[slot])
         world.xp[slot] = min(int(world.xp[slot]) + xp, 0xFFFF_FFFF)
         world.unsaved[slot] = True
-        self._out.event(session, Advanced(int(world.xp[slot]), level, int(world.hp_max[slot])), now)
+        self._out.event(session, Advanced(int(world.xp[slot]), level, int(world.hp_max[slot])), self._now())
         self._check_level(session)
 
     def _check_level(self, session: Session) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mesh.protocol.lanes import PIECE_MAX, PIECE_SIZE, TICK_HEAD, UPDATE_SIZE, PieceClass, PieceLane
-from nodes.scene.interest import Pairs
+from nodes.scene.pairs import Pairs
 from nodes.scene.world import Array
 
 RECORDS_MAX = (PIECE_MAX - TICK_HEAD.size) // UPDATE_SIZE  # in one piece; an observer of more gets several
@@ -35,9 +35,7 @@ def lay_out(pairs: Pairs, record: Array, ids: Array, gate: Array, tick: int) -> 
     if not len(pairs.observers):
         return
     carrier = gate[pairs.observers]
-    for index in np.unique(carrier):
-        if index < 0:
-            continue
+    for index in np.flatnonzero(np.bincount(carrier + 1)[1:]):
         mine = np.flatnonzero(carrier == index)
         chosen = pairs if len(mine) == len(carrier) else Pairs(pairs.observers[mine], pairs.entities[mine])
         yield _one_gate(int(index), chosen, record, ids, tick)

@@ -1,168 +1,364 @@
-"""Who sees whom on one line, and what changed about that since the last tick.
+"""Who sees whom on one line, what changed about that, and who is due to be told of whom.
 
-Owns one sorted array of (observer slot, entity slot) pairs, each pair one 30-bit number. Every tick it is computed
-anew: entities sorted by grid cell, each observer's nine cells are three contiguous runs, distances in one sweep.
-Then ONE sort of old and new pairs together tells what appeared, stayed and vanished. An entity is seen from `enter`
-on and lost beyond `leave`, so that somebody who walks along the border does not flicker.
+Owns the pairs (observer slot, entity slot), ascending, in flat columns: since when the observer may not know the
+entity's latest state, and when it is the pair's turn. An entity is seen from `enter` on and lost beyond `leave`, so
+that somebody who walks along the border does not flicker. An observer sees the nearest ones up to its limit, those that
+concern it (relevance.py) before all others; ranking.py decides how often it is told of each.
 
-Rejected: a set of neighbours per observer (a Python object per pair: 10,000 players see 200,000), and a search of
-each new pair in the old ones (three times slower than sorting both together).
-Source of the grid of runs: the usual cell list, as in molecular dynamics.
+Who is seen is found anew for a part of the observers in each tick, one stretch of slots after the other, as many as
+CANDIDATES_TICK allows: all of them where players are spread, a fifteenth in a crowd of 3,000. Newcomers and those who
+are asked for come at once, and whoever is gone is lost at once. So a tick costs what its candidates, its pairs and its
+records cost, and none of these can exceed its limit. ONE sort of old and new pairs together tells what appeared, stayed
+and vanished; the old ones carry their column along in it.
+
+Rejected: a set of neighbours per observer (a Python object per pair: 10,000 players see 200,000), a search of each new
+pair in the old ones (three times slower than sorting both together), everybody in every tick (nine million candidates
+in a crowd of 3,000).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from nodes.scene import ranking
+from nodes.scene.budgets import Terms
+from nodes.scene.grid import Grid, Near, crowd_from
+from nodes.scene.pairs import (
+    Columns,
+    Pairs,
+    cut,
+    ends_of,
+    first_marked,
+    joined,
+    no_pairs,
+    packed,
+    pairs_joined,
+    places,
+    slots_of,
+    spliced,
+    stretches_of,
+    unpacked,
+)
 from nodes.scene.settings import LINE_BITS, LINE_SLOTS
 from nodes.scene.world import Array
 
-_ENTITY = np.uint32(LINE_SLOTS - 1)
-_OLD, _NEAR, _BAND = 0, 1, 2  # the two low bits while sorting
-CANDIDATES_MAX = 2_000_000  # pairs that are measured at once: bounds the memory that a crowd takes
+CANDIDATES_TICK = 250_000  # that the turn of a tick takes on, some 10 ms; newcomers and those asked for come on top
+CANDIDATES_FEW = 50_000  # everybody in every tick; with more, every second one: in 0.1 s nobody walks a metre
+MEASURED = 6  # candidates that are measured and left out cost as much as one that is sorted
+CANDIDATES_MAX = ranking.RANKED_MAX - LINE_SLOTS  # that are measured and ranked at once: bounds the memory of it
+URGENT_SHARE = 0.5  # of CANDIDATES_TICK, for those who are asked for
+KEEP = np.float32(0.7)  # of two at one distance the one that is seen already is nearer: nobody flickers at the cut
+NEVER = -1  # since the beginning of time: told at its next turn in any case
+PACE_MIN = 8  # entities that may come into view at once in any crowd
+ELAPSED_MAX = 20  # ticks' worth of those, at most
+_OLD, _NEAR, _BAND = 0, 1, 2  # the code of a packed pair; its payload is since + 1 for the old, the square for others
 
-
-class Pairs(NamedTuple):
-    """Ascending by observer, then by entity."""
-
-    observers: Array
-    entities: Array
+Concerns = Callable[[list[int]], Array]  # observers (slots, ascending) -> ascending keys of what concerns them
 
 
 class Changes(NamedTuple):
     appeared: Pairs
-    stayed: Pairs
     vanished: Pairs
 
 
 class Interest:
-    """`units` is the side of the map; `enter` and `leave` are radii in units. An observer sees at most `view_max`
-    entities, the nearest ones: a crowd of n costs n * view_max, not n * n."""
+    """`units` is the side of the map, `enter` and `leave` are radii in units."""
 
-    def __init__(self, units: int, enter: float, leave: float, view_max: int) -> None:
+    def __init__(self, units: int, enter: float, leave: float, capacity: int) -> None:
         assert leave >= enter > 0
-        self.view_max = view_max
-        self.enter2 = np.float32(enter) ** 2
-        self.leave2 = np.float32(leave) ** 2
-        self.side = max(1, min(int((units + 1) / leave), 4096))
-        self.cell = (units + 1) / self.side
-        self.keys = np.empty(0, np.uint32)  # observer << LINE_BITS | entity, ascending
+        self.capacity = capacity
+        self.cycle = 1  # ticks until everybody has had a turn
+        self.urgent: dict[int, None] = {}  # observers who are to be looked at soon, the first ones first
+        self._enter2 = np.float32(enter) ** 2
+        self._grid = Grid(units, leave)
+        self._rows = no_pairs()
+        self._count = np.zeros(capacity, np.int64)  # pairs by observer
+        self._cursor = 0  # the slot with which the next turn begins
+        self._looked = np.zeros(capacity, np.int64)  # the tick in which it was looked around for an observer
 
-    def update(self, x: Array, y: Array, entities: Array, observers: Array, fresh: Array) -> Changes:
-        """The new state. x, y by slot; `entities` are the slots that exist, `observers` those that look, `fresh`
-        those of them that know nothing yet (for them everything appears)."""
-        if len(fresh):
-            self.keys = self.keys[~np.isin(self.keys >> LINE_BITS, fresh.astype(np.uint32))]
-        near = self._candidates(x, y, entities, observers)
-        merged = np.concatenate([self.keys << np.uint32(2), near])
+    # --- who sees whom ---
+
+    def forget(self, gone: Array) -> Pairs:
+        """These slots hold nobody any more (nor the ones who were there as observers). Who saw them."""
+        marked = np.zeros(self.capacity, "?")
+        marked[gone] = True
+        rows = self._rows
+        hit = marked.take(rows.entities)
+        own = marked.take(rows.observers)
+        lost = Pairs(rows.observers[hit & ~own], rows.entities[hit & ~own])
+        kept = ~(hit | own)
+        if not kept.all():
+            self._count -= np.bincount(rows.observers[~kept], minlength=self.capacity)
+            self._rows = Columns(*(column[kept] for column in rows))
+        return lost
+
+    def look(
+        self,
+        x: Array,
+        y: Array,
+        entities: Array,
+        watching: Array,
+        fresh: Array,
+        terms: Terms,
+        concerns: Concerns,
+        tick: int,
+    ) -> Changes:
+        """Look around for those whose turn it is. x, y and `watching` (a flag) by slot; `entities` are the slots that
+        exist, ascending; `fresh` are observers who know nothing yet; `concerns` is asked for the keys (see `key_of`) of
+        what concerns some observers. Nobody sees who left: call `forget` before."""
+        observers = np.flatnonzero(watching).astype(np.int32)
+        self._grid.sort(x, y, entities)
+        ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
+        first, count = self._grid.runs(ox, oy)
+        limit = np.minimum(terms.views, terms.records << terms.last)[observers]
+        chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms.every)
+        renewed = (self._count > 0) & ~watching  # nobody looks through those eyes any more
+        renewed[fresh] = True
+        blank = renewed.copy()
+        renewed[observers[chosen]] = True
+        ends = ends_of(self._count)
+        old = cut(self._rows, [(int(ends[low]), int(ends[high])) for low, high in stretches_of(renewed & ~blank)])
+        found, changes = [no_pairs()], [_nothing()]
+        for part in _chunks(chosen, count):
+            mine = slice(*np.searchsorted(old.observers, [observers[part[0]], observers[part[-1]] + 1]).tolist())
+            near, bound = self._grid.sweep(ox[part], oy[part], first[part], count[part], limit[part])
+            group = _Group(observers[part], limit[part], np.isin(observers[part], fresh), terms, tick)
+            crowd = count[part].sum(axis=1) > np.minimum(limit[part], terms.records[group.observers])
+            relevant = concerns(group.observers[crowd].tolist())
+            near = self._with_relevant(near, bound, group, relevant, x, y)
+            rows, change = self._compare(Columns(*(column[mine] for column in old)), group, near, relevant)
+            found.append(rows)
+            changes.append(change)
+        new = joined(found)
+        count = np.bincount(new.observers, minlength=self.capacity)
+        self._rows = spliced(self._rows, new, stretches_of(renewed), ends, ends_of(count))
+        self._count = np.where(renewed, count, self._count)
+        self._looked[observers[chosen]] = tick
+        appeared, vanished = zip(*changes, strict=True)
+        return Changes(pairs_joined(appeared), pairs_joined(vanished))
+
+    def _turn(self, observers: Array, cost: Array, fresh: Array, every: int) -> Array:
+        """Which of the observers are looked around for in this tick, ascending. Where they are told of movement every
+        so many ticks, it is no use to look more often."""
+        if not len(observers):
+            return np.empty(0, np.int64)
+        wanted = np.zeros(self.capacity, "?")
+        wanted[fresh] = True
+        ends = np.cumsum(cost)
+        whole = int(ends[-1])
+        self.cycle = max(every, 1 if whole <= CANDIDATES_FEW else 2, -(-whole // CANDIDATES_TICK))
+        low = int(np.searchsorted(observers, self._cursor))
+        low = 0 if low == len(observers) else low
+        goal = int(ends[low] - cost[low]) + -(-whole // self.cycle)
+        high = max(low + 1, int(np.searchsorted(ends, goal, side="right")))
+        self._cursor = int(observers[high]) if high < len(observers) else 0
+        wanted[observers[low:high]] = True
+        room = URGENT_SHARE * CANDIDATES_TICK
+        while self.urgent and room > 0:
+            slot = next(iter(self.urgent))
+            del self.urgent[slot]
+            at = int(np.searchsorted(observers, slot))
+            if not wanted[slot] and at < len(observers) and observers[at] == slot:
+                wanted[slot] = True
+                room -= int(cost[at])
+        return np.flatnonzero(wanted.take(observers))
+
+    def _with_relevant(self, near: Near, bound: Array, group: "_Group", relevant: Array, x: Array, y: Array) -> Near:
+        """With those that concern observers and were left out of a crowd."""
+        if not len(relevant):
+            return near
+        one, other = slots_of(relevant)
+        at = np.searchsorted(group.observers, one)
+        dx, dy = (column[one].astype(np.float32) - column[other] for column in (x, y))
+        square = dx * dx + dy * dy
+        missing = np.flatnonzero((square > bound[at]) & (square <= self._grid.reach**2))
+        return Near(*(
+            np.concatenate([column, more[missing]]) for column, more in zip(near, (at, other, square), strict=True)
+        ))  # fmt: skip
+
+    def _compare(self, old: Columns, group: "_Group", near: Near, relevant: Array) -> tuple[Columns, Changes]:
+        """The new rows of these observers, and what is different from the old ones."""
+        own = group.observers.take(near.at)
+        other = np.flatnonzero(own != near.slots)
+        square = near.square.take(other)
+        merged = np.concatenate([
+            packed(old.observers, old.entities, _OLD, old.since + 1),
+            packed(
+                own.take(other), near.slots.take(other), np.where(square <= self._enter2, _NEAR, _BAND),
+                square.view(np.uint32),
+            ),
+        ])  # fmt: skip
         merged.sort()
-        keys = merged >> np.uint32(2)
-        code = merged & np.uint32(3)
-        same = np.empty(len(merged), "?")  # as the entry before: an old pair that is still a candidate
-        same[:1] = False
-        np.equal(keys[1:], keys[:-1], out=same[1:])
-        fresh_or_near = code == _NEAR
-        stays = same & (code != _OLD)
-        seen = stays | fresh_or_near
-        lost = code == _OLD
-        lost[:-1] &= ~same[1:]
-        self.keys = keys[seen]
-        return Changes(_pairs(keys[fresh_or_near & ~same]), _pairs(keys[stays]), _pairs(keys[lost]))
+        key, code, payload = unpacked(merged)
+        same = np.zeros(len(key) + 1, "?")  # as the entry before: an old pair that is still a candidate
+        np.equal(key[1:], key[:-1], out=same[1:-1])
+        at = np.flatnonzero((code == _NEAR) | (same[:-1] & (code == _BAND)))
+        lost = key[(code == _OLD) & ~same[1:]]
+        known = same.take(at)
+        since = np.where(known, payload.take(at - 1, mode="wrap").astype(np.int32) - 1, group.tick)
+        seen = _Seen(key.take(at), known, since, payload.take(at).view(np.float32))
+        return self._settle(seen, lost, group, relevant)
+
+    def _settle(self, seen: "_Seen", lost: Array, group: "_Group", relevant: Array) -> tuple[Columns, Changes]:
+        """Cut what is seen to what may be shown, and say when each pair has its turn."""
+        observers, terms, tick = group.observers, group.terms, group.tick
+        local = np.zeros(self.capacity, np.int32)
+        local[observers] = np.arange(len(observers))
+        row = local.take(seen.key >> np.uint32(LINE_BITS))
+        records = terms.records[observers]
+        crowded = np.bincount(row, minlength=len(observers)) > np.minimum(group.limit, records)
+        if not crowded.any():
+            none = np.zeros(len(row), np.uint8)
+            rows = Columns(*slots_of(seen.key), seen.since, none, none.copy())
+            return rows, Changes(slots_of(seen.key[~seen.known]), slots_of(lost))
+        some = np.flatnonzero(crowded.take(row))
+        elapsed = np.clip(tick - self._looked[observers], 1, ELAPSED_MAX)
+        pace = np.where(group.fresh, LINE_SLOTS, np.maximum(terms.appearing[observers] * elapsed, PACE_MIN))
+        first = _marked(seen.key, relevant)
+        picked = _picked(seen, some, row.take(some), group.limit, pace, first)
+        mine = row.take(picked)
+        place, counts = places(mine, len(observers))
+        always = np.bincount(mine, first.take(picked), len(observers)).astype(np.int64)
+        lanes = ranking.lanes_for(counts, records, terms.last[observers], always)
+        mask, phase = np.zeros((2, len(row)), np.uint8)
+        mask[picked], phase[picked] = ranking.schedule(
+            mine, place, seen.since.take(picked), tick, lanes, terms.telling[observers]
+        )
+        stays = np.ones(len(row), "?")
+        stays[some] = False
+        stays[picked] = True
+        left = np.flatnonzero(stays)
+        key, known = seen.key.take(left), seen.known.take(left)
+        gone = np.sort(np.concatenate([lost, seen.key[~stays & seen.known]]))
+        rows = Columns(*slots_of(key), seen.since.take(left), mask.take(left), phase.take(left))
+        return rows, Changes(slots_of(key[~known]), slots_of(gone))
+
+    # --- who is told ---
+
+    def due(self, changed_at: Array, terms: Terms, tick: int) -> Pairs:
+        """The pairs to send: those whose turn it is, of entities that changed since the observer was up to date. From
+        now on it is. `changed_at` by slot: the tick of an entity's last change."""
+        rows = self._rows
+        turn = (rows.mask & self._telling(terms)) == rows.phase
+        if terms.told is not None:
+            turn &= terms.told.take(rows.observers)
+        at = np.flatnonzero(turn)
+        entities, since = rows.entities.take(at), rows.since.take(at)
+        news = np.flatnonzero(changed_at.take(entities) > since)
+        rows.since[at] = tick
+        observers = rows.observers.take(at.take(news))
+        excess = self._excess(observers, tick - since.take(news), terms)
+        if len(excess):
+            late = news[excess]
+            rows.since[at[late]] = since[late]
+            news, observers = news[~excess], observers[~excess]
+        return Pairs(observers, entities.take(news))
+
+    def _telling(self, terms: Terms) -> Array:
+        telling = terms.telling.astype(np.uint8)
+        return telling[:1] if terms.told is None else telling.take(self._rows.observers)
+
+    def _excess(self, observers: Array, waited: Array, terms: Terms) -> Array:
+        """A flag for each pair above what its observer may get: its budget has become smaller since its last turn to
+        look around, which then comes soon. Those who wait longest go first. Empty for none."""
+        counts = np.bincount(observers, minlength=self.capacity)
+        over = np.flatnonzero(counts > terms.records)
+        if not len(over):
+            return np.empty(0, "?")
+        self.urgent.update(dict.fromkeys(over.tolist()))
+        order = observers.astype(np.uint64) << np.uint64(48)
+        order |= (0xFFFF - np.clip(waited, 0, 0xFFFF)).astype(np.uint64) << np.uint64(32)
+        order |= np.arange(len(observers), dtype=np.uint64)
+        order.sort()
+        place, _ = places(observers, self.capacity)
+        excess = np.empty(len(observers), "?")
+        excess[(order & np.uint64(0xFFFF_FFFF)).astype(np.int64)] = place >= terms.records.take(observers)
+        return excess
+
+    def again(self, lost: Array) -> None:
+        """Observers (a flag per slot) whose movement was lost: all in view is news for them."""
+        self._rows.since[lost.take(self._rows.observers)] = NEVER
+
+    # --- asked by others ---
+
+    @property
+    def pairs(self) -> Pairs:
+        """Everybody and whom they see."""
+        return Pairs(self._rows.observers, self._rows.entities)
 
     def watchers(self, wanted: Array) -> Pairs:
         """All pairs whose entity is marked in `wanted` (a flag per slot)."""
-        return _pairs(self.keys[wanted[self.keys & _ENTITY]])
+        at = np.flatnonzero(wanted.take(self._rows.entities))
+        return Pairs(self._rows.observers.take(at), self._rows.entities.take(at))
 
-    def watched(self, capacity: int) -> Array:
+    def watched(self) -> Array:
         """A flag per slot: somebody sees it."""
-        flags = np.zeros(capacity, "?")
-        flags[self.keys & _ENTITY] = True
+        flags = np.zeros(self.capacity, "?")
+        flags[self._rows.entities] = True
         return flags
 
-    def _candidates(self, x: Array, y: Array, entities: Array, observers: Array) -> Array:
-        """Every pair within `leave`, as key << 2 | (_NEAR or _BAND)."""
-        if not len(observers) or not len(entities):
-            return np.empty(0, np.uint32)
-        side = self.side
-        ex, ey = x[entities].astype(np.float32), y[entities].astype(np.float32)
-        cell = self._cells(ey) * side + self._cells(ex)
-        if side * side <= 0xFFFF:
-            cell = cell.astype(np.uint16)  # sorted by radix: several times faster
-        order = np.argsort(cell, kind="stable")
-        start = np.zeros(side * side + 1, np.int64)
-        np.cumsum(np.bincount(cell, minlength=side * side), out=start[1:])
-        ex, ey, slot = ex[order], ey[order], entities[order].astype(np.uint32)
 
-        ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
-        cx, cy = self._cells(ox), self._cells(oy)
-        left, right = np.maximum(cx - 1, 0), np.minimum(cx + 1, side - 1)
-        rows = cy[:, None] + np.array([-1, 0, 1], np.int32)
-        inside = (rows >= 0) & (rows < side)
-        rows = np.clip(rows, 0, side - 1) * side
-        first = start[rows + left[:, None]]
-        count = np.where(inside, start[rows + right[:, None] + 1] - first, 0)
+class _Group(NamedTuple):
+    """Observers who are looked around for together."""
 
-        found = [
-            self._sweep(observers[some], ox[some], oy[some], first[some], count[some], ex, ey, slot)
-            for some in _chunks(count.sum(axis=1))
-        ]
-        return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def _sweep(
-        self, observers: Array, ox: Array, oy: Array, first: Array, count: Array, ex: Array, ey: Array, slot: Array
-    ) -> Array:
-        """The pairs of some observers, given their runs (`first`, `count`) in the entities sorted by cell."""
-        per = count.sum(axis=1)
-        runs, starts = count.ravel(), first.ravel()
-        at = np.repeat((starts - (np.cumsum(runs) - runs)).astype(np.int32), runs)
-        at += np.arange(len(at), dtype=np.int32)
-        dx = np.repeat(ox, per)
-        dx -= ex[at]
-        dy = np.repeat(oy, per)
-        dy -= ey[at]
-        dx *= dx
-        dy *= dy
-        dx += dy
-        close = np.flatnonzero(dx <= self.leave2)
-        keys = np.repeat(observers.astype(np.uint32) << np.uint32(LINE_BITS), per)[close]
-        seen, square = slot[at[close]], dx[close]
-        itself = (keys >> np.uint32(LINE_BITS)) == seen
-        keys |= seen
-        keys <<= np.uint32(2)
-        keys |= np.where(square <= self.enter2, np.uint32(_NEAR), np.uint32(_BAND))
-        return self._nearest(keys[~itself], square[~itself])
-
-    def _nearest(self, keys: Array, square: Array) -> Array:
-        """At most `view_max` for each observer. Only crowds pay for this."""
-        if len(keys) <= self.view_max:
-            return keys
-        observers = keys >> np.uint32(LINE_BITS + 2)
-        begins = np.flatnonzero(np.diff(observers, prepend=np.uint32(0xFFFF_FFFF)))
-        counts = np.diff(begins, append=len(keys))
-        crowded = counts > self.view_max
-        if not crowded.any():
-            return keys
-        kept = np.ones(len(keys), "?")
-        for begin, count in zip(begins[crowded].tolist(), counts[crowded].tolist(), strict=True):
-            order = np.argpartition(square[begin : begin + count], self.view_max)
-            kept[begin + order[self.view_max :]] = False
-        return keys[kept]
-
-    def _cells(self, values: Array) -> Array:
-        return (values / np.float32(self.cell)).astype(np.int32)
+    observers: Array  # ascending
+    limit: Array  # how many entities each may be shown
+    fresh: Array  # whether it knows nothing yet
+    terms: Terms
+    tick: int
 
 
-def _chunks(per: Array) -> list[slice]:
-    """Consecutive observers, so that together they have few candidates (`per` observer)."""
-    ends = np.cumsum(per, dtype=np.int64)
+class _Seen(NamedTuple):
+    """Pairs within sight, ascending by key."""
+
+    key: Array
+    known: Array  # they were before
+    since: Array
+    square: Array  # of the distance
+
+
+def _picked(seen: _Seen, some: Array, row: Array, limit: Array, pace: Array, first: Array) -> Array:
+    """Which of `some` pairs (of these rows) are shown, in the order of their rank: the nearest `limit` of each row, of
+    them at most `pace` that were not seen before. `first` marks pairs that come before all others."""
+    known = seen.known.take(some)
+    square = (seen.square.take(some) + 1) * np.where(known, KEEP, np.float32(1))
+    square[first.take(some)] = 0
+    order = ranking.order_by(row, ranking.distance_key(square))
+    counts = np.bincount(row, minlength=len(limit))
+    allowed = first_marked(~known.take(order), counts, pace) | known.take(order)
+    shown = first_marked(allowed, counts, limit)
+    picked: Array = some.take(order[shown])
+    return picked
+
+
+def _marked(keys: Array, some: Array) -> Array:
+    """Flags of those of these ascending keys that are among some others."""
+    flags = np.zeros(len(keys), "?")
+    at = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
+    flags[at[keys[at] == some]] = True
+    return flags
+
+
+def _cost(candidates: Array, limit: Array) -> Array:
+    """What it takes to look around, in candidates that are sorted: those left out of a crowd are only measured."""
+    crowd = crowd_from(limit)
+    cost: Array = np.minimum(candidates, crowd) + np.maximum(candidates - crowd, 0) // MEASURED
+    return cost
+
+
+def _chunks(chosen: Array, count: Array) -> list[Array]:
+    """Consecutive observers, so that together they have few candidates."""
+    ends = np.cumsum(count[chosen].sum(axis=1))
     begin, chunks = 0, []
-    while begin < len(per):
+    while begin < len(chosen):
         before = int(ends[begin - 1]) if begin else 0
         end = max(begin + 1, int(np.searchsorted(ends, before + CANDIDATES_MAX, side="right")))
-        chunks.append(slice(begin, end))
+        chunks.append(chosen[begin:end])
         begin = end
     return chunks
 
 
-def _pairs(keys: Array) -> Pairs:
-    return Pairs((keys >> np.uint32(LINE_BITS)).astype(np.int32), (keys & _ENTITY).astype(np.int32))
+def _nothing() -> Changes:
+    none = np.empty(0, "u2")
+    return Changes(Pairs(none, none), Pairs(none, none))

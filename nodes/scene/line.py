@@ -6,7 +6,6 @@ to `record`, a level that was reached to `advance`, a player who walked into a p
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,12 @@ from mesh.errors import Code, RefusedError
 from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import HostedAt, LineAt
 from mesh.protocol.placement import MemberAt
-from mesh.protocol.play import Character, Corrected, Entered, EntityState, Portal, Said
+from mesh.protocol.play import Character, Corrected, Entered, EntityState, Portal
 from mesh.protocol.sessions import Carried, Spot, Status
+from mesh.topology.policy import FULL, Level
 from nodes.scene import combat, movement
 from nodes.scene.fights import Fights
 from nodes.scene.frames import GateFrames, lay_out
-from nodes.scene.interest import Interest, Pairs
 from nodes.scene.loot import LOOT_RANGE_M, Corpse, Corpses
 from nodes.scene.npcs import Npcs
 from nodes.scene.outbound import view_piece
@@ -29,15 +28,14 @@ from nodes.scene.portals import Portals
 from nodes.scene.sessions import Session
 from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings
 from nodes.scene.shared import Shared
+from nodes.scene.sight import HYSTERESIS, Lap, Sight
+from nodes.scene.talk import Talk
 from nodes.scene.views import Views
 from nodes.scene.whereabouts import Whereabouts
 from nodes.scene.world import Array, Kind, World
 
-HYSTERESIS = 1.1  # what is seen is lost at that many times the distance at which it is found
 SPARE_SLOTS = 256  # for those that rest for a tick
 DEAD_S_MIN = 0.05  # who leaves dead, arrives dead, so that Respawned follows there in any case
-
-Lap = Callable[[str], None]  # called with the name of the part of a tick that has just ended
 
 
 class Line:
@@ -57,24 +55,32 @@ class Line:
         self.index, self.name, self.number, self.map, self.fixed = index, name, number, settings, fixed
         self.scene, self._scene_name = shared.settings, shared.name
         self._chance, self._out, self._record, self._cross = shared.chance, shared.out, shared.record, shared.cross
+        self._now, self._has_entered = shared.now, shared.entered
         unit, scene = settings.unit_m, shared.settings
         capacity = min(LINE_SLOTS, settings.players_max + settings.npcs + scene.corpses_max + SPARE_SLOTS)
         self.world = World(index << LINE_BITS, settings.units, capacity, generation)
-        aoi = settings.aoi_m / unit
-        self.interest = Interest(settings.units, aoi, HYSTERESIS * aoi, settings.view_max)
         self.moves = movement.Moves(capacity)
         seed = self._chance.getrandbits(63)
         self.npcs = Npcs(self.world, settings.npcs, scene.npc_level, settings.npc_respawn_s, unit, seed)
         self.corpses = Corpses(scene.corpses_max, scene.corpse_s)
         self.portals = Portals(settings.portals, unit, capacity)
         self.whereabouts = Whereabouts(capacity)
+        self.quality = FULL  # what the scene leaves out
+        self.gates_held: set[int] = set()  # that want no movement just now, by their index
+        self.gate_levels: dict[int, Level] = {}  # what gates leave out besides, by their index in the columns
         self.players: dict[int, Session] = {}
-        self.views = Views(self.world, self.players, self._out)
-        self.fights = Fights(
-            self.world, self.players, self.npcs, self.corpses, self.views, settings, shared, self._respawn
+        self.views = Views(self.world, self.players, self._out, self.gate_levels)
+        self.sight = Sight(
+            self.world, self.players, self.views, settings, scene.tick_hz, self.gate_levels, self.gates_held
         )
+        self.talk = Talk(self.views, shared, self.levels)
+        self.fights = Fights(
+            self.world, self.players, self.npcs, self.corpses, self.views, settings, shared, self._respawn,
+            self.sight.fought,
+        )  # fmt: skip
         self.corrected = 0
         self.records_sent = 0
+        self.pace = 1.0  # by how much players may be faster just now
         self._speed = settings.speed_mps / unit
         self._shown = [Portal(*self._units(one.x, one.y), one.radius_m, one.to) for one in settings.portals]
         self._arriving: dict[int, Session] = {}  # attached, waiting for the tick that shows them the world
@@ -105,7 +111,7 @@ class Line:
         self.world.heading[slot], self.world.xp[slot] = status.heading, status.xp
         self.world.unsaved[slot] = True
         self._settle(slot, x, y, now)
-        chat = Bucket(self.scene.chat_per_s, self.scene.chat_burst, now)
+        chat = Bucket(self.scene.chat_per_s, self.scene.chat_burst, self._now())
         session = Session(number, status.name, self.index, slot, self.world.number(slot), operation, chat)
         session.region, session.attributes = status.region, status.attributes
         session.befriend(status.friends)
@@ -115,27 +121,35 @@ class Line:
         if carried is not None and dead:
             self.fights.stays_dead(session, now + carried.dead_s)
         self.players[slot] = session
+        self.world.account[slot] = session.account
+        self.sight.relevance.came(session)
         self._record("enter", session.account, name=status.name, map=self.name, line=self.number)
         return session
 
     def _carry_on(self, session: Session, carried: Carried, now: float) -> None:
-        session.carry_on(carried, now)
+        session.carry_on(carried, self._now(), now)
         if carried.offences is not None:
-            session.offences = Bucket(self.scene.bad_messages_per_s, self.scene.bad_messages_burst, now)
+            session.offences = Bucket(self.scene.bad_messages_per_s, self.scene.bad_messages_burst, self._now())
             session.offences.fill(carried.offences)
 
     def leave(self, session: Session) -> None:
         """Take a character out."""
         self.detach(session)
         del self.players[session.slot]
+        self.sight.relevance.went(session)
         self.fights.forget(session)
         self.world.remove(session.slot)
         self._record("leave", session.account, map=self.name, line=self.number)
 
     def attach(self, session: Session) -> None:
-        """Its session was attached: the next tick sends Entered."""
+        """A connection carries its session from now on: the next tick sends Entered."""
+        self.world.gate[session.slot] = self._out.index(session.gate)
+        self.world.budget[session.slot] = self.map.budget_bytes_s  # until its gate says how much it can bear
+        self.show(session)
+
+    def show(self, session: Session) -> None:
+        """Its client knows nothing, or nothing any more."""
         slot = session.slot
-        self.world.gate[slot] = self._out.index(session.gate)
         self.world.watching[slot] = False
         session.waiting = True
         self._arriving[slot] = session
@@ -159,7 +173,7 @@ class Line:
     def carried_of(self, session: Session, now: float) -> Carried:
         """What it takes along to another line besides its status."""
         dead = self.world.dead(session.slot)
-        return session.carried(now, max(DEAD_S_MIN, session.dead_until - now) if dead else 0.0)
+        return session.carried(self._now(), now, max(DEAD_S_MIN, session.dead_until - now) if dead else 0.0)
 
     def hosted(self, session: Session) -> HostedAt:
         status, attached = self.status_of(session), bool(session.gate)
@@ -175,17 +189,31 @@ class Line:
         low = (units - side) // 2
         return low + self._chance.randint(0, side), low + self._chance.randint(0, side)
 
-    # --- what players do ---
+    # --- what is left out under pressure ---
 
-    def say(self, session: Session, text: str, now: float) -> None:
-        """To those who see the speaker, and to itself."""
-        if not session.chat.take(now):
-            raise RefusedError(Code.TOO_MANY, "not so fast")
-        said = Said(session.handle, session.name, text)
-        self.views.notice(session.slot, said, session.slot, bulk=True, speaker=session.account)
-        if session.attached:
-            self._out.bulk(session.gate, session.handle, encode(said))
-        self._record("say", session.account, text=text)
+    def degrade(self, level: Level) -> None:
+        """The scene is at this level from now on."""
+        self.quality = level
+        self.sight.stir()
+
+    def degrade_gate(self, gate: int, level: Level) -> None:
+        """The gate with this index is at this level: its clients are told by whichever is the stricter."""
+        if level == FULL:
+            self.gate_levels.pop(gate, None)
+        else:
+            self.gate_levels[gate] = level
+        self.sight.stir()
+
+    def hold_gate(self, gate: int, held: bool) -> None:
+        """The gate with this index wants no movement for a while, or wants it again."""
+        (self.gates_held.add if held else self.gates_held.discard)(gate)
+        self.sight.stir()
+
+    def levels(self, slot: int) -> tuple[Level, Level]:
+        """That of the scene, and that of the gate of whoever is in this slot."""
+        return self.quality, self.gate_levels.get(int(self.world.gate[slot]), FULL)
+
+    # --- what players do ---
 
     def reserve(self, session: Session, number: int, now: float) -> Corpse:
         """Take a corpse's loot for this player, until the DC has done it; RefusedError when it may not be."""
@@ -222,26 +250,24 @@ class Line:
         lap("move")
         self._live(now)
         lap("live")
-        self.views.tell_notices(self.interest)
+        self.views.tell_notices(self.sight.interest, self.quality)
         arriving = self._welcome()
         lap("tell")
-        if not (arriving or world.arrived or world.refresh.any() or world.changed.any()):
-            return []
-        pairs = self._look(arriving, lap)
+        pairs = self.sight.look(arriving, self._entered, self.quality, now, tick, lap)
+        for session in arriving.values():
+            self._has_entered(session)
         frames = list(lay_out(pairs, world.record, world.ids, world.gate, tick))
         lap("frames")
         self.records_sent += sum(one.records for one in frames)
-        world.changed[:] = world.refresh[:] = world.arrived = False
-        world.release()
         return frames
 
-    def walkers(self, part: int, parts: int) -> list[tuple[Session, float, float]]:
-        """Those of one part of the players who walked since they were asked for the last time, and where they are."""
+    def walkers(self, part: int, parts: int) -> tuple[Array, Array, Array]:
+        """Those of one part of the players who walked since they were asked for the last time: their accounts, and
+        where they are in metres."""
         slots = self._part(self.world.walked, part, parts)
         self.world.walked[slots] = False
-        unit = self.map.unit_m
-        rows = zip(slots.tolist(), self.world.x[slots].tolist(), self.world.y[slots].tolist(), strict=True)
-        return [(self.players[slot], x * unit, y * unit) for slot, x, y in rows]
+        x, y = (np.round(column[slots] * self.map.unit_m, 2) for column in (self.world.x, self.world.y))
+        return self.world.account[slots], x, y
 
     def seen(self, part: int = 0, parts: int = 1) -> tuple[Array, list[MemberAt]]:
         """One part of the members of parties of whom something changed; their slots, and what the center is told."""
@@ -266,7 +292,7 @@ class Line:
         slots, records = self.moves.take()
         if not len(slots):
             return
-        refused, stamps = movement.apply(self.world, slots, records, now, self._speed)
+        refused, stamps = movement.apply(self.world, slots, records, now, self._speed * self.pace)
         for slot, portal in self.portals.entered(slots, self.world.x[slots], self.world.y[slots]):
             if slot in self.players:
                 self._cross(self.players[slot], portal)
@@ -282,8 +308,10 @@ class Line:
         self.fights.respawn(now)
         for corpse in self.corpses.overdue(now):
             self.remove_corpse(corpse)
+        if not self.map.npcs:
+            return
         self.npcs.respawn(now)
-        for npc, target in self.npcs.step(now, self.interest.watched(self.world.capacity)):
+        for npc, target in self.npcs.step(now, self.sight.interest.watched(), self.quality.npcs):
             self.fights.bite(npc, target, now)
 
     def _welcome(self) -> dict[int, Session]:
@@ -292,20 +320,6 @@ class Line:
         arriving = {slot: self._arriving.pop(slot) for slot in slots}
         self.world.watching[slots] = True
         return arriving
-
-    def _look(self, arriving: dict[int, Session], lap: Lap) -> Pairs:
-        """Tell what came and went; the pairs that need an update."""
-        world = self.world
-        observers = np.flatnonzero(world.watching).astype(np.int32)
-        fresh = np.fromiter(arriving, np.int32, len(arriving))
-        changes = self.interest.update(world.x, world.y, world.active(), observers, fresh)
-        lap("look")
-        self.views.tell_vanished(changes.vanished)
-        self.views.tell_appeared(changes.appeared, arriving, self._entered)
-        lap("tell")
-        stayed = changes.stayed
-        due = world.changed[stayed.entities] | world.refresh[stayed.observers]
-        return Pairs(stayed.observers[due], stayed.entities[due])
 
     # --- places ---
 

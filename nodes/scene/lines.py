@@ -115,6 +115,8 @@ class Lines:
 COUNTED: dict[str, Count] = {
     "views": lambda line: line.views.entered,
     "records": lambda line: line.records_sent,
+    "emotes dropped": lambda line: line.talk.dropped,
+    "notices dropped": lambda line: line.views.notices.dropped,
     "corrected": lambda line: line.corrected,
     "moves dropped": lambda line: line.moves.dropped,
 }

@@ -156,4 +156,4 @@ class Looting:
         finally:
             session.advancing = False
         if self._sessions.find(session.number) is session:
-            self._lines.of(session).fights.advance(session, level, self._now())
+            self._lines.of(session).fights.advance(session, level)

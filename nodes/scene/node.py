@@ -7,6 +7,8 @@ It hears, in this order of a player's life (the steps are those of the architect
        MOVES     gate    positions of many players, checked at the next tick
        PLAYS     gate    play messages, carried out at once
        DROPS     gate    movement of these was dropped: send everything in view again
+       BUDGETS   gate    how much movement these may get
+       PACE      gate    it has more movement than it can send, or not any more
        Detach    gate    the connection is gone, the character stays
        Depart    center  save, hand over to another line or scene    -> Departed
        TakeBack  center  it arrived nowhere: put it back             -> Hosted
@@ -33,7 +35,9 @@ from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
 from mesh.protocol.placement import Evacuate, Evacuated, MembersSeen
 from mesh.seat import Seat
+from nodes.scene.degradation import Degradation
 from nodes.scene.departures import Departures
+from nodes.scene.gameclock import GameClock
 from nodes.scene.keepsakes import Keepsakes
 from nodes.scene.ledger import Ledger
 from nodes.scene.line import Line
@@ -46,12 +50,13 @@ from nodes.scene.portals import CENTER, Crossings
 from nodes.scene.residents import Residents
 from nodes.scene.saves import Saves
 from nodes.scene.sessions import Session, Sessions
-from nodes.scene.settings import LINE_BITS, SceneSettings
+from nodes.scene.settings import BUDGET_MIN, LINE_BITS, SceneSettings
 from nodes.scene.shared import Shared
 from nodes.scene.ticker import Ticker
 from nodes.scene.world import Array
 
 SAVE_AGAIN_S = 0.3  # while stopping, when the DC did not take everything
+TICK_SHARE = 0.8  # of its period that a tick may take: the rest is for what comes between two ticks
 EVACUATE_S = 120.0  # how long the center may take to move everybody; asked again it goes on
 
 
@@ -69,25 +74,30 @@ class SceneNode(Node):
         self.out = Outbound(self._arm_flush)
         self.ledger = Ledger(self.ask, self.spawn, said.operation_tries)
         self.saves = Saves(self.ask, self.spawn, said.saves_in_flight)
-        self.ticker = Ticker(said.tick_hz)
+        self.ticker, self.game = Ticker(said.tick_hz), GameClock(now)
+        self.degradation = Degradation(self.topology.policy, self.game, self.ticker, self.sessions, self.out)
         self.counts = Counts()
         self.crossings = Crossings(self.ask, self.spawn, self.sessions, self.out, now)
         self.lines = Lines(self._make_line, self.random, list(said.maps), said.lines_max, self._lines_changed)
+        self.degradation.lines = self.lines
         self.parties = Parties(self.sessions, self.lines, self.keepsakes)
         self.play = Play(
-            self.lines, self.sessions, self.parties, self.out, self.ledger, self.journal.record, now, said, self._expel
-        )
+            self.lines, self.sessions, self.parties, self.out, self.ledger, self.journal.record, now, self.game.now,
+            said, self._expel,
+        )  # fmt: skip
         self.shared = Shared(
             said, self.name, self.random, self.out, self.journal.record, self.play.looting.advance,
-            self.crossings.begin,
+            self.crossings.begin, now, self.degradation.entered,
         )  # fmt: skip
         self._awake = asyncio.Event()  # somebody is here
         self._lap_at = 0.0
         self.residents = Residents(
             said, self.lines, self.sessions, self.keepsakes, self.parties, self.play.trading, self.clock,
-            self._awake.set,
+            self.game.now, self._awake.set,
         )  # fmt: skip
-        self.departures = Departures(self.residents, self.keepsakes, self.saves, self.clock, self.spawn, said.combat_s)
+        self.departures = Departures(
+            self.residents, self.keepsakes, self.saves, self.clock, self.game.now, self.spawn, said.combat_s
+        )
         for name, number in said.lines_of(seat.spec.short, seat.spec.number):
             self.lines.open(name, number, fixed=True)
         self.serve_parts(self.residents, self.departures, self.lines, self.parties)
@@ -132,10 +142,21 @@ class SceneNode(Node):
         lines = [line.describe() for line in self.lines]
         return {"lines": lines, "keepsakes": len(self.keepsakes), "tick_ms": tick_ms, "skipped": self.ticker.skipped}
 
+    def signals(self) -> dict[str, float]:
+        return {"tick time": self.ticker.share() / TICK_SHARE if len(self.sessions) else 0.0}
+
+    def level_changed(self) -> None:
+        self.degradation.scene_at(self.pressure.number)
+
+    def peer_level_changed(self, peer: str) -> None:
+        if peer.split(".")[2] == "gate":
+            self.degradation.gate_at(peer, self.pressure.of(peer))
+
     def peer_lost(self, member: Member) -> None:
         if member.role != "gate":
             return
         self.out.forget(member.name)
+        self.degradation.pace(member.name, False)
         self.residents.gate_lost(member.name)
 
     # --- the hot lanes ---
@@ -156,6 +177,23 @@ class SceneNode(Node):
             return
         for line, slots, _ in self._by_line(np.frombuffer(blobs[0], "<u4"), caller.peer):
             line.world.refresh[slots] = True
+
+    @on_batch(Lane.BUDGETS)
+    def on_budgets(self, blobs: list[bytes], caller: Caller) -> None:
+        """What its gate says that a client can bear; never more than the map grants to one."""
+        if len(blobs) != 2 or len(blobs[0]) % 4 or len(blobs[0]) != len(blobs[1]):
+            self.counts.malformed += 1
+            return
+        budgets = np.frombuffer(blobs[1], "<u4")
+        for line, slots, at in self._by_line(np.frombuffer(blobs[0], "<u4"), caller.peer):
+            line.world.budget[slots] = np.clip(budgets[at], BUDGET_MIN, line.map.budget_bytes_s)
+
+    @on_batch(Lane.PACE)
+    def on_pace(self, blobs: list[bytes], caller: Caller) -> None:
+        if len(blobs) != 1 or blobs[0] not in (b"0", b"1"):
+            self.counts.malformed += 1
+            return
+        self.degradation.pace(caller.peer, blobs[0] == b"1")
 
     @on_batch(Lane.PLAYS)
     def on_plays(self, blobs: list[bytes], caller: Caller) -> None:
@@ -197,7 +235,7 @@ class SceneNode(Node):
         index = self.out.index(gate)
         of_line = (handles & np.uint32(Handle.SLOT_MASK)) >> np.uint32(LINE_BITS)
         found = []
-        for number in np.unique(of_line).tolist():
+        for number in np.flatnonzero(np.bincount(of_line)).tolist():
             line = self.lines.at(number)
             if line is None:
                 continue
@@ -224,11 +262,12 @@ class SceneNode(Node):
 
     def _tick(self) -> None:
         began = self._lap_at = self.clock.now()
-        tick = self.ticker.tick
+        tick, now, pace = self.ticker.tick, self.game.now(), self.game.lenience()
         for line in self.lines:
+            line.pace = pace
             if line.players:
-                self._tick_line(line, began, tick)
-        if tick % max(1, round(self.settings.tick_hz)) == 0:
+                self._tick_line(line, now, tick)
+        if tick % max(1, round(self.ticker.hz)) == 0:
             self.play.trading.watch(began)
         self._lap("keep")
         took = self.clock.now() - began
@@ -249,14 +288,14 @@ class SceneNode(Node):
     def _keep(self, line: Line, tick: int) -> None:
         """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log. And the
         members of parties to the center."""
-        parts = max(1, round(self.settings.tick_hz * self.settings.save_s))
+        parts = max(1, round(self.ticker.hz * self.settings.save_s))
         slots = line.unsaved(tick % parts, parts)
         if len(slots):
             self.saves.send(line, slots)
-        parts = max(1, round(self.settings.tick_hz))
-        record = self.journal.record
-        for session, x, y in line.walkers(tick % parts, parts):
-            record("move", session.account, x=round(x, 2), y=round(y, 2))
+        parts = max(1, round(self.ticker.hz))
+        accounts, x, y = line.walkers(tick % parts, parts)
+        if len(accounts):
+            self.journal.record_many("move", accounts, x=x, y=y)
         slots, members = line.seen(tick % parts, parts)
         if members and not self.tell(CENTER, MembersSeen(members)):
             line.whereabouts.again(slots)
@@ -285,12 +324,13 @@ class SceneNode(Node):
         """Control pieces were lost on the way to the gate: start over, as after a resume."""
         self.counts.views_again += 1
         session.attach(session.gate, session.connection, 0, True)
-        self.lines.of(session).attach(session)
+        self.lines.of(session).show(session)
 
     # --- building ---
 
     def _make_line(self, index: int, name: str, number: int, generation: Array, fixed: bool) -> Line:
-        return Line(index, name, number, self.settings.maps[name], self.shared, generation, fixed)
+        made = Line(index, name, number, self.settings.maps[name], self.shared, generation, fixed)
+        return self.degradation.opened(made)
 
     def _lines_changed(self) -> None:
         """The registry shows which lines are here."""

@@ -13,10 +13,19 @@ import numpy as np
 from mesh.protocol.catalogue import Message, encode
 from mesh.protocol.lanes import Lane, PieceClass, PieceLane, piece
 from nodes.scene.sessions import Session
+from nodes.scene.world import Array
 
 BATCH_BYTES = 1 << 20  # one batch; longer ones are split, so that no message between nodes gets near its limit
 
 Send = Callable[[str, Lane, bytes, bytes, bytes], bool]
+
+
+class Rows(NamedTuple):
+    """What a batch to a gate carries: rows of pieces for its clients."""
+
+    handles: Array  # u32
+    lengths: Array  # u32, of the row for each handle
+    body: bytes
 
 
 class Refusal(NamedTuple):
@@ -28,11 +37,36 @@ class Refusal(NamedTuple):
 
 
 class _Pile:
-    __slots__ = ("handles", "pieces")
+    """Pieces in the order in which they were added: single ones, and blocks that were laid out for many clients."""
+
+    __slots__ = ("_blocks", "_handles", "_pieces")
 
     def __init__(self) -> None:
-        self.handles: list[int] = []
-        self.pieces: list[bytes] = []
+        self._handles: list[int] = []
+        self._pieces: list[bytes] = []
+        self._blocks: list[Rows] = []
+
+    def add(self, handle: int, made: bytes) -> None:
+        self._handles.append(handle)
+        self._pieces.append(made)
+
+    def extend(self, rows: Rows) -> None:
+        self._seal()
+        self._blocks.append(rows)
+
+    def whole(self) -> Rows | None:
+        """All of it as one block; None when there is nothing."""
+        self._seal()
+        if len(self._blocks) < 2:
+            return self._blocks[0] if self._blocks else None
+        handles, lengths, bodies = zip(*self._blocks, strict=True)
+        return Rows(np.concatenate(handles), np.concatenate(lengths), b"".join(bodies))
+
+    def _seal(self) -> None:
+        if self._handles:
+            lengths = np.fromiter(map(len, self._pieces), "<u4", len(self._pieces))
+            self._blocks.append(Rows(np.array(self._handles, "<u4"), lengths, b"".join(self._pieces)))
+            self._handles, self._pieces = [], []
 
 
 class Outbound:
@@ -65,9 +99,13 @@ class Outbound:
         """A finished piece."""
         self._add(gate, handle, made, 0)
 
-    def bulk(self, gate: str, handle: int, body: bytes) -> None:
+    def bulk(self, gate: str, handle: int, body: bytes, cls: PieceClass = PieceClass.CHAT) -> None:
         """An encoded message that may be lost."""
-        self._add(gate, handle, piece(PieceLane.BULK, PieceClass.CHAT, body), 1)
+        self._add(gate, handle, piece(PieceLane.BULK, cls, body), 1)
+
+    def rows(self, gate: int, rows: Rows, *, bulk: bool = False) -> None:
+        """Finished pieces for many clients of the gate with this index."""
+        self._pile(self.names[gate], int(bulk)).extend(rows)
 
     def forget(self, gate: str) -> None:
         """The gate is gone."""
@@ -80,23 +118,25 @@ class Outbound:
         piles, self._piles = self._piles, {}
         for gate, (control, bulk) in piles.items():
             for lane, pile in ((Lane.FRAMES, control), (Lane.CHATS, bulk)):
-                if pile.handles:
-                    refused += self._send(send, gate, lane, pile)
+                rows = pile.whole()
+                if rows is not None:
+                    refused += self._send(send, gate, lane, rows)
         return refused
 
     def _add(self, gate: str, handle: int, made: bytes, which: int) -> None:
+        self._pile(gate, which).add(handle, made)
+
+    def _pile(self, gate: str, which: int) -> _Pile:
         piles = self._piles.get(gate)
         if piles is None:
             piles = self._piles[gate] = (_Pile(), _Pile())
-        pile = piles[which]
-        pile.handles.append(handle)
-        pile.pieces.append(made)
         if not self._armed:
             self._armed = True
             self._arm()
+        return piles[which]
 
-    def _send(self, send: Send, gate: str, lane: Lane, pile: _Pile) -> list[Refusal]:
-        lengths = np.fromiter(map(len, pile.pieces), "<u4", len(pile.pieces))
+    def _send(self, send: Send, gate: str, lane: Lane, rows: Rows) -> list[Refusal]:
+        handles, lengths, body = rows
         ends = np.cumsum(lengths, dtype=np.int64)
         self.pieces += len(lengths)
         self.bytes += int(ends[-1])
@@ -105,10 +145,9 @@ class Outbound:
         while begin < len(lengths):
             before = int(ends[begin - 1]) if begin else 0
             end = max(begin + 1, int(np.searchsorted(ends, before + BATCH_BYTES, side="right")))
-            handles = np.array(pile.handles[begin:end], "<u4")
-            body = b"".join(pile.pieces[begin:end])
-            if not send(gate, lane, handles.tobytes(), lengths[begin:end].tobytes(), body):
-                refused.append(Refusal(gate, lane, pile.handles[begin:end]))
+            some = body if end - begin == len(lengths) else body[before : int(ends[end - 1])]
+            if not send(gate, lane, handles[begin:end].tobytes(), lengths[begin:end].tobytes(), some):
+                refused.append(Refusal(gate, lane, handles[begin:end].tolist()))
             begin = end
         return refused
 

@@ -2,7 +2,7 @@
 
 Owns the table of these handlers: attack and say are here, the rest is in looting.py and trading.py. A request that is
 not possible is answered with PlayDenied and play goes on; what takes the DC is carried out beside, and told when it is
-on disk. A handler takes (line, session, message, its sequence, now).
+on disk. A handler takes (line, session, message, its sequence, the time in the game).
 """
 
 from collections.abc import Callable
@@ -41,10 +41,12 @@ class Play:
         ledger: Ledger,
         record: Record,
         now: Callable[[], float],
+        game: Callable[[], float],
         settings: SceneSettings,
         expel: Expel,
     ) -> None:
-        self._lines, self._out, self._now, self._settings, self._expel = lines, out, now, settings, expel
+        self._lines, self._out, self._settings, self._expel = lines, out, settings, expel
+        self._now, self._game = now, game
         self.looting = Looting(lines, sessions, parties, out, ledger, record, now, settings.inventory_max, self.deny)
         self.trading = Trading(lines, sessions, out, ledger, record, now, settings.inventory_max)
         self.denied = 0
@@ -57,7 +59,7 @@ class Play:
 
     def hear(self, session: Session, sequence: int, body: bytes) -> None:
         """One encoded message."""
-        now = self._now()
+        now = self._game()
         self.heard += 1
         try:
             if number_in(body) not in self._numbers:
@@ -89,5 +91,9 @@ class Play:
         line.fights.attack(session, said.target, now)
 
     @on(play.Say)
-    def on_say(self, line: Line, session: Session, said: play.Say, _sequence: int, now: float) -> None:
-        line.say(session, said.text, now)
+    def on_say(self, line: Line, session: Session, said: play.Say, _sequence: int, _now: float) -> None:
+        line.talk.say(session, said.text, self._now())
+
+    @on(play.Emote)
+    def on_emote(self, line: Line, session: Session, said: play.Emote, _sequence: int, _now: float) -> None:
+        line.talk.emote(session, said.kind, self._now())

@@ -37,10 +37,11 @@ class Residents:
         parties: Parties,
         trading: Trading,
         clock: Clock,
+        game: Callable[[], float],
         arrived: Callable[[], None],
     ) -> None:
         self.settings, self.lines, self.sessions, self.keepsakes = settings, lines, sessions, keepsakes
-        self.parties, self.trading, self.clock, self._arrived = parties, trading, clock, arrived
+        self.parties, self.trading, self.clock, self._game, self._arrived = parties, trading, clock, game, arrived
         self.closed = False  # the scene is being emptied: only who was here a moment ago may come back
         self.stopping = False  # not even they
         self.incomplete = 0  # resumes after which something that had to be kept was gone
@@ -138,7 +139,7 @@ class Residents:
         # Above all that an earlier life of this session, of which nothing is left, has used.
         operation = 0 if said.carried else int(self.clock.wall() * 1000)
         spot = said.spot if line.name == _map_of(said) else None
-        session = line.enter(said.session, status, self.clock.now(), operation, spot, said.carried)
+        session = line.enter(said.session, status, self._game(), operation, spot, said.carried)
         if older is not None:
             session.take_over(older)
         session.party = said.party if said.party is not None and said.party.party else None

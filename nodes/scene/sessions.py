@@ -25,10 +25,10 @@ class Session:
     """One character in the world. `slot` and `handle` name it on its line (`line` is that line's index)."""
 
     __slots__ = (
-        "account", "advancing", "attributes", "blocked", "busy", "chat", "connection", "dead_until", "forgotten",
-        "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "name", "number", "offences",
-        "operation", "party", "processed", "recalls", "received", "region", "resumed", "ring", "saving", "sent", "slot",
-        "transferred", "waiting",
+        "account", "advancing", "attributes", "blocked", "busy", "chat", "connection", "dead_until", "emotes",
+        "forgotten", "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "name", "number",
+        "offences", "operation", "party", "processed", "recalls", "received", "region", "resumed", "ring", "saving",
+        "sent", "slot", "transferred", "waiting",
     )  # fmt: skip
 
     def __init__(self, number: int, name: str, line: int, slot: int, handle: int, operation: int, chat: Bucket) -> None:
@@ -59,9 +59,10 @@ class Session:
         self.busy = 0  # durable operations under way
         self.saving = 0  # saves of its state under way
         self.advancing = False  # a new level is on its way to the DC
-        self.dead_until = 0.0
+        self.dead_until = 0.0  # on the clock of the game, as the next one
         self.fought_at = NEVER  # the last hit, given or taken
         self.chat = chat
+        self.emotes: Bucket | None = None  # made with the first one
         self.offences: Bucket | None = None  # made with the first bad message: most players never say one
 
     @property
@@ -113,23 +114,23 @@ class Session:
         self.friends = friends
         self.blocked = frozenset(one.account for one in friends if one.state == "blocked")
 
-    def carried(self, now: float, dead_s: float) -> Carried:
-        """What goes along to the next line, and how long it still stays dead."""
+    def carried(self, now: float, game: float, dead_s: float) -> Carried:
+        """What goes along to the next line, and how long it still stays dead. `game`: the time in the game."""
         ring = [(sequence, min(max(0, round(1000 * (now - at))), AGE_MS_MAX), made) for sequence, at, made in self.ring]
         return Carried(
             self.processed, self.sent, self.forgotten, self.operation, ring, dead_s,
-            now - self.fought_at if self.fought_at != NEVER else None, self.chat.tokens(now),
+            game - self.fought_at if self.fought_at != NEVER else None, self.chat.tokens(now),
             self.offences.tokens(now) if self.offences is not None else None,
         )  # fmt: skip
 
-    def carry_on(self, carried: Carried, now: float) -> None:
+    def carry_on(self, carried: Carried, now: float, game: float) -> None:
         """It comes from another line and brought this."""
         self.processed, self.sent, self.forgotten = carried.processed, carried.sent, carried.forgotten
         self.operation = carried.operation
         self.ring = deque((sequence, now - age_ms / 1000, made) for sequence, age_ms, made in carried.ring)
         self.transferred = True
         if carried.fought_s is not None:
-            self.fought_at = now - max(0.0, carried.fought_s)
+            self.fought_at = game - max(0.0, carried.fought_s)
         if carried.chat is not None:
             self.chat.fill(carried.chat)
 

@@ -15,6 +15,8 @@ LINE_SLOTS = 1 << LINE_BITS  # entities on one line: two slots fit into one 30-b
 LINES_MAX = 32  # on one scene process: the slot part of a handle has 20 bits
 UNITS_MAX = 0xFFFF  # positions travel as two bytes
 SOFT_SHARE = 0.8  # of `players_max`, for a map that does not say
+BUDGET_MIN = 500  # bytes a second: below that a view of a few cannot be kept up
+BUDGET_MAX = 10_000_000
 PORTALS_MAX = 64  # of one map: Entered tells them all, and every step of every player is held against each
 
 
@@ -36,6 +38,7 @@ class MapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit_m: float = 0.02  # what one step of a coordinate on the wire is
     aoi_m: float = 50.0  # how far a player sees; what is seen is lost at 1.1 times that
     view_max: int = 500  # entities that one player is shown, the nearest; others do not appear
+    budget_bytes_s: int = 12_000  # of movement, to one player: in a crowd those further away are told less often
     speed_mps: float = 6.0
     spawn_m: float = 0.0  # the side of the square around the centre where players start; 0 for the whole map
     players_max: int = 10_000  # on one line; more are refused
@@ -65,7 +68,7 @@ class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maps: dict[str, MapSettings] = msgspec.field(default_factory=lambda: {"meadow": MapSettings()})
     hosts: dict[str, list[str]] = {}  # short node name -> ["meadow:1", ...]
     lines_max: int = LINES_MAX  # on one scene, those that are opened later included
-    flush_ms: float = 20.0  # the longest that a control message waits for company
+    flush_ms: float = 5.0  # the longest that a control message waits for company
     enters_per_tick: int = 200  # full views built in one tick; the others wait for the next one
     save_s: float = 1.0  # how often the state of a character that changed is sent to the DC
     saves_in_flight: int = 16  # requests to the DC; beyond that the characters stay marked and are sent later
@@ -74,6 +77,8 @@ class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     npc_level: int = 1
     chat_per_s: float = 1.0
     chat_burst: int = 5
+    emotes_per_s: float = 1.0  # of one player
+    emotes_burst: int = 5
     bad_messages_per_s: float = 1.0  # that do not decode, of one player; who goes on has its connection ended
     bad_messages_burst: int = 10
     inventory_max: int = 200  # items of one character: what still fits into one message
@@ -107,14 +112,18 @@ def _problems(said: SceneSettings) -> list[str]:
         found.append("settings.scene.tick_hz must be from 1 to 100")
     if not said.maps:
         found.append("settings.scene.maps must name at least one map")
-    if said.enters_per_tick < 1 or said.saves_in_flight < 1 or said.operation_tries < 1 or said.chat_burst < 1:
+    bursts = min(said.chat_burst, said.emotes_burst)
+    if said.enters_per_tick < 1 or said.saves_in_flight < 1 or said.operation_tries < 1 or bursts < 1:
         found.append(
-            "settings.scene: enters_per_tick, saves_in_flight, operation_tries and chat_burst must be at least 1"
+            "settings.scene: enters_per_tick, saves_in_flight, operation_tries, chat_burst and emotes_burst must be at"
+            " least 1"
         )
     if said.bad_messages_per_s <= 0 or said.bad_messages_burst < 1:
         found.append("settings.scene: bad_messages_per_s must be above 0, bad_messages_burst at least 1")
-    if said.save_s <= 0 or said.flush_ms < 0 or said.chat_per_s <= 0 or said.corpse_s <= 0:
-        found.append("settings.scene: save_s, chat_per_s and corpse_s must be above 0, flush_ms at least 0")
+    if said.save_s <= 0 or said.flush_ms < 0 or min(said.chat_per_s, said.emotes_per_s, said.corpse_s) <= 0:
+        found.append(
+            "settings.scene: save_s, chat_per_s, emotes_per_s and corpse_s must be above 0, flush_ms at least 0"
+        )
     if not 0 < said.inventory_max <= 200:
         found.append("settings.scene.inventory_max must be from 1 to 200: more does not fit into one message")
     if not 1 <= said.lines_max <= LINES_MAX or said.combat_s < 0:
@@ -139,6 +148,8 @@ def _map_problems(where: str, one: MapSettings) -> list[str]:
         found.append(f"{where}.spawn_m must be from 0 to size_m")
     if not 1 <= one.view_max <= LINE_SLOTS:
         found.append(f"{where}.view_max must be from 1 to {LINE_SLOTS}")
+    if not BUDGET_MIN <= one.budget_bytes_s <= BUDGET_MAX:
+        found.append(f"{where}.budget_bytes_s must be from {BUDGET_MIN} to {BUDGET_MAX}")
     if one.players_max < 1 or one.npcs < 0 or one.npc_respawn_s < 0 or one.respawn_s < 0:
         found.append(f"{where}: players_max must be at least 1, npcs, npc_respawn_s and respawn_s at least 0")
     if not 0 <= one.players_soft <= one.players_max:

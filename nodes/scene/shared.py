@@ -14,6 +14,7 @@ from nodes.scene.settings import PortalSettings, SceneSettings
 Record = Callable[..., None]  # (kind, account, **fields): a row of the behaviour log
 Advance = Callable[[Session, int], None]  # (session, its new level)
 Cross = Callable[[Session, PortalSettings], None]  # it walked into that portal
+Entered = Callable[[Session], None]  # its client is told the world with this tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,5 @@ class Shared:
     record: Record
     advance: Advance
     cross: Cross
+    now: Callable[[], float]  # the machine's clock; what happens in the world is on the game's
+    entered: Entered

@@ -8,24 +8,46 @@ from collections import deque
 
 KEPT = 600  # durations, for percentiles: a minute at 10 Hz
 SMOOTHING = 0.1  # of the pressure: about the last ten ticks
+SHARE_MAX = 3.0  # of one tick: one during which the process stood still would count for a minute
 
 
 class Ticker:
-    """`hz` ticks a second."""
+    """`hz` ticks a second, fewer while the game is slowed down."""
 
     def __init__(self, hz: float) -> None:
+        self.base_hz = hz
         self.period_s = 1.0 / hz
         self.tick = 0
         self.skipped = 0
         self.pressure = 0.0  # duration / period, smoothed
         self.parts: dict[str, float] = {}  # seconds by part of the tick, since the start
         self._due = 0.0
+        self._shares: list[float] = []  # durations / period since `share` was asked last
+        self._share = 0.0
         self._durations: deque[float] = deque(maxlen=KEPT)
+
+    @property
+    def hz(self) -> float:
+        """Ticks a second as they are now."""
+        return 1.0 / self.period_s
+
+    def stretch(self, dilation: float) -> None:
+        """From the next tick on there are so many fewer: each is the same piece of the game's time."""
+        before, self.period_s = self.period_s, 1.0 / (self.base_hz * dilation)
+        self.pressure *= before / self.period_s
+
+    def share(self) -> float:
+        """How much of the period ticks take: those since this was asked last, without any as it was."""
+        if self._shares:
+            self._share = sum(self._shares) / len(self._shares)
+            self._shares.clear()
+        return self._share
 
     def restart(self, now: float) -> None:
         """Nothing happened for a while: the next tick is due in one period."""
         self._due = now
-        self.pressure = 0.0
+        self.pressure = self._share = 0.0
+        self._shares.clear()
 
     def wait_s(self, now: float) -> float:
         """How long until the next tick; 0 when it is due or late."""
@@ -41,7 +63,9 @@ class Ticker:
         """A tick took so long."""
         self.tick += 1
         self._durations.append(seconds)
-        self.pressure += SMOOTHING * (seconds / self.period_s - self.pressure)
+        share = min(seconds / self.period_s, SHARE_MAX)
+        self._shares.append(share)
+        self.pressure += SMOOTHING * (share - self.pressure)
 
     def part_ended(self, part: str, seconds: float) -> None:
         """A part of a tick took so long."""

@@ -54,7 +54,8 @@ class Trading:
                 self._close(trade, Code.OUT_OF_RANGE, "too far away")
 
     @on(play.InviteTrade)
-    def on_invite(self, line: Line, session: Session, said: play.InviteTrade, _sequence: int, now: float) -> None:
+    def on_invite(self, line: Line, session: Session, said: play.InviteTrade, _sequence: int, _now: float) -> None:
+        now = self._now()
         other = self._sessions.of_handle(said.to)
         if other is None or not other.gate or not line.near(session, other) or session.account in other.blocked:
             raise RefusedError(Code.NOT_FOUND, "there is no such player in view")

@@ -58,6 +58,7 @@ class World:
         self.level = np.zeros(capacity, "<u2")
         self.xp = np.zeros(capacity, "<u4")
         self.gate = np.full(capacity, -1, "<i2")  # who carries the player's frames
+        self.budget = np.zeros(capacity, "<u4")  # bytes a second that it may get of movement
         self.watching = np.zeros(capacity, "?")  # a player who gets updates
         self.changed = np.zeros(capacity, "?")  # since the last tick: neighbours are told
         self.refresh = np.zeros(capacity, "?")  # an observer who lost updates: told of all in view
@@ -66,6 +67,7 @@ class World:
         self.slack = np.zeros(capacity, "<f4")  # metres that a player may be ahead, see movement.py
         self.moved_at = np.zeros(capacity, "<f8")
         self.ready_at = np.zeros(capacity, "<f8")  # when the next attack is due, see combat.py
+        self.account = np.zeros(capacity, "<i8")  # whose player it is
         self.names: list[str] = [""] * capacity
         self._free = deque(range(capacity))
         self._resting: list[int] = []
@@ -101,6 +103,11 @@ class World:
         self._resting.append(slot)
         self._active = None
         self.arrived = True
+
+    @property
+    def resting(self) -> Array:
+        """The slots of those who left since the last tick."""
+        return np.array(self._resting, np.int64)
 
     def release(self) -> None:
         """Everyone was told of those who left: their slots may be used again."""

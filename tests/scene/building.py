@@ -24,7 +24,7 @@ from nodes.scene.line import Line
 from nodes.scene.lines import Lines
 from nodes.scene.outbound import Outbound
 from nodes.scene.sessions import Session
-from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings, PortalSettings, SceneSettings
+from nodes.scene.settings import MapSettings, PortalSettings, SceneSettings
 from nodes.scene.shared import Shared
 from nodes.scene.world import Array
 
@@ -104,12 +104,15 @@ class Stage:
         self.levels: list[tuple[Session, int]] = []
         self.crossed: list[tuple[Session, PortalSettings]] = []
         self.clients: dict[int, Client] = {}
+        self.entered: list[Session] = []
         self.settings = settings
         self.shared = Shared(
             SceneSettings(**scene), "eu.one.scene.1", random.Random(seed), self.out,
             lambda kind, player, **fields: self.events.append((kind, player, fields)),
             lambda session, level: self.levels.append((session, level)),
             lambda session, portal: self.crossed.append((session, portal)),
+            lambda: self.now,
+            self.entered.append,
         )  # fmt: skip
         self.lines = Lines(self._make, random.Random(seed), ["meadow"], 4, lambda: None)
         self.line = self.lines.open("meadow", 1, fixed=True)
@@ -173,7 +176,8 @@ class Stage:
 
 def seen_by(interest: Interest, observer: int) -> list[int]:
     """The slots that an observer sees."""
-    return (interest.keys[interest.keys >> LINE_BITS == observer] & (LINE_SLOTS - 1)).tolist()
+    observers, entities = interest.pairs
+    return entities[observers == observer].tolist()
 
 
 def status_of(account: int, x_m: float, y_m: float, **fields: Any) -> Status:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mesh.protocol.lanes import PIECE_HEAD, PIECE_SIZE, TICK_HEAD, UPDATE, UPDATE_STRUCT, PieceClass, PieceLane
 from nodes.scene.frames import RECORDS_MAX, lay_out
-from nodes.scene.interest import Pairs
+from nodes.scene.pairs import Pairs
 
 SLOTS = 12
 

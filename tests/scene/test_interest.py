@@ -1,12 +1,16 @@
 """Who sees whom, compared with the simplest possible program."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.scene import interest as interest_module
-from nodes.scene.interest import Interest
+from nodes.scene.budgets import Terms
+from nodes.scene.interest import Changes, Interest
+from nodes.scene.pairs import Pairs, key_of
 from tests.scene.building import seen_by
 
 SLOTS = 24
@@ -22,10 +26,45 @@ step = st.tuples(
 )
 
 
-def pairs(found) -> set[tuple[int, int]]:
+def pairs(found: Pairs) -> set[tuple[int, int]]:
     listed = list(zip(found.observers.tolist(), found.entities.tolist(), strict=True))
     assert listed == sorted(set(listed)), "ascending, each once"
     return set(listed)
+
+
+def plenty(capacity: int, tick: int, views: int = 1_000, records: int = 1_000) -> Terms:
+    def everybody(value: int) -> np.ndarray:
+        return np.full(capacity, value)
+
+    return Terms(everybody(views), everybody(records), everybody(4), everybody(tick), None, everybody(1_000))
+
+
+class Looking:
+    """An interest with its clock; nothing concerns anybody."""
+
+    def __init__(self, units: int, enter: float, leave: float, capacity: int, views: int = 1_000) -> None:
+        self.interest = Interest(units, enter, leave, capacity)
+        self.capacity, self.views, self.tick = capacity, views, 0
+        self.concerns: dict[int, list[int]] = {}
+
+    def look(self, places: list[tuple[int, int]], entities: set[int], observers: set[int], fresh: set[int]) -> Changes:
+        self.tick += 1
+        x, y = (np.array(column, "<u2") for column in zip(*places, strict=True))
+        watching = np.zeros(self.capacity, "?")
+        watching[sorted(observers)] = True
+        return self.interest.look(
+            x, y, np.array(sorted(entities), np.int32), watching, np.array(sorted(fresh), np.int32),
+            plenty(self.capacity, self.tick, self.views), self._concerns, self.tick,
+        )  # fmt: skip
+
+    def all_look(self, x: list[int]) -> Changes:
+        everyone = set(range(len(x)))
+        return self.look([(one, 0) for one in x], everyone, everyone, set())
+
+    def _concerns(self, observers: list[int]) -> np.ndarray:
+        found = [(one, other) for one in observers for other in sorted(self.concerns.get(one, []))]
+        listed = np.array(found, np.uint32).reshape(-1, 2)
+        return key_of(listed[:, 0], listed[:, 1])
 
 
 class Simple:
@@ -34,8 +73,13 @@ class Simple:
     def __init__(self) -> None:
         self.seen: set[tuple[int, int]] = set()
 
-    def update(self, places, entities, observers, fresh):
-        before = {(o, e) for o, e in self.seen if o not in fresh}
+    def gone(self, slots: set[int]) -> set[tuple[int, int]]:
+        lost = {(o, e) for o, e in self.seen if e in slots and o not in slots}
+        self.seen = {(o, e) for o, e in self.seen if not {o, e} & slots}
+        return lost
+
+    def look(self, places, entities, observers, fresh):
+        before = {(o, e) for o, e in self.seen if o not in fresh and o in observers}
         now = set()
         for o in observers:
             for e in entities:
@@ -44,79 +88,114 @@ class Simple:
                     if square <= ENTER**2 or (square <= LEAVE**2 and (o, e) in before):
                         now.add((o, e))
         self.seen = now
-        return now - before, now & before, before - now
+        return now - before, before - now
 
 
 @given(st.lists(step, min_size=1, max_size=6))
 @settings(max_examples=150, deadline=None)
 def test_it_equals_all_against_all(steps) -> None:
-    fast, simple = Interest(UNITS, ENTER, LEAVE, SLOTS), Simple()
+    fast, simple = Looking(UNITS, ENTER, LEAVE, SLOTS), Simple()
+    there: set[int] = set()
     for places, entities, observers, fresh in steps:
         observers &= entities
         fresh &= observers
-        x = np.array([p[0] for p in places], "<u2")
-        y = np.array([p[1] for p in places], "<u2")
-        slots = [np.array(sorted(one), np.int32) for one in (entities, observers, fresh)]
-        changes = fast.update(x, y, *slots)
-        assert tuple(map(pairs, changes)) == simple.update(places, entities, observers, fresh)
+        gone = there - entities
+        assert pairs(fast.interest.forget(np.array(sorted(gone), np.int64))) == simple.gone(gone)
+        there = entities
+        changes = fast.look(places, entities, observers, fresh)
+        assert tuple(map(pairs, changes)) == simple.look(places, entities, observers, fresh)
         for o in observers:
-            assert seen_by(fast, o) == sorted(e for a, e in simple.seen if a == o)
+            assert seen_by(fast.interest, o) == sorted(e for a, e in simple.seen if a == o)
+        assert set(np.flatnonzero(fast.interest.watched())) == {e for _, e in simple.seen}
 
 
-def one_step(interest: Interest, x: list[int]):
-    everyone = np.arange(len(x), dtype=np.int32)
-    return interest.update(np.array(x, "<u2"), np.zeros(len(x), "<u2"), everyone, everyone[:1], everyone[:0])
+@given(st.lists(place, min_size=SLOTS, max_size=SLOTS), st.integers(1, 60), st.sets(st.integers(0, SLOTS - 1)))
+@settings(max_examples=80, deadline=None)
+def test_with_little_time_a_tick_everybody_has_had_a_turn_after_a_cycle(places, candidates, fresh) -> None:
+    everyone = set(range(SLOTS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interest_module, "CANDIDATES_TICK", candidates)
+        patch.setattr(interest_module, "CANDIDATES_MAX", candidates)
+        fast, simple = Looking(UNITS, ENTER, LEAVE, SLOTS), Simple()
+        fast.look(places, everyone, everyone, fresh)
+        told = {one for one in fresh if seen_by(fast.interest, one)}
+        simple.look(places, everyone, everyone, everyone)
+        assert told == {one for one in fresh if any(o == one for o, _ in simple.seen)}, "newcomers look at once"
+        for _ in range(2 * fast.interest.cycle):
+            fast.look(places, everyone, everyone, set())
+        assert pairs(fast.interest.pairs) == simple.seen
+
+
+def test_those_who_are_asked_for_look_before_their_turn() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interest_module, "CANDIDATES_TICK", 40)
+        fast = Looking(UNITS, ENTER, LEAVE, SLOTS)
+        fast.all_look([0] * SLOTS)
+        assert fast.interest.cycle == math.ceil(SLOTS * SLOTS / 40)
+        assert not seen_by(fast.interest, SLOTS - 1)
+        fast.interest.urgent[SLOTS - 1] = None
+        fast.all_look([0] * SLOTS)
+        assert seen_by(fast.interest, SLOTS - 1) == list(range(SLOTS - 1))
 
 
 def test_what_is_seen_is_lost_further_away_than_it_is_found() -> None:
-    interest = Interest(1000, 100.0, 110.0, 99)
+    looking = Looking(1000, 100.0, 110.0, 2)
     for x, seen in ((105, False), (100, True), (110, True), (111, False), (101, False)):
-        changes = one_step(interest, [0, x])
-        assert (1 in seen_by(interest, 0)) is seen, x
-    assert len(changes.vanished.observers) == 0
+        looking.look([(0, 0), (x, 0)], {0, 1}, {0}, set())
+        assert (1 in seen_by(looking.interest, 0)) is seen, x
 
 
 def test_only_observers_look() -> None:
-    interest = Interest(1000, 100.0, 110.0, 99)
-    one_step(interest, [0, 50, 60])
-    assert interest.keys.tolist() == [1, 2]
-    wanted = np.array([False, True, False])
-    found = interest.watchers(wanted)
-    assert (found.observers.tolist(), found.entities.tolist()) == ([0], [1])
-    assert interest.watched(3).tolist() == [False, True, True]
+    looking = Looking(1000, 100.0, 110.0, 3)
+    looking.look([(0, 0), (50, 0), (60, 0)], {0, 1, 2}, {0}, set())
+    assert pairs(looking.interest.pairs) == {(0, 1), (0, 2)}
+    assert pairs(looking.interest.watchers(np.array([False, True, False]))) == {(0, 1)}
+    assert looking.interest.watched().tolist() == [False, True, True]
+    looking.look([(0, 0), (50, 0), (60, 0)], {0, 1, 2}, set(), set())
+    assert pairs(looking.interest.pairs) == set()
 
 
 def test_a_map_smaller_than_the_view() -> None:
-    interest = Interest(50, 100.0, 110.0, 99)
-    changes = one_step(interest, [0, 50, 25])
-    assert pairs(changes.appeared) == {(0, 1), (0, 2)}
+    assert pairs(Looking(50, 100.0, 110.0, 3).look([(0, 0), (50, 0), (25, 0)], {0, 1, 2}, {0}, set()).appeared) == {
+        (0, 1), (0, 2),
+    }  # fmt: skip
 
 
 def test_corners_of_the_greatest_map() -> None:
-    interest = Interest(0xFFFF, 2500.0, 2750.0, 99)
-    x, y = np.array([0xFFFF, 0xFFFF, 0], "<u2"), np.array([0xFFFF, 0xFFFF - 2500, 0], "<u2")
-    everyone = np.arange(3, dtype=np.int32)
-    changes = interest.update(x, y, everyone, everyone, everyone[:0])
-    assert pairs(changes.appeared) == {(0, 1), (1, 0)}
+    looking = Looking(0xFFFF, 2500.0, 2750.0, 3)
+    places = [(0xFFFF, 0xFFFF), (0xFFFF, 0xFFFF - 2500), (0, 0)]
+    assert pairs(looking.look(places, {0, 1, 2}, {0, 1, 2}, set()).appeared) == {(0, 1), (1, 0)}
 
 
-def test_in_a_crowd_the_nearest_are_seen() -> None:
-    interest = Interest(10_000, 2500.0, 2750.0, 10)
+@pytest.mark.parametrize("wanted", [10, 250])
+def test_in_a_crowd_the_nearest_are_seen_and_those_that_concern_the_observer(wanted: int) -> None:
+    count = 600
     chance = np.random.default_rng(4)
-    x, y = chance.integers(4000, 5000, (2, 300)).astype("<u2")
-    everyone = np.arange(300, dtype=np.int32)
-    interest.update(x, y, everyone, everyone, everyone[:0])
-    for observer in range(300):
-        square = (x.astype(float) - x[observer]) ** 2 + (y.astype(float) - y[observer]) ** 2
+    places = [tuple(one) for one in chance.integers(4000, 5000, (count, 2)).tolist()]
+    everyone = set(range(count))
+    looking = Looking(10_000, 2500.0, 2750.0, count, wanted)
+    looking.look(places, everyone, everyone, everyone)
+    x, y = np.array(places, float).T
+    far = {}
+    for observer in range(count):
+        square = (x - x[observer]) ** 2 + (y - y[observer]) ** 2
+        far[observer] = int(np.argmax(square))
         square[observer] = np.inf
-        assert sorted(square[seen_by(interest, observer)]) == sorted(square)[:10]
+        assert sorted(square[seen_by(looking.interest, observer)]) == sorted(square)[:wanted]
+    looking.concerns = {observer: [other] for observer, other in far.items()}
+    for _ in range(2 * looking.interest.cycle):
+        looking.look(places, everyone, everyone, set())
+    for observer, other in far.items():
+        seen = seen_by(looking.interest, observer)
+        assert other in seen
+        assert len(seen) == wanted
 
 
 def test_a_large_crowd_is_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = np.random.default_rng(4).integers(0, 3000, (2, 200)).astype("<u2")
-    everyone = np.arange(200, dtype=np.int32)
-    whole, parts = Interest(3000, 500.0, 550.0, 99), Interest(3000, 500.0, 550.0, 99)
-    whole.update(x, y, everyone, everyone, everyone[:0])
+    places = [tuple(one) for one in np.random.default_rng(4).integers(0, 3000, (200, 2)).tolist()]
+    everyone = set(range(200))
+    whole, parts = Looking(3000, 500.0, 550.0, 200), Looking(3000, 500.0, 550.0, 200)
+    whole.look(places, everyone, everyone, set())
     monkeypatch.setattr(interest_module, "CANDIDATES_MAX", 500)
-    parts.update(x, y, everyone, everyone, everyone[:0])
-    assert parts.keys.tolist() == whole.keys.tolist()
+    parts.look(places, everyone, everyone, set())
+    assert pairs(parts.interest.pairs) == pairs(whole.interest.pairs)

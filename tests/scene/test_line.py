@@ -54,7 +54,7 @@ def test_clients_always_know_exactly_who_is_in_view_and_where() -> None:
         stage.tick()
         for one in players:
             world = stage.line.world
-            seen = seen_by(stage.line.interest, one.slot)
+            seen = seen_by(stage.line.sight.interest, one.slot)
             expected = {world.number(s): (int(world.x[s]), int(world.y[s])) for s in seen}
             assert stage.client(one).view == expected
     assert stage.line.corrected == 0
@@ -196,13 +196,13 @@ def test_what_is_said_is_heard_by_those_who_see_the_speaker() -> None:
     stage = Stage(chat_burst=2)
     me, near, far = stage.join(1, 50, 50), stage.join(2, 55, 50), stage.join(3, 150, 50)
     stage.tick()
-    stage.line.say(me, "hello", stage.now)
+    stage.line.talk.say(me, "hello", stage.now)
     stage.tick()
     said = play.Said(me.handle, "p1", "hello")
     assert [stage.client(one).of(play.Said) for one in (me, near, far)] == [[said], [said], []]
-    stage.line.say(me, "again", stage.now)
+    stage.line.talk.say(me, "again", stage.now)
     with pytest.raises(RefusedError, match="too_many"):
-        stage.line.say(me, "and again", stage.now)
+        stage.line.talk.say(me, "and again", stage.now)
 
 
 def test_full_views_are_spread_over_ticks_and_split_into_pieces() -> None:
@@ -237,12 +237,12 @@ def test_states_and_ways_are_spread_over_the_ticks_of_a_second() -> None:
     stage.tick()
     saved = [slot for part in range(4) for slot in stage.line.unsaved(part, 4).tolist()]
     assert sorted(saved) == [one.slot for one in players]
-    assert [one for part in range(4) for one in stage.line.walkers(part, 4)] == []
+    assert not any(len(stage.line.walkers(part, 4)[0]) for part in range(4))
     stage.move(players[0], 50.4, 50)
     stage.tick()
-    walked = [one for part in range(4) for one in stage.line.walkers(part, 4)]
-    assert [(one.account, round(x, 2), y) for one, x, y in walked] == [(1, 50.4, 50.0)]
-    assert [one for part in range(4) for one in stage.line.walkers(part, 4)] == []
+    walked = [row for part in range(4) for row in zip(*stage.line.walkers(part, 4), strict=True)]
+    assert walked == [(1, 50.4, 50.0)]
+    assert not any(len(stage.line.walkers(part, 4)[0]) for part in range(4))
 
 
 def test_the_same_seed_gives_the_same_world() -> None:

@@ -14,6 +14,7 @@ from mesh.protocol.cluster import Enter, HostedList, ListHosted, Release
 from mesh.protocol.lanes import STATE, Lane
 from mesh.protocol.sessions import session_of
 from mesh.testing import wait_until
+from nodes.scene.settings import BUDGET_MIN
 from tests.scene.zone import SCENE, Zone
 
 
@@ -98,6 +99,29 @@ def test_moves_are_seen_by_others_and_movement_comes_after_control(in_zone: Any)
         zone.gate.move(SCENE, handles[1], 2510, 2500)
         await asyncio.sleep(0.3)
         assert zone.gate.lanes == [Lane.FRAMES, Lane.UPDATES]
+
+    in_zone(story)
+
+
+def test_a_gate_may_lower_what_its_players_get_of_movement(in_zone: Any) -> None:
+    async def story(zone: Zone) -> None:
+        handle, _ = await zone.join(1)
+        line = zone.line(1)
+        slot = line.world.slot_of(handle)
+
+        async def told(gate: Any, budget: int) -> int:
+            gate.batch(SCENE, Lane.BUDGETS, np.array([handle], "<u4"), np.array([budget], "<u4"))
+            await asyncio.sleep(0.1)
+            return int(line.world.budget[slot])
+
+        assert await told(zone.gate, 2000) == 2000
+        assert await told(zone.other, 9000) == 2000  # not this gate's player
+        assert await told(zone.gate, 1) == BUDGET_MIN
+        assert await told(zone.gate, 0xFFFF_FFFF) == line.map.budget_bytes_s
+        before = zone.scene.counts.malformed
+        zone.gate.batch(SCENE, Lane.BUDGETS, np.array([handle], "<u4"), np.array([1, 2], "<u4"))
+        await asyncio.sleep(0.1)
+        assert zone.scene.counts.malformed == before + 1
 
     in_zone(story)
 

@@ -1,6 +1,7 @@
 """NPCs wander around home, chase who attacks them, come back, and rest when nobody looks."""
 
 import numpy as np
+import pytest
 
 from nodes.scene.npcs import LEASH_M, WANDER_M, Npcs
 from nodes.scene.world import Kind, World
@@ -98,3 +99,41 @@ def test_the_dead_come_back_home_after_their_time() -> None:
     assert world.number(int(npcs.slot[1])) != number
     assert int(world.hp[npcs.slot[1]]) == int(world.hp_max[npcs.slot[1]])
     assert npcs.at[1].tolist() == npcs.home[1].tolist()
+
+
+def steps_of(share: float, count: int = 400) -> tuple[Npcs, np.ndarray]:
+    """How often each of 20 NPCs moved in so many steps, and the NPCs."""
+    world, npcs = made()
+    npcs.goal[:] = np.clip(npcs.home + 5000, 0, world.units)  # all of them have a long way to go
+    npcs.think_at[:] = 1e9
+    moved = np.zeros(20, int)
+    for step in range(1, count + 1):
+        before = npcs.at.copy()
+        npcs.step(step * 0.1, everybody(world), share)
+        moved += (npcs.at != before).any(axis=1)
+    return npcs, moved
+
+
+def test_thinned_npcs_take_turns_and_walk_as_fast_as_ever() -> None:
+    all_of_them, always = steps_of(1.0, 40)
+    few, seldom = steps_of(0.25, 40)
+    assert set(always) == {40}
+    assert set(seldom) == {10}
+    walked = np.hypot(*(all_of_them.at - all_of_them.home).T), np.hypot(*(few.at - few.home).T)
+    assert walked[1] == pytest.approx(walked[0], rel=0.11)
+
+
+def test_the_smallest_share_still_moves_everybody() -> None:
+    _, moved = steps_of(0.001, 100)
+    assert set(moved) == {10}
+
+
+def test_who_fights_thinks_in_every_tick() -> None:
+    world, npcs = made()
+    _, npc = chased(world, npcs, dx=1000)
+    bites = 0
+    for step in range(1, 120):
+        before = npcs.at[0].copy()
+        bites += any(slot == npc for slot, _ in npcs.step(step * 0.1, everybody(world), 0.1))
+        assert bites or (npcs.at[0] != before).any()
+    assert bites > 50

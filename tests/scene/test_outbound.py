@@ -3,7 +3,7 @@
 import numpy as np
 
 from mesh.protocol.lanes import PIECE_HEAD, Lane, PieceClass, PieceLane
-from nodes.scene.outbound import BATCH_BYTES, Outbound
+from nodes.scene.outbound import BATCH_BYTES, Outbound, Rows
 
 
 class Gate:
@@ -34,6 +34,21 @@ def test_one_batch_per_gate_and_lane_in_order() -> None:
     assert len(gate.batches) == 3
     out.control("g1", 1, b"d")
     assert len(armed) == 2
+
+
+def test_rows_that_were_laid_out_keep_their_place_among_single_pieces() -> None:
+    out, gate = Outbound(lambda: None), Gate()
+    index = out.index("g1")
+    out.control("g1", 1, b"aa")
+    out.rows(index, Rows(np.array([2, 3], "<u4"), np.array([1, 2], "<u4"), b"bcc"))
+    out.control("g1", 4, b"d")
+    out.rows(index, Rows(np.array([5], "<u4"), np.array([1], "<u4"), b"e"), bulk=True)
+    assert out.flush(gate.send) == []
+    assert gate.batches == [
+        ("g1", Lane.FRAMES, [1, 2, 3, 4], [2, 1, 2, 1], b"aabccd"),
+        ("g1", Lane.CHATS, [5], [1], b"e"),
+    ]
+    assert (out.pieces, out.bytes) == (5, 7)
 
 
 def test_what_is_not_taken_is_reported() -> None:

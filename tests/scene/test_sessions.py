@@ -67,9 +67,9 @@ def test_numbers_and_pieces_go_on_on_another_line(said: int, acknowledged: int, 
     one.operation = 12
     kept = sequences(one.replay())
     for _ in range(1 + twice):  # over one or two scenes, whose clocks have nothing to do with each other
-        carried, other = one.carried(now, 0.0), session()
+        carried, other = one.carried(now, now, 0.0), session()
         now += 1e6
-        other.carry_on(carried, now)
+        other.carry_on(carried, now, now)
         one = other
     assert sequences(one.replay()) == kept
     assert (one.sent, one.accept(7), one.accept(8), one.next_operation()) == (said, False, True, 13)
@@ -82,9 +82,9 @@ def test_pieces_go_on_growing_old_on_another_line() -> None:
     one, other = session(), session()
     one.event(b"a", 100.0)
     one.event(b"b", 100.0 + RING_S - 1)
-    carried = one.carried(100.0 + RING_S, 0.0)
+    carried = one.carried(100.0 + RING_S, 0.0, 0.0)
     assert [age_ms for _, age_ms, _ in carried.ring] == [60_000, 1000]
-    other.carry_on(carried, 5.0)
+    other.carry_on(carried, 5.0, 0.0)
     other.event(b"c", 6.0)
     assert (sequences(other.replay()), other.forgotten) == ([2, 3], 1)
 

@@ -34,3 +34,31 @@ def test_pressure_and_percentiles_follow_the_duration() -> None:
     assert (ticker.percentile_ms(50), ticker.percentile_ms(99)) == (50.0, 50.0)
     ticker.restart(5.0)
     assert ticker.pressure == 0.0
+
+
+def test_a_slower_game_has_fewer_ticks_and_each_may_take_longer() -> None:
+    ticker, now, times = Ticker(10), 100.0, []
+    ticker.restart(now)
+    for _ in range(200):
+        ticker.ended(0.08)
+    assert ticker.pressure == pytest.approx(0.8)
+    ticker.stretch(0.5)
+    assert ticker.pressure == pytest.approx(0.4)
+    for _ in range(3):
+        now += ticker.wait_s(now)
+        times.append(round(now, 6))
+    assert (times, ticker.hz) == ([100.2, 100.4, 100.6], 5.0)
+    ticker.stretch(1.0)
+    assert ticker.hz == 10.0
+
+
+def test_the_share_is_of_the_ticks_since_it_was_asked() -> None:
+    ticker = Ticker(10)
+    ticker.ended(0.05)
+    ticker.ended(0.07)
+    assert ticker.share() == pytest.approx(0.6)
+    assert ticker.share() == pytest.approx(0.6)
+    ticker.ended(60.0)  # the process stood still
+    assert ticker.share() == 3.0
+    ticker.restart(1.0)
+    assert ticker.share() == 0.0

@@ -111,7 +111,7 @@ class Market:
         self.play = Play(
             self.stage.lines, self.sessions, self.parties, self.stage.out, ledger,
             lambda kind, player, **fields: self.stage.events.append((kind, player, fields)),
-            lambda: self.stage.now, SceneSettings(inventory_max=20), self.expelled.append,
+            lambda: self.stage.now, lambda: self.stage.now, SceneSettings(inventory_max=20), self.expelled.append,
         )  # fmt: skip
         self.players: list[Session] = []
         for n in range(1, players + 1):

@@ -1,0 +1,52 @@
+"""What each observer may be told, from its budget and the levels."""
+
+import numpy as np
+
+from mesh.topology.policy import FULL, Level
+from nodes.scene.budgets import terms
+
+
+def test_bytes_become_records_of_a_telling_with_its_head() -> None:
+    budget, gate = np.array([12_000, 600, 500, 0]), np.array([0, 0, 1, -1])
+    told = terms(budget, gate, 500, 10.0, 7, FULL, {})
+    assert told.records.tolist() == [99, 4, 3, 1]
+    assert told.views.tolist() == [500] * 4
+    assert told.last.tolist() == [4] * 4
+    assert told.told is None
+
+
+def test_the_stricter_level_counts_entry_by_entry() -> None:
+    budget, gate = np.full(4, 12_000), np.array([0, 1, 0, -1])
+    scene, slow = Level("a", view=0.5, budget=0.5), Level("b", view=0.8, budget=0.25, every=2)
+    told = terms(budget, gate, 500, 10.0, 7, scene, {1: slow})
+    assert told.views.tolist() == [250] * 4
+    assert told.records.tolist() == [49, 49, 49, 49], "a quarter of the bytes, in half of the ticks"
+    assert told.last.tolist() == [4, 3, 4, 4]
+    assert told.told is not None
+    assert [bool(terms(budget, gate, 500, 10.0, tick, scene, {1: slow}).told[1]) for tick in range(4)] == [
+        False, True, False, True,
+    ]  # fmt: skip
+    tellings = [int(terms(budget, gate, 500, 10.0, tick, scene, {1: slow}).telling[1]) for tick in range(5)]
+    assert tellings == [1, 1, 2, 2, 3], "the number of the telling that is or comes next"
+
+
+def test_longer_ticks_carry_more_and_there_are_fewer_until_somebody_starves() -> None:
+    told = terms(np.array([12_000]), np.array([0]), 500, 10.0, 7, Level("slow", dilation=0.4), {})
+    assert told.records.tolist() == [249]
+    assert told.last.tolist() == [2]
+
+
+def test_who_is_at_a_gate_that_is_behind_is_not_told_now_and_nothing_else_changes() -> None:
+    budget, gate = np.full(3, 12_000), np.array([0, 1, -1])
+    free, held = terms(budget, gate, 500, 10.0, 7, FULL, {}), terms(budget, gate, 500, 10.0, 7, FULL, {}, {1})
+    assert held.told is not None
+    assert held.told.tolist() == [True, False, True]
+    assert held.telling.tolist() == free.telling.tolist()
+    assert held.records.tolist() == free.records.tolist()
+
+
+def test_how_often_the_most_often_told_are_told() -> None:
+    budget, gate = np.full(3, 12_000), np.array([0, 1, -1])
+    assert terms(budget, gate, 500, 10.0, 7, FULL, {0: Level("a", every=4), 1: Level("b", every=6)}).every == 4
+    assert terms(budget, gate, 500, 10.0, 7, FULL, {0: Level("a", every=4)}).every == 1
+    assert terms(budget, gate, 500, 10.0, 7, Level("c", every=5), {0: Level("a", every=4)}).every == 5
