@@ -3,30 +3,43 @@
 The way down. A row of pieces is never opened. Rules, for each client:
 
     control   never dropped; what is unread and pending together above `unread_bytes_max` cuts the connection
-    movement  sent at once, in front of it what waits; dropped as a whole while more than `movement_unread_bytes_max`
-              are unread, from then on until less than a quarter of that is: then the scene is told (Lane.DROPS) and
-              sends the full view
-    bulk      dropped while more than `bulk_unread_bytes_max` are unread or pending
+    movement  in front of it what waits; dropped as a whole while more than `movement_unread_bytes_max` are unread, from
+              then on until less than a quarter of that is: then the scene is told (Lane.DROPS) and sends the full view
+    bulk      chat is dropped while more than `bulk_unread_bytes_max` are unread or pending, what is cosmetic while half
+              as much is; under pressure the level of the gate drops all that is cosmetic, then a share of the chat
 
-Nothing here waits, and nothing here knows a node: `wake` asks for a flush, `cut` ends a connection.
+What is said to everybody is control that may wait a little: it goes out with the next movement of each client. Who gets
+none within ANNOUNCE_FLUSHES is sent it alone, a share of the clients with each flush, so that no single turn of the
+loop has to write to everybody. While a level of the gate makes movement rarer, what comes into view and goes out of it
+waits for that, too: else it would be sent in frames of its own, and little would be won. A fight does not wait.
+
+Movement is sent in pieces of time (movement.py), so that the rest need not wait for it. What of it is for a client goes
+out with the client's control in any case, never behind it.
+
+Nothing here waits, and nothing here knows a node: `wake` asks for a flush, `hurry` for one of events,
+`more` and `pace` are for the movement, `cut` ends a connection, `send_all` is the front's.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from mesh.front import Blob, Connection
+from mesh.protocol.lanes import PieceClass
+from mesh.topology.policy import FULL
+from nodes.gate.movement import Movement
+from nodes.gate.rows import FRAME_BYTES_AIM, class_of, portions, rows_of
 from nodes.gate.sessions import Client, Scene
 from nodes.gate.settings import GateSettings
 
-FRAME_BYTES_AIM = 64 * 1024
-"""Pieces are joined up to this size; a longer row travels alone."""
+ANNOUNCE_FLUSHES = 8
+"""Within so many flushes, 160 ms, everybody is told. A tick is 100 ms, so most are told with their movement."""
 EARLY_ROWS_MAX = 4096
 """Rows of one scene kept for handles that are about to become known; what is above is dropped and counted."""
 RECOVERED = 4
 """Movement is sent again when the backlog is under 1/4 of where it was stopped: else it would flutter."""
 
-Blob = bytes | memoryview
+SendAll = Callable[[Sequence[Connection], Sequence[Blob]], None]
 
 
 @dataclass(slots=True)
@@ -34,69 +47,110 @@ class Counts:
     frames: int = 0
     bytes: int = 0
     movement_dropped: int = 0
-    bulk_dropped: int = 0
+    chat_dropped: int = 0
+    cosmetic_dropped: int = 0
+    coalesced: int = 0  # announcements that went out with something else
     early_dropped: int = 0
     unknown: int = 0  # rows for a handle that nobody has (any more)
     malformed: int = 0  # batches
     cut: int = 0  # slow readers
 
 
-def rows_of(blobs: list[bytes]) -> tuple[list[int], list[int], memoryview] | None:
-    """[handles u32[n], lengths u32[n], bodies] as lists and one view; None when they do not fit together."""
-    if len(blobs) != 3 or len(blobs[0]) != len(blobs[1]) or len(blobs[0]) % 4:
-        return None
-    lengths = np.frombuffer(blobs[1], "<u4")
-    if int(lengths.sum(dtype=np.uint64)) != len(blobs[2]):
-        return None
-    return np.frombuffer(blobs[0], "<u4").tolist(), lengths.tolist(), memoryview(blobs[2])
-
-
 class Delivery:
     """See the module."""
 
-    def __init__(self, settings: GateSettings, wake: Callable[[], None], cut: Callable[[Client], None]) -> None:
+    def __init__(
+        self,
+        settings: GateSettings,
+        now: Callable[[], float],
+        wake: Callable[[], None],
+        hurry: Callable[[], None],
+        more: Callable[[], None],
+        pace: Callable[[Scene, bool], bool],
+        cut: Callable[[Client], None],
+        send_all: SendAll,
+    ) -> None:
         self.counts = Counts()
+        self.level = FULL  # of the gate
         self._settings = settings
-        self._wake = wake
-        self._cut = cut
+        self.movement = Movement(now, more, pace, self._move)
+        self._wake, self._hurry = wake, hurry
+        self._cut, self._send_all = cut, send_all
         self._dirty: list[Client] = []
+        self._urgent: list[Client] = []  # of these, those with an event
+        self._awaiting: deque[Client] = deque()  # the next movement
+        self._share = 0  # of them that are not kept waiting any longer at the next flush
+        self._chat_due = 0.0
         self._starved: set[Client] = set()
+
+    @property
+    def behind(self) -> int:
+        """Clients that do not keep up: their movement is dropped."""
+        return len(self._starved)
 
     # --- from scenes ---
 
     def updates(self, scene: Scene, blobs: list[bytes]) -> None:
-        """Lane.UPDATES: for most clients one slice, sent as it is."""
+        """Lane.UPDATES: for most clients one row, sent as it is."""
         rows = rows_of(blobs)
         if rows is None:
             self.counts.malformed += 1
             return
         handles, lengths, bodies = rows
-        find, limit, at, frames, sent = scene.clients.get, self._settings.movement_unread_bytes_max, 0, 0, 0
-        for handle, length in zip(handles, lengths, strict=True):
-            row = bodies[at : at + length]
-            at += length
+        line = next((client.line for handle in handles if (client := scene.clients.get(handle)) is not None), None)
+        if line is not None:  # a batch is of one line: that of any of its clients
+            line.updates += len(handles)
+            line.updates_bytes += len(bodies)
+        self.movement.add(scene, handles, lengths, bodies)
+
+    def _move(self, scene: Scene, rows: list[tuple[int, Blob]]) -> None:
+        find, limit = scene.clients.get, self._settings.movement_unread_bytes_max
+        ready: list[Connection] = []
+        frames: list[Blob] = []
+        for handle, row in rows:
             client = find(handle)
             if client is None:
                 self._unknown(scene, handle, row)
-            elif client.starved or client.backlog() > limit:
+                continue
+            connection = client.connection
+            if client.starved or connection.backlog > limit:
                 self._starve(client)
             elif client.control or client.bulk:
-                self._send_pending(client, row)
+                for frame in self._taken(client, row):
+                    ready.append(connection)
+                    frames.append(frame)
             else:
-                client.send(row)
-                frames += 1
-                sent += length
-        self.counts.frames += frames
-        self.counts.bytes += sent
+                ready.append(connection)
+                frames.append(row)
+        self._send(ready, frames)
+
+    def _send(self, connections: list[Connection], frames: list[Blob]) -> None:
+        self._send_all(connections, frames)
+        self.counts.frames += len(frames)
+        self.counts.bytes += sum(map(len, frames))
 
     def frames(self, scene: Scene, blobs: list[bytes]) -> None:
-        """Lane.FRAMES: control, to go out with the next updates or flush."""
+        """Lane.FRAMES: control, to go out with the next updates or flush; events very soon."""
+        find, rare = scene.clients.get, self.level.every > 1
         for handle, row in self._rows(blobs):
-            client = scene.clients.get(handle)
+            client = find(handle)
             if client is None:
                 self._unknown(scene, handle, row)
             else:
-                self.control(client, row)
+                if handle in scene.movement:
+                    self._overtaken(client, scene.movement.pop(handle))
+                cls = class_of(row)
+                if rare and cls == PieceClass.VIEW:
+                    self.announce(client, row)
+                else:
+                    self.control(client, row)
+                    if cls == PieceClass.EVENT:
+                        self._urgent.append(client)
+                if client.line is not None:
+                    client.line.control += 1
+                    client.line.control_bytes += len(row)
+        if self._urgent:
+            self._hurry()
 
     def chats(self, scene: Scene, blobs: list[bytes]) -> None:
         """Lane.CHATS: bulk."""
@@ -106,6 +160,9 @@ class Delivery:
                 self.counts.unknown += 1
             else:
                 self.bulk(client, row)
+                if client.line is not None:
+                    client.line.bulk += 1
+                    client.line.bulk_bytes += len(row)
 
     def _rows(self, blobs: list[bytes]) -> Iterator[tuple[int, memoryview]]:
         """The rows of a batch by handle; none of a batch that does not add up."""
@@ -140,7 +197,7 @@ class Delivery:
             scene.early_rows -= sum(map(len, scene.early_before.values()))
             scene.early_before, scene.early = scene.early, {}
 
-    def _unknown(self, scene: Scene, handle: int, row: memoryview) -> None:
+    def _unknown(self, scene: Scene, handle: int, row: Blob) -> None:
         """The answer to an Attach and what follows it on the same link may be heard in one go, and the answer is
         acted on a moment later. While one is under way, rows for unknown handles are kept."""
         if not scene.attaching:
@@ -157,39 +214,85 @@ class Delivery:
         """Will be sent, or the connection ends."""
         client.control.append(row)
         client.control_bytes += len(row)
-        if client.control_bytes + client.backlog() > self._settings.unread_bytes_max:
+        if client.control_bytes + client.connection.backlog > self._settings.unread_bytes_max:
             self.slow(client)
         else:
             self._mark(client)
 
+    def announce(self, client: Client, row: Blob) -> None:
+        """Control that may wait a little for company: the same is said to everybody, or it is only to be seen."""
+        client.control.append(row)
+        client.control_bytes += len(row)
+        if client.control_bytes + client.connection.backlog > self._settings.unread_bytes_max:
+            self.slow(client)
+        elif not client.awaits and not client.dirty:
+            client.awaits = True
+            self._awaiting.append(client)
+            self._share = max(self._share, -(-len(self._awaiting) // (ANNOUNCE_FLUSHES * self.level.every)))
+            self._wake()
+
     def bulk(self, client: Client, row: Blob) -> None:
-        """Will be sent if there is room."""
-        limit = self._settings.bulk_unread_bytes_max
-        if client.bulk_bytes + len(row) > limit or client.backlog() > limit:
-            self.counts.bulk_dropped += 1
+        """Will be sent if there is room, and if the level of the gate lets it through."""
+        cosmetic = class_of(row) == PieceClass.COSMETIC
+        limit = self._settings.bulk_unread_bytes_max // (2 if cosmetic else 1)
+        if client.bulk_bytes + len(row) > limit or client.connection.backlog > limit or not self._passes(cosmetic):
+            self.counts.cosmetic_dropped += cosmetic
+            self.counts.chat_dropped += not cosmetic
             return
         client.bulk.append(row)
         client.bulk_bytes += len(row)
         self._mark(client)
 
+    def _passes(self, cosmetic: bool) -> bool:
+        """Of the chat a level lets through a share, evenly."""
+        if cosmetic or self.level.chat >= 1.0:
+            return not cosmetic or self.level.cosmetics
+        self._chat_due += self.level.chat
+        if self._chat_due < 1.0:
+            return False
+        self._chat_due -= 1.0
+        return True
+
     def flush(self) -> None:
-        """Send everything that waits."""
-        dirty, self._dirty = self._dirty, []
-        for client in dirty:
+        """Send everything that waits, except what may wait for the next movement."""
+        due, self._dirty = self._dirty, []
+        for client in due:
             client.dirty = False
-            if client.control or client.bulk:
-                self._send_pending(client)
+        for _ in range(min(self._share, len(self._awaiting))):
+            client = self._awaiting.popleft()
+            client.awaits = False
+            self.counts.coalesced += not client.control
+            due.append(client)
+        self._send_pending(due)
+        if self._awaiting:
+            self._wake()
+        else:
+            self._share = 0
+
+    def hurry(self) -> None:
+        """Send what waits for those with an event."""
+        urgent, self._urgent = self._urgent, []
+        self._send_pending(urgent)
 
     def flush_one(self, client: Client) -> None:
         """Send what waits for one client: before its connection is closed."""
-        if client.control or client.bulk:
-            self._send_pending(client)
+        self._send_pending([client])
 
-    def look_after(self, now: float) -> None:
+    def _send_pending(self, clients: Iterable[Client]) -> None:
+        ready: list[Connection] = []
+        frames: list[Blob] = []
+        for client in clients:
+            for frame in self._taken(client):
+                ready.append(client.connection)
+                frames.append(frame)
+        self._send(ready, frames)
+
+    def look_after(self, scenes: Iterable[Scene], now: float) -> None:
         """Every quarter of a second or so: who can take movement again, who has been behind for too long."""
+        self.movement.look_after(scenes)
         limit = self._settings.movement_unread_bytes_max
         for client in list(self._starved):
-            backlog = client.backlog()
+            backlog = client.connection.backlog
             if client.source is None:  # between two scenes: the next movement that it cannot take brings it back
                 self._starved.discard(client)
                 client.unread_since = 0.0
@@ -222,40 +325,36 @@ class Delivery:
             self._dirty.append(client)
             self._wake()
 
+    def _overtaken(self, client: Client, row: Blob) -> None:
+        """Movement that waits when control comes that was said after it: it goes in front."""
+        if client.starved or client.connection.backlog > self._settings.movement_unread_bytes_max:
+            self._starve(client)
+        else:
+            client.control.append(row)
+            client.control_bytes += len(row)
+
     def _starve(self, client: Client) -> None:
         self.counts.movement_dropped += 1
         client.starved = True
         self._starved.add(client)
 
-    def _send_pending(self, client: Client, movement: memoryview | None = None) -> None:
-        """Control first, then movement, then bulk, in as few frames as their size allows."""
-        backlog = client.backlog()
+    def _taken(self, client: Client, movement: Blob | None = None) -> Sequence[Blob]:
+        """What waits, control first, then movement, then bulk, in as few frames as their size allows."""
+        control, bulk = client.control, client.bulk
+        if not control and not bulk:
+            return ()
+        backlog = client.connection.backlog
         if backlog + client.control_bytes > self._settings.unread_bytes_max:
             self.slow(client)
-            return
+            return ()
         if backlog > self._settings.movement_unread_bytes_max:
             self._starved.add(client)  # watched, even if nobody around it moves
             client.starved = True
-        rows = client.control if movement is None else [*client.control, movement]
-        rows = [*rows, *client.bulk] if client.bulk else rows
-        client.control, client.bulk = [], []
         size = client.control_bytes + client.bulk_bytes + (0 if movement is None else len(movement))
+        rows = control if movement is None else [*control, movement]
+        rows = [*rows, *bulk] if bulk else rows
+        client.control, client.bulk = [], []
         client.control_bytes = client.bulk_bytes = 0
-        frames = [rows] if size <= FRAME_BYTES_AIM else portions(rows)
-        for frame in frames:
-            client.send(b"".join(frame) if len(frame) > 1 else frame[0])
-        self.counts.frames += len(frames)
-        self.counts.bytes += size
-
-
-def portions(rows: list[Blob]) -> list[list[Blob]]:
-    """Rows in order, grouped into frames of at most FRAME_BYTES_AIM bytes where possible."""
-    frames: list[list[Blob]] = []
-    size = FRAME_BYTES_AIM + 1
-    for row in rows:
-        if size + len(row) > FRAME_BYTES_AIM:
-            frames.append([])
-            size = 0
-        frames[-1].append(row)
-        size += len(row)
-    return frames
+        if size <= FRAME_BYTES_AIM:
+            return (b"".join(rows),)
+        return [b"".join(portion) for portion in portions(rows)]

@@ -1,5 +1,7 @@
 """How clients get in: login, resume, queue, takeover of an older connection. Steps 1 and 2; step 7 is `attaching.py`.
 
+Logins are worked on in turns (`turns.py`), so that a burst does not become a burst for the nodes behind.
+
 What a node answers about a client that went away meanwhile is given back to the center at once, so that nobody stands
 in the world without a connection.
 """
@@ -30,6 +32,7 @@ from nodes.gate.early import Early
 from nodes.gate.exit import Exit
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
+from nodes.gate.turns import Turn, Turns
 
 
 class Entrance:
@@ -49,6 +52,7 @@ class Entrance:
         self.results: Counter[str] = Counter()  # of logins: "ok", "resumed" or the code
         self._node, self._settings, self._sessions, self._delivery = node, settings, sessions, delivery
         self._early, self._attaching, self._exit, self._gates = early, attaching, exit_, gates
+        self.turns = Turns(settings.logins_at_once)
 
     # --- getting in ---
 
@@ -56,12 +60,23 @@ class Entrance:
         """Step 1: a Login was received."""
         self._node.step(1)
         client.become(State.AUTHENTICATING)
-        self._node.spawn(self._log_in(client, said))
+        self.turns.wait(Turn(client, said, self._node.clock.now()))
+        self._next(said.method)
 
-    async def _log_in(self, client: Client, said: Login) -> None:
-        begun = self._node.clock.now()
+    def expire(self) -> None:
+        """Whose turn did not come in time: the nodes behind do not answer, or not as many as come."""
+        for client, _, _ in self.turns.expire(self._node.clock.now() - self._settings.turn_s):
+            self._deny(client, Code.UNAVAILABLE, "too many are coming in: try again in a moment")
+
+    def _next(self, method: str) -> None:
+        if self._node.state == "Shutdown":
+            return
+        for turn in self.turns.take(method):
+            self._node.spawn(self._log_in(*turn))
+
+    async def _log_in(self, client: Client, said: Login, begun: float) -> None:
         kind = "resume" if said.method == "resume" else "login"
-        with self._node.tracing(kind, said.account, step=1) as trace:
+        with self._node.tracing(kind, said.account, step=1, since=begun) as trace:
             try:
                 answer = await self._authenticate(client, said)
             except RefusedError as error:
@@ -78,11 +93,12 @@ class Entrance:
             await self._enter(client, answer, trace, said.received, begun)
 
     async def _authenticate(self, client: Client, said: Login) -> Authenticated | Queued:
-        answer = await self._node.ask(
-            "login",
-            Authenticate(said.method, said.account, said.secret, client.number, client.address[:64]),
-            self._settings.authenticate_s,
-        )
+        ask = Authenticate(said.method, said.account, said.secret, client.number, client.address[:64])
+        try:
+            answer = await self._node.ask("login", ask, self._settings.authenticate_s)
+        finally:
+            self.turns.give_back(said.method)
+            self._next(said.method)
         assert isinstance(answer, Authenticated | Queued), "the catalogue allows nothing else"
         return answer
 

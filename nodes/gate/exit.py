@@ -80,8 +80,10 @@ class Exit:
             if client.placement is not None and client.placement.scene == caller.peer:  # not one that it has left
                 self.dismiss(client, said.code, said.text)
         elif said.code == Code.TAKEN_OVER and self._is_moving(client) and client.is_in(State.PLAYING):
-            self._sessions.move(client)
-            client.waited_s = 0.0
+            self._delivery.flush_one(client)  # it ends this connection when it has entered the world through the other
+            if client.is_in(State.PLAYING):  # it reads, and was not cut off
+                self._sessions.move(client)
+                client.waited_s = 0.0
         else:
             self._out(client, said.code)
             self.farewell(client, Goodbye(said.code, said.text))

@@ -52,12 +52,20 @@ class Forward:
         """Send what was collected. True when something has to wait for the next flush."""
         waits = False
         for scene in scenes:
+            if scene.plays:  # first: they are carried out at once, moves with the next tick
+                waits |= not self._flush_plays(scene)
             if scene.handles:
                 self._flush_moves(scene)
-            if scene.plays:
-                waits |= not self._flush_plays(scene)
             if scene.drops:
                 waits |= not self._flush_drops(scene)
+        return waits
+
+    def hurry(self, scenes: Iterable[Scene]) -> bool:
+        """Send the play messages only. True when some have to wait for the next flush."""
+        waits = False
+        for scene in scenes:
+            if scene.plays:
+                waits |= not self._flush_plays(scene)
         return waits
 
     def forget(self, scene: Scene) -> None:
@@ -70,9 +78,10 @@ class Forward:
         scene.early_rows = 0
 
     def _flush_moves(self, scene: Scene) -> None:
-        taken = self._batch(scene.name, Lane.MOVES, u32(scene.handles), b"".join(scene.records))
-        self.counts.moves += len(scene.handles)
-        self.counts.moves_dropped += 0 if taken else len(scene.handles)
+        handles = b"".join(scene.handles)
+        taken = self._batch(scene.name, Lane.MOVES, handles, b"".join(scene.records))
+        self.counts.moves += len(handles) // 4
+        self.counts.moves_dropped += 0 if taken else len(handles) // 4
         scene.handles.clear()
         scene.records.clear()
 

@@ -1,235 +1,392 @@
-"""The listening place for clients: WebSocket by picows on the running loop. The gate's only importer of picows.
+"""The listening place for clients: WebSocket over plain sockets and one epoll descriptor, which the loop watches.
 
-Owns the listening socket and the connections. Knows nothing of messages: binary frames in, binary frames out; text,
-fragments and what is too long end a connection with the WebSocket code for it. Plain HTTP GETs on the same port are
-answered from `Guest.page`.
+Owns the listening socket, the connections and when they are read. Knows nothing of messages: binary frames in, binary
+frames out. `websocket.py` is the protocol, `connection.py` one client; here are the two hot paths, for many clients at
+once:
 
-Memory for each client is what counts here: a read buffer of 2 KiB, no logger of its own for each connection (picows
-makes one unless it is given an adapter), small kernel send buffers, so that what a client does not read shows up in
-`backlog` soon; not aiofastnet, whose transports take 8 KiB more for each connection.
+    up    all sockets that have something are read in one go. A whole frame of `record_bytes` (a move) is only put
+          aside; all of them are unmasked together and given to the guest as one array
+    down  `send_all` puts a head in front of each frame and writes it straight to its socket
+
+Sockets are watched by their edges: the kernel then looks at each of them once for a frame and not twice. So what was
+not read to its end is remembered, and read on with the next look. TLS keeps bytes of its own, and is watched by level.
+
+Many sockets at once are read and written by few system calls (together.py), where the kernel has that; else, and when
+they are few, one by one.
+
+While little is said, the loop wakes the front for every frame. Under load that would be a turn of the loop for each
+one or two frames, so sockets are then looked at every `PACE_S` instead: what came meanwhile is read together, and both
+cost one system call each for a frame in and a frame out, and nothing else.
+
+Rejected: a WebSocket library on a transport of the loop (twice the processor time in our own process, and 9 KiB of
+buffers and futures for each connection; this takes 1 KiB).
 """
 
 import asyncio
-import functools
-import logging
-import resource
+import select
 import socket
-import ssl
-from collections.abc import Callable
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import cast
 
-import picows
+import numpy as np
 
-from mesh.errors import StorageError
-from mesh.front import Guest
+from mesh.front import Blob, Guest, Records
+from mesh.front import Connection as AnyConnection
+from nodes.gate import websocket as ws
+from nodes.gate.connection import HEADS, WOULD_BLOCK, Connection, Stage
+from nodes.gate.listening import listen, take_descriptors, tls
+from nodes.gate.ring import open_ring
 from nodes.gate.settings import GateSettings
+from nodes.gate.together import ROOMS, Together
 
-READ_BUFFER_BYTES = 2048
-KERNEL_SEND_BYTES = 64 * 1024  # of the socket; Linux doubles it
-BACKLOG = 4096  # connections that the kernel completes for us: a boot storm comes at once
-PONGS_PER_S_MAX = 10  # pings above that are not answered: a pong to a client that does not read stays in memory
-PINGS_PER_S_MAX = 1000  # pings and pongs of one client; above: closed with WebSocket code 1008
-IGNORED_MAX = 20_000  # frames of a client that was told that the connection ends; above: cut
-Blob = bytes | bytearray | memoryview
-_BINARY = picows.WSMsgType.BINARY
+PACE_S = 0.005
+"""Between two looks under load. A move waits for the next flush anyway, up to `flush_ms`."""
+QUIET_LOOKS = 8
+"""Looks in a row that found nothing: back to being woken."""
+EVENTS_MAX = 512
+"""Sockets that are read in one go; the others keep what they have."""
+ACCEPTS_MAX = 128
+"""Connections that are taken in one go: who is here must not wait for a storm of those who come."""
+FEW = 8
+"""Sockets: one call for all of them would cost more than one for each."""
+NO_DESCRIPTOR_S = 0.5
+"""Nobody is accepted for that long when there is no descriptor left."""
+
+_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+_EDGES = select.EPOLLET | select.EPOLLRDHUP
+_REST = _IN | select.EPOLLRDHUP  # of what was not read to its end: perhaps the end of the connection is behind it
 
 
-class PicowsFront:
+class SocketFront:
     """See the module and `mesh.front.Front`. `port` 0 takes a free one, found in `port` after `open`."""
+
+    guest: Guest
 
     def __init__(self, settings: GateSettings, host: str, port: int) -> None:
         self.host, self.port = host, port
         self.settings = settings
-        self._connections: set[_Connection] = set()
+        self.frame_bytes_max = 0
+        self._record_bytes = 0
         self._last = 0
-        self._server: asyncio.Server | None = None
-        self.log = _Log(logging.getLogger("picows.server"), {})
+        self._by_fd: dict[int, Connection] = {}
+        self._several: list[tuple[Connection, bytes]] = []  # more than one record of each
+        self._unread: set[int] = set()  # descriptors that may have more, and will not be told of again
+        self._tls = tls(settings)
+        self._edges = 0 if self._tls is not None else _EDGES
+        self._together: Together | None = None
+        self._listening: socket.socket | None = None
+        self._epoll: select.epoll | None = None
+        self._paced: asyncio.TimerHandle | None = None
+        self._woken_at = float("-inf")
+        self._quiet = 0
+        self._starting = _Deadlines(settings.handshake_s, self._too_slow)
+        self._ending = _Deadlines(settings.close_s, Connection.abort)
 
-    async def open(self, guest: Guest, frame_bytes_max: int) -> None:
-        _take_descriptors()
-        tls = self._tls()
-        listening = _listen(self.host, self.port)
-        self.port = listening.getsockname()[1]
-        self._server = await picows.ws_create_server(
-            functools.partial(self._answer, guest),
-            sock=listening,
-            ssl=tls,
-            backlog=BACKLOG,
-            websocket_handshake_timeout=self.settings.handshake_s,
-            max_frame_size=frame_bytes_max,
-            read_buffer_init_size=READ_BUFFER_BYTES,
-            enable_auto_pong=False,
-            logger_name=self.log,
-            use_aiofastnet=False,
-        )
+    async def open(self, guest: Guest, frame_bytes_max: int, record_bytes: int) -> None:
+        """See `mesh.front.Front`."""
+        assert 0 < record_bytes <= ws.SHORT_MAX, "a record has a short head"
+        take_descriptors()
+        self.guest, self.frame_bytes_max, self._record_bytes = guest, frame_bytes_max, record_bytes
+        self._listening = listen(self.host, self.port)
+        self.port = self._listening.getsockname()[1]
+        self._epoll = select.epoll()
+        if self._tls is None and self.settings.io_uring and (ring := open_ring()) is not None:
+            self._together = Together(ring, record_bytes + ws.HEAD_BYTES)
+        loop = self._loop = asyncio.get_running_loop()
+        self.now = loop.time
+        loop.add_reader(self._epoll.fileno(), self._woken)
+        loop.add_reader(self._listening.fileno(), self._accept)
 
     async def stop_listening(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """See `mesh.front.Front`."""
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening.fileno())
+            self._listening.close()
+            self._listening = None
 
     async def close(self) -> None:
+        """See `mesh.front.Front`."""
         await self.stop_listening()
-        for connection in list(self._connections):
-            connection.abort()
+        for connection in list(self._by_fd.values()):
+            self.lose(connection)
+        if self._paced is not None:
+            self._paced.cancel()
+            self._paced = None
+        if self._epoll is not None:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
+        self._let_go()
 
-    def enter(self, connection: "_Connection") -> int:
-        """A connection that was let in; its number."""
-        self._connections.add(connection)
-        self._last += 1
-        return self._last
+    def _let_go(self) -> None:
+        if self._together is not None:
+            self._together.close()
+            self._together = None
 
-    def leave(self, connection: "_Connection") -> None:
-        self._connections.discard(connection)
+    @property
+    def calls(self) -> str:
+        """How it reads and writes: "io_uring" or "sockets"."""
+        return "sockets" if self._together is None else "io_uring"
 
-    def _answer(
-        self, guest: Guest, request: picows.WSUpgradeRequest
-    ) -> "_Connection | picows.WSUpgradeResponseWithListener":
-        if "upgrade" in request.headers:
-            return _Connection(self, guest)
-        body = guest.page(request.path.decode("latin-1").split("?", 1)[0])
-        if body is None:
-            response = picows.WSUpgradeResponse.create_error_response(404, b"not found\n")
+    # --- when ---
+
+    def _woken(self) -> None:
+        """There is something to read, and nobody looks by the clock."""
+        now = self.now()
+        if now - self._woken_at < PACE_S and self._epoll is not None:
+            self._pace()
+        self._woken_at = now
+        self._read()
+        if self._unread and self._paced is None and self._epoll is not None:
+            self._pace()
+
+    def _pace(self) -> None:
+        """From now on look by the clock."""
+        assert self._epoll is not None
+        self._loop.remove_reader(self._epoll.fileno())
+        self._paced = self._loop.call_later(PACE_S, self._look)
+        self._quiet = 0
+
+    def _look(self) -> None:
+        assert self._epoll is not None
+        self._quiet = 0 if self._read() or self._unread else self._quiet + 1
+        if self._quiet < QUIET_LOOKS:
+            self._paced = self._loop.call_later(PACE_S, self._look)
         else:
-            response = picows.WSUpgradeResponse.create_ok_response(
-                body, {"Content-Type": "application/json", "Cache-Control": "no-store"}
-            )
-        return picows.WSUpgradeResponseWithListener(response, None)
+            self._paced = None
+            self._loop.add_reader(self._epoll.fileno(), self._woken)
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if not self.settings.certificate:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            context.load_cert_chain(self.settings.certificate, self.settings.key or None)
-        except (OSError, ssl.SSLError) as error:
-            files = f"{self.settings.certificate} and {Path(self.settings.key or self.settings.certificate)}"
-            raise StorageError(f"cannot use the certificate of settings.gate ({files}): {error}") from None
-        return context
+    # --- up ---
+
+    def _read(self) -> int:
+        """Everything that there is. Returns how many sockets had something."""
+        assert self._epoll is not None
+        events = self._epoll.poll(0, EVENTS_MAX)
+        if self._unread:
+            events += [(fd, _REST) for fd in self._unread]
+            self._unread.clear()
+        if self._together is None or len(events) <= FEW:
+            self._read_each(events)
+        else:
+            self._read_together(self._together, events)
+        self._give_several()
+        return len(events)
+
+    def _give_several(self) -> None:
+        """Clients that were not read for a while: one record of each at a time, so that each is heard in order."""
+        whole = self._record_bytes + ws.HEAD_BYTES
+        several, self._several = self._several, []
+        while several:
+            raw = np.frombuffer(b"".join([data[:whole] for _, data in several]), np.uint8).reshape(-1, whole)
+            self._give([one for one, _ in several], raw)
+            several = [(one, data[whole:]) for one, data in several if len(data) > whole]
+
+    def _are_records(self, data: bytes) -> bool:
+        whole, size = self._record_bytes + ws.HEAD_BYTES, 0x80 | self._record_bytes
+        return not len(data) % whole and all(
+            data[at] == 0x80 | ws.BINARY and data[at + 1] == size for at in range(0, len(data), whole)
+        )
+
+    def _read_each(self, events: list[tuple[int, int]]) -> None:
+        find, whole = self._by_fd.get, self._record_bytes + ws.HEAD_BYTES
+        who: list[Connection] = []
+        wires: list[bytes] = []
+        for fd, event in events:
+            connection = find(fd)
+            if connection is None or (event != _IN and not self._is_readable(connection, event)):
+                continue
+            try:
+                data = connection.recv(connection.room)
+            except WOULD_BLOCK:
+                continue
+            except OSError:
+                data = b""
+            if len(data) == whole and connection.fast and event == _IN:
+                who.append(connection)
+                wires.append(data)
+            else:
+                self._heard(connection, data, event)
+        if who:
+            self._give(who, np.frombuffer(b"".join(wires), np.uint8).reshape(len(wires), whole))
+
+    def _read_together(self, together: Together, events: list[tuple[int, int]]) -> None:
+        """First those of whom a record is expected, then the others one by one."""
+        find = self._by_fd.get
+        many: list[Connection] = []
+        others: list[tuple[int, int]] = []
+        for one in events:
+            connection = find(one[0])
+            if connection is not None and connection.fast and one[1] == _IN:
+                many.append(connection)
+            else:
+                others.append(one)
+        for low in range(0, len(many), ROOMS):
+            who, raw, odd = together.read(many[low : low + ROOMS])
+            if who:
+                self._give(who, raw)
+            for connection, data in odd:
+                self._heard(connection, data, _IN)
+        if together.broken:
+            self._let_go()
+            others += [(connection.fd, _REST) for connection in many if connection.stage is not Stage.GONE]
+        self._read_each(others)
+
+    def _heard(self, connection: Connection, data: bytes, event: int) -> None:
+        """Something else than a record, or the end."""
+        if not data:
+            self.lose(connection)
+        elif connection.stage is not Stage.GONE:
+            if event != _IN or len(data) >= connection.room:
+                self._unread.add(connection.fd)
+            if connection.fast and self._are_records(data):
+                self._several.append((connection, data))
+            else:
+                connection.received(data)
+
+    def _is_readable(self, connection: Connection, event: int) -> bool:
+        if event & _OUT and connection.backlog:
+            connection.writable()
+        return bool(event & ~_OUT) and connection.stage is not Stage.GONE
+
+    def _give(self, who: list[Connection], raw: Records) -> None:
+        """Frames that are as long as a record is: those that are one, to the guest; the others are looked at."""
+        right = (raw[:, 0] == 0x80 | ws.BINARY) & (raw[:, 1] == 0x80 | self._record_bytes)
+        if not right.all():
+            for at in np.flatnonzero(~right).tolist():
+                who[at].received(raw[at].tobytes())
+            raw = raw[right]
+            who = [one for one, is_right in zip(who, right.tolist(), strict=True) if is_right]
+        if who:
+            self.guest.records(cast(list[AnyConnection], who), unmasked(raw))
+
+    # --- down ---
+
+    def send_all(self, connections: Sequence[AnyConnection], frames: Sequence[Blob]) -> None:
+        """See `mesh.front.Front`."""
+        mine = cast(Sequence[Connection], connections)
+        if self._together is None or len(mine) <= FEW:
+            self._send_each(mine, frames)
+            return
+        self._together.send(mine, frames)
+        if self._together.broken:
+            self._let_go()
+
+    def _send_each(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
+        for connection, frame in zip(connections, frames, strict=True):
+            direct = connection.direct
+            if direct is None:
+                connection.send(frame)
+                continue
+            wire = HEADS[len(frame)] + frame
+            try:
+                sent = direct(wire)
+            except WOULD_BLOCK:
+                sent = 0
+            except OSError:
+                continue  # whoever reads it next learns of that
+            if sent != len(wire):
+                connection.wait(wire, sent)
+
+    # --- connections come and go ---
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_MAX):
+            if self._listening is None:
+                return
+            try:
+                accepted, peer = self._listening.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # it vanished while it waited
+            except OSError:
+                self._pause_accepting()
+                return
+            self._begin(accepted, str(peer[0]))
+
+    def _begin(self, accepted: socket.socket, address: str) -> None:
+        assert self._epoll is not None
+        accepted.setblocking(False)
+        if self._tls is not None:
+            try:
+                accepted = self._tls.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+            except OSError:  # it vanished again
+                accepted.close()
+                return
+        connection = Connection(self, accepted, address)
+        self._by_fd[connection.fd] = connection
+        self._epoll.register(connection.fd, _IN | self._edges)
+        self._starting.add(connection, self._loop)
+
+    def _pause_accepting(self) -> None:
+        assert self._listening is not None
+        self._loop.remove_reader(self._listening.fileno())
+        self._loop.call_later(NO_DESCRIPTOR_S, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self._listening is not None:
+            self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def _too_slow(self, connection: Connection) -> None:
+        if connection.stage in (Stage.TLS, Stage.HTTP):
+            self.lose(connection)
+
+    # --- connection.Desk ---
+
+    def enter(self, connection: Connection) -> None:
+        """A connection that has shaken hands; its number."""
+        self._last += 1
+        connection.number = self._last
+
+    def expect_writable(self, connection: Connection, expected: bool) -> None:
+        """See `connection.Desk`."""
+        if self._epoll is not None and connection.stage is not Stage.GONE:
+            self._epoll.modify(connection.fd, (_IN | _OUT if expected else _IN) | self._edges)
+
+    def expect_end(self, connection: Connection) -> None:
+        """See `connection.Desk`."""
+        self._ending.add(connection, self._loop)
+
+    def lose_soon(self, connection: Connection) -> None:
+        """See `connection.Desk`."""
+        self._loop.call_soon(self.lose, connection)
+
+    def lose(self, connection: Connection) -> None:
+        """See `connection.Desk`."""
+        if connection.stage is Stage.GONE:
+            return
+        connection.stage, connection.fast, connection.direct, connection.backlog = Stage.GONE, False, None, 0
+        del self._by_fd[connection.fd]
+        if self._epoll is not None:
+            self._epoll.unregister(connection.fd)
+        connection.sock.close()
+        if connection.number:
+            self.guest.closed(connection)
 
 
-class _Connection(picows.WSListener):
-    """One client; see `mesh.front.Connection`. `send` and `backlog` are the library's own functions once it is
-    connected, without a Python frame in between: they are called for every client and tick."""
+class _Deadlines:
+    """Connections that have the same time for something, in the order in which it began: one timer for all."""
 
-    def __init__(self, front: PicowsFront, guest: Guest) -> None:
-        self.number = 0
-        self.address = ""
-        self.send: Callable[[Blob], None] = _send_nothing
-        self.backlog: Callable[[], int] = _no_backlog
-        self._front, self._guest = front, guest
-        self._transport: picows.WSTransport | None = None
-        self._closing: asyncio.TimerHandle | None = None
-        self._ignored = 0  # frames since the close began
-        self._pings = 0  # pings and pongs since ...
-        self._pings_since = 0.0
-        self._received = guest.received
+    def __init__(self, after_s: float, expired: Callable[[Connection], None]) -> None:
+        self._after_s, self._expired = after_s, expired
+        self._waiting: deque[tuple[float, Connection]] = deque()
 
-    def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        under = transport.underlying_transport
-        peer = under.get_extra_info("peername")
-        self.address = str(peer[0]) if isinstance(peer, tuple) else str(peer)
-        self._transport = transport
-        self.send = functools.partial(transport.send, _BINARY)
-        self.backlog = under.get_write_buffer_size
-        self.number = self._front.enter(self)
-        if not self._guest.connected(self):
-            self.number = 0
-            self._end(picows.WSCloseCode.TRY_AGAIN_LATER, "try another gate, or later")
+    def add(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._waiting:
+            loop.call_later(self._after_s, self._due, loop)
+        self._waiting.append((loop.time() + self._after_s, connection))
 
-    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        if frame.msg_type == _BINARY and frame.fin and self._closing is None:
-            self._received(self, frame.get_payload_as_bytes())
-        elif frame.msg_type == picows.WSMsgType.CLOSE:
-            transport.send_close(picows.WSCloseCode.OK)
-            transport.disconnect()
-        elif self._closing is not None:
-            self._ignored += 1
-            if self._ignored >= IGNORED_MAX:
-                self.abort()
-        elif frame.msg_type in (picows.WSMsgType.PING, picows.WSMsgType.PONG):
-            self._pinged(transport, frame)
-        elif frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION, _BINARY):
-            self._end(picows.WSCloseCode.UNSUPPORTED_DATA, "one unfragmented binary frame for each message")
-
-    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:  # noqa: ARG002 - the library names it
-        if self._closing is not None:
-            self._closing.cancel()
-        self._transport = None
-        self.send, self.backlog = _send_nothing, _no_backlog
-        self._front.leave(self)
-        if self.number:
-            self._guest.closed(self)
-
-    def _pinged(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._pings_since >= 1.0:
-            self._pings_since, self._pings = now, 0
-        self._pings += 1
-        if self._pings > PINGS_PER_S_MAX:
-            self._end(picows.WSCloseCode.POLICY_VIOLATION, "too many pings")
-        elif self._pings <= PONGS_PER_S_MAX and frame.msg_type == picows.WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
-
-    def pause_writing(self) -> None:
-        """The gate looks at `backlog` itself."""
-
-    def resume_writing(self) -> None:
-        """See `pause_writing`."""
-
-    def close(self, reason: str = "") -> None:
-        self._end(picows.WSCloseCode.OK, reason)
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.disconnect(graceful=False)
-
-    def _end(self, code: picows.WSCloseCode, reason: str) -> None:
-        """The WebSocket close: our half now, then the client's, then the connection. Closing at once could make the
-        kernel throw away a Goodbye that the client has not read yet."""
-        if self._transport is not None and self._closing is None:
-            self._transport.send_close(code, reason.encode()[:120])
-            self._closing = asyncio.get_running_loop().call_later(self._front.settings.close_s, self.abort)
+    def _due(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        while self._waiting and self._waiting[0][0] <= now:
+            self._expired(self._waiting.popleft()[1])
+        if self._waiting:
+            loop.call_at(self._waiting[0][0], self._due, loop)
 
 
-class _Log(logging.LoggerAdapter[logging.Logger]):
-    """Of what picows would log, only exceptions of ours: what strangers send must not fill a disk. An adapter also
-    keeps picows from making a logger for each connection."""
-
-    broken = 0  # connections that broke the WebSocket protocol
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - its name in logging
-        return level >= logging.ERROR
-
-    def error(self, *_: object, **__: object) -> None:
-        self.broken += 1
-
-
-def _send_nothing(_frame: Blob) -> None:
-    """Of a connection that is not there (any more)."""
-
-
-def _no_backlog() -> int:
-    return 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections inherit small send buffers; StorageError names the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_SEND_BYTES)
-        made.bind((host, port))
-        made.setblocking(False)
-    except OSError as error:
-        made.close()
-        raise StorageError(f"cannot listen for clients at {host}:{port}: {error.strerror}; try --base-port") from None
-    return made
-
-
-def _take_descriptors() -> None:
-    """A connection takes a descriptor; the usual soft limit of 1,024 is for programs that use select()."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+def unmasked(raw: Records) -> Records:
+    """The payloads of whole short frames of one length, a row for each."""
+    keys = raw[:, 2 : ws.HEAD_BYTES]
+    payloads = raw[:, ws.HEAD_BYTES :]
+    return payloads ^ keys.take(np.arange(payloads.shape[1]) % ws.KEY_BYTES, axis=1)

@@ -1,27 +1,31 @@
 """What clients say: every frame is checked, limited and sorted here. The way up, first half.
 
-Moves are the hot path: length, first byte, credit, two appends. Play messages are passed on unopened. Everything that
-is not in order is answered with Denied and counted; who goes on is told Goodbye. What is for a scene and comes in the
-middle of a transfer is thrown away without a word: it was meant for the old place, or is sent again. Must never raise
-for what a client sends, and never wait.
+Moves are the hot path: those of many clients are limited, sorted by scene and put aside together. Play messages are
+passed on unopened. Everything that is not in order is answered with Denied and counted; who goes on is told Goodbye.
+What is for a scene and comes in the middle of a transfer is thrown away without a word: it was meant for the old place,
+or is sent again. Must never raise for what a client sends, and never wait.
 """
 
+import struct
 from collections import Counter
 from typing import Protocol
+
+import numpy as np
 
 import mesh.protocol.social  # noqa: F401 - enters what clients say to the center into the catalogue
 from mesh.clock import Clock
 from mesh.core.bucket import Bucket
 from mesh.errors import Code, RemoteProtocolError
-from mesh.front import Connection
+from mesh.front import Connection, Records
 from mesh.protocol.catalogue import CATALOGUE, decoder, number_in, number_of
 from mesh.protocol.client import Login, Logout, Ping, TransferHeard
 from mesh.protocol.codec import decoder_for
 from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, CLIENT_SOCIAL, MOVE_SIZE, PLAY_HEAD
 from nodes.gate.forward import Forward
-from nodes.gate.limits import CREDIT, Offences
+from nodes.gate.limits import Offences
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
+from nodes.gate.traffic import Line
 
 SOCIAL_BYTES_MAX = 4096
 """What FromClient takes."""
@@ -36,6 +40,7 @@ _decode = decoder(_FOR_GATE)
 _GATE_NUMBERS = frozenset(n for n, d in CATALOGUE.items() if d.type in _FOR_GATE)
 _HEARD = number_of(TransferHeard)
 _SENT_AGAIN = (CLIENT_PLAY, CLIENT_SOCIAL)
+_HANDLE = struct.Struct("<I")
 
 
 def _heard_in(body: bytes) -> int | None:
@@ -52,6 +57,9 @@ class Desk(Protocol):
 
     def wake(self) -> None:
         """Something was collected: flush soon."""
+
+    def hurry(self) -> None:
+        """A play message was: flush very soon."""
 
     def said(self, client: Client, message: ForGate) -> None:
         """A message for the gate."""
@@ -75,17 +83,15 @@ class Intake:
         self.fenced = 0  # play messages thrown away in transfers
         self.refused: Counter[str] = Counter()  # by code
         self._settings, self._clock, self._desk = settings, clock, desk
-        self._clients, self._forward = sessions.by_number, forward
+        self._sessions, self._clients, self._forward = sessions, sessions.by_number, forward
+        self._ways = sessions.ways
         self._decode_social = decoder_for("center", "client")
 
     def client(self, connection: Connection) -> Client:
-        """A new client with full buckets."""
+        """A new client that may say something."""
         settings, now = self._settings, self._clock.now()
-        return Client(
-            connection,
-            Bucket(settings.message_rate, settings.message_burst, now),
-            Bucket(settings.move_rate, settings.move_burst, now),
-        )
+        connection.tag = self._ways.enter(now)
+        return Client(connection, Bucket(settings.message_rate, settings.message_burst, now))
 
     def received(self, connection: Connection, frame: bytes) -> None:
         """One frame of one client."""
@@ -94,27 +100,62 @@ class Intake:
             return
         self.frames += 1
         self.bytes += len(frame)
-        client.quiet_s = 0.0
-        scene = client.scene
-        if len(frame) == MOVE_SIZE and frame[0] == CLIENT_MOVE and scene is not None:
-            if client.credit:
-                client.credit -= 1
-            elif not self._more_credit(client):
-                return
-            if not scene.handles:
-                self._desk.wake()
-            scene.handles.append(client.handle)
-            scene.records.append(frame)
+        self._ways.heard[client.tag] = True
+        if len(frame) == MOVE_SIZE and frame[0] == CLIENT_MOVE and client.scene is not None:
+            self._move(client, frame)
         else:
             self._other(client, frame)
 
-    def _more_credit(self, client: Client) -> bool:
-        taken = client.moves.take(self._clock.now(), CREDIT)
-        if not taken:
+    def _move(self, client: Client, frame: bytes) -> None:
+        if self._ways.spend_one(client.tag, self._clock.now()):
+            assert client.line is not None, "whoever has a scene is on a line of it"
+            self._collect(client.line, _HANDLE.pack(client.handle), frame)
+        else:
             self._excess(client, 0)
-            return False
-        client.credit = taken - 1
-        return True
+
+    def records(self, connections: list[Connection], records: Records) -> None:
+        """Frames of MOVE_SIZE bytes, one of each of these clients: nearly all of them moves."""
+        ways, count = self._ways, len(connections)
+        self.frames += count
+        self.bytes += count * MOVE_SIZE
+        tags = np.fromiter([connection.tag for connection in connections], np.intp, count)
+        ways.heard[tags] = True
+        lines = ways.line[tags]
+        forward = (records[:, 0] == CLIENT_MOVE) & (lines >= 0)
+        if not forward.all():
+            for at in np.flatnonzero(~forward).tolist():
+                self._odd(connections[at], records[at].tobytes())
+            connections = [one for one, is_move in zip(connections, forward.tolist(), strict=True) if is_move]
+            tags, lines, records = tags[forward], lines[forward], records[forward]
+        may = ways.spend(tags, self._clock.now())
+        if not may.all():
+            for at in np.flatnonzero(~may).tolist():
+                self._odd_excess(connections[at])
+            tags, lines, records = tags[may], lines[may], records[may]
+        handles = ways.handle[tags]
+        for index in np.flatnonzero(np.bincount(lines)).tolist():
+            here = lines == index
+            self._collect(self._sessions.lines.all[index], handles[here].tobytes(), records[here].tobytes())
+
+    def _odd(self, connection: Connection, frame: bytes) -> None:
+        client = self._clients.get(connection.number)
+        if client is not None:
+            self._other(client, frame)
+
+    def _odd_excess(self, connection: Connection) -> None:
+        client = self._clients.get(connection.number)
+        if client is not None:
+            self._excess(client, 0)
+
+    def _collect(self, line: Line, handles: bytes, records: bytes) -> None:
+        """Moves of clients of one line."""
+        scene = self._sessions.scene(line.scene)
+        if not scene.handles:
+            self._desk.wake()
+        scene.handles.append(handles)
+        scene.records.append(records)
+        line.moves += len(records) // MOVE_SIZE
+        line.moves_bytes += len(records)
 
     def _other(self, client: Client, frame: bytes) -> None:
         if client.state is State.LEAVING:
@@ -164,9 +205,15 @@ class Intake:
         elif client.scene is None:
             self._bad(client, Code.OUT_OF_ORDER, "not in the world", number)
         elif self._forward.play(client.scene, client, frame):
-            self._desk.wake()
+            self._count_play(client, frame)
+            self._desk.hurry()
         else:
             self._refuse(client, Code.UNAVAILABLE, "the scene does not keep up", number)
+
+    def _count_play(self, client: Client, frame: bytes) -> None:
+        assert client.line is not None, "whoever has a scene is on a line of it"
+        client.line.plays += 1
+        client.line.plays_bytes += len(frame)
 
     def _gate(self, client: Client, body: bytes) -> None:
         number = number_in(body)

@@ -4,15 +4,13 @@ Owns nothing but numbers; what happens at a limit is decided in `intake.py` and 
 """
 
 from collections import Counter
+from functools import lru_cache
 from ipaddress import ip_address
 
 AGAIN_MAX = 256
 """What a client may keep and send again at once where it has come by a resume or a transfer: no rate refuses that."""
 AGAIN_S = 10.0
 """It is allowed that at most once in this time: who is transferred to and fro is not heard without a limit."""
-
-CREDIT = 10
-"""Moves that a client may make before the clock is looked at again: the bucket is emptied in portions."""
 
 
 class Offences:
@@ -78,6 +76,7 @@ class Addresses:
             del self._each[address]
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(address: str) -> bool:
     try:
         return ip_address(address).is_loopback

@@ -15,6 +15,7 @@ def meter(gate: "GateNode") -> None:
     reads("gate_clients", "Connections by state.", lambda: _labelled(gate.clients.counts()), "state")
     reads("gate_refused_connections_total", "Connections above a cap.", lambda: gate.refused_connections)
     reads("gate_logins_total", "Logins by result.", lambda: _labelled(gate.entrance.results), "result")
+    reads("gate_logins_waiting", "Logins that wait for their turn.", lambda: len(gate.entrance.turns))
     reads("gate_frames_received_total", "Frames from clients.", lambda: intake.frames)
     reads("gate_bytes_received_total", "Bytes in them.", lambda: intake.bytes)
     reads("gate_refused_total", "Messages of clients that were refused.", lambda: _labelled(intake.refused), "code")
@@ -22,6 +23,16 @@ def meter(gate: "GateNode") -> None:
     reads("gate_bytes_sent_total", "Bytes in them.", lambda: down.bytes)
     reads("gate_forwarded_total", "Passed on to scenes.", lambda: _pairs(moves=up.moves, plays=up.plays), "lane")
     reads("gate_dropped_total", "Dropped by the rules of a lane.", lambda: _dropped(gate), "lane")
+    lines = gate.clients.lines
+    reads(
+        "gate_paced_total", "Times that a scene was told to wait with movement.", lambda: gate.delivery.movement.paced
+    )
+    reads("gate_traffic_total", "Messages and rows by line and lane.", lines.messages, "scene", "line", "lane")
+    reads("gate_traffic_bytes_total", "Bytes in them.", lines.bytes, "scene", "line", "lane")
+    reads("gate_coalesced_total", "Announcements that went out with something else.", lambda: down.coalesced)
+    budgets = gate.budgets
+    reads("gate_hindered_clients", "Whose network bears less than they could be told.", lambda: budgets.hindered)
+    reads("gate_budgets_total", "Budgets of clients told to scenes.", lambda: budgets.said)
     reads("gate_full_views_total", "Full views asked for after drops.", lambda: up.drops)
     reads("gate_slow_readers_total", "Connections cut because the client did not read.", lambda: down.cut)
     reads("gate_unknown_handles_total", "Rows for players that had left.", lambda: down.unknown)
@@ -42,8 +53,8 @@ def _early(gate: "GateNode") -> Labelled:
 def _dropped(gate: "GateNode") -> Labelled:
     up, down = gate.forward.counts, gate.delivery.counts
     return _pairs(
-        movement=down.movement_dropped, bulk=down.bulk_dropped, early=down.early_dropped,
-        moves=up.moves_dropped, plays=up.plays_dropped,
+        movement=down.movement_dropped, chat=down.chat_dropped, cosmetic=down.cosmetic_dropped,
+        early=down.early_dropped,        moves=up.moves_dropped, plays=up.plays_dropped,
     )  # fmt: skip
 
 

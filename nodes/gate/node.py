@@ -3,16 +3,18 @@
     client -> gate            Login (1), Ping, Logout, TransferHeard; moves and play messages, forwarded unopened
     gate -> login             Authenticate (2), SignResume, SignTravel
     gate -> scene             Attach (7), Detach; Lane.MOVES, PLAYS, DROPS every `flush_ms`
+    gate -> scene             Lane.BUDGETS: how much movement a client may get; PACE: none just now, or some again
     scene -> gate -> client   Lane.FRAMES, UPDATES, CHATS: rows of pieces, never opened; Kick
     gate -> center            FromClient (8), Dropped, Leave, LeaveQueue
     center -> gate            Admit, QueueMoved, Kick, ToClients, Transferred, SendAway, ListSessions
     center => gate            Announce (8), by PUB
 
 This file is the shell: what is known is in `sessions.py` and `early.py`, the rules of the way up in `intake.py`,
-`limits.py` and `forward.py`, of the way down in `delivery.py`, of getting in in `entrance.py` and `attaching.py`, of
-going to another scene in `transfers.py`, of getting out in `exit.py`, all of them at once in `handover.py`; `front.py`
-has the sockets. When a scene is lost, its players are told `unavailable` unless the center says in a moment that they
-are elsewhere; when the center is lost, play goes on, and whoever waited in the queue has to come again.
+`limits.py`, `ways.py` and `forward.py`, of the way down in `delivery.py` and `budgets.py`, of getting in in
+`entrance.py` and `attaching.py`, of going to another scene in `transfers.py`, of getting out in `exit.py`, all of them
+at once in `handover.py`; `front.py` has the sockets. When a scene is lost, its players are told `unavailable` unless
+the center says in a moment that they are elsewhere; when the center is lost, play goes on, and whoever waited in the
+queue has to come again.
 """
 
 import asyncio
@@ -26,9 +28,10 @@ from mesh.protocol.catalogue import Message
 from mesh.protocol.client import Denied, Login, Logout, Ping, Pong, TransferHeard
 from mesh.protocol.cluster import Announce, FromClient, ListSessions, SessionAt, Sessions, ToClients
 from mesh.protocol.control import Drained, Load, Member
-from mesh.protocol.lanes import PIECE_MAX, Lane, PieceClass, PieceLane, piece
+from mesh.protocol.lanes import MOVE_SIZE, PIECE_MAX, Lane, PieceClass, PieceLane, piece
 from mesh.seat import Seat
 from nodes.gate.attaching import Attaching
+from nodes.gate.budgets import Budgets
 from nodes.gate.delivery import Delivery
 from nodes.gate.early import Early
 from nodes.gate.entrance import Entrance
@@ -38,13 +41,18 @@ from nodes.gate.handover import HandOver
 from nodes.gate.intake import ForGate, Intake
 from nodes.gate.limits import Addresses
 from nodes.gate.meters import meter
-from nodes.gate.sessions import IN_THE_ZONE, Client, State
+from nodes.gate.sessions import IN_THE_ZONE, Client, Scene, State
 from nodes.gate.sessions import Sessions as Table
 from nodes.gate.settings import GateSettings
 from nodes.gate.transfers import Transfers
+from nodes.gate.ways import Ways
 
+HURRY_S = 0.004  # that a play message or an event waits for company; everything else waits `flush_ms`
 SWEEP_S = 1.0  # how often idle clients are looked for
-RECOVERY_S = 0.25  # how often clients that are behind are looked at
+LOOK_S = 0.25  # how often clients that are behind are looked at
+BEHIND_SHARE = 0.25  # of the clients that do not keep up: at the limit. Fewer have bad connections of their own
+PACED = 1.6  # the signal while a scene waits until its movement is sent; that is at the limit most of the time
+BEHIND_MIN = 40  # clients, for a share of them to mean anything
 FAREWELL_S = 1.5  # for clients to close their half when the gate stops
 MOVED_S = 5.0  # for a client whose session is at another gate to end its connection here
 
@@ -63,10 +71,13 @@ class GateNode(Node):
         self.host = settings.host or seat.spec.host
         self.port = seat.topology.base_port + seat.spec.number - 1
         self.front: Front = seat.front(settings, self.host, self.port)
-        self.clients = Table()
+        self.clients = Table(Ways(settings.move_rate, settings.move_burst))
         self.addresses = Addresses(settings.connections_max, settings.connections_per_address_max)
         self.forward = Forward(self.batch)
-        self.delivery = Delivery(settings, self.wake, self._cut)
+        self.delivery = Delivery(
+            settings, self.clock.now, self.wake, self.hurry, self._more, self._pace, self._cut, self.front.send_all
+        )
+        self.budgets = Budgets(self.clients, settings.bandwidth_bytes_s, self.batch)
         self.early = Early()
         self.attaching = Attaching(self, self.clients, self.delivery, self.dismiss)
         self.handover = HandOver(self, settings, self.clients, self._others, self.say, self.dismiss)
@@ -76,9 +87,9 @@ class GateNode(Node):
             self, settings, self.clients, self.delivery, self.early, self.attaching, self.exit, self.gates
         )
         self.intake = Intake(settings, self.clock, self.clients, self.forward, self)
-        self.received = self.intake.received  # mesh.front.Guest: called for every frame, so without a detour
+        self.received, self.records = self.intake.received, self.intake.records  # mesh.front.Guest, without a detour
         self.refused_connections = 0
-        self._armed = False
+        self._armed = self._hurried = False
         self._empty = asyncio.Event()
         self.serve_parts(self.entrance, self.transfers, self.exit)
         meter(self)
@@ -87,9 +98,9 @@ class GateNode(Node):
 
     async def open(self) -> None:
         """The port is taken at once, so that a taken one ends the start; clients are let in when the gate is Ready."""
-        await self.front.open(self, self.settings.frame_bytes_max)
+        await self.front.open(self, self.settings.frame_bytes_max, MOVE_SIZE)
         self.every(SWEEP_S, self._sweep)
-        self.every(RECOVERY_S, lambda: self.delivery.look_after(self.clock.now()))
+        self.every(LOOK_S, self._look)
 
     async def drain(self) -> None:
         """Sessions stay in the world for `linkdead_s`: clients may resume on another gate."""
@@ -111,6 +122,15 @@ class GateNode(Node):
     async def close(self) -> None:
         await self.front.close()
 
+    def signals(self) -> dict[str, float]:
+        share = self.delivery.behind / max(BEHIND_MIN, len(self.clients))
+        late = PACED if any(scene.behind for scene in self.clients.scenes.values()) else 0.0
+        return {"send backlog": max(share / BEHIND_SHARE, late)}
+
+    def level_changed(self) -> None:
+        """Cosmetic things first, then a share of the chat: see `delivery.py`."""
+        self.delivery.level = self.pressure.level
+
     def load(self) -> Load:
         limit = self.settings.connections_max
         return Load(len(self.clients), limit, min(1.0, len(self.clients) / limit))
@@ -123,6 +143,7 @@ class GateNode(Node):
             "clients": {state.value: count for state, count in self.clients.counts().items() if count},
             "scenes": {name: len(scene.clients) for name, scene in self.clients.scenes.items()},
             "url": self.url(),
+            "calls": self.front.calls,
         }
 
     def url(self) -> str:
@@ -142,6 +163,7 @@ class GateNode(Node):
         if member.role == "scene" and member.name in self.clients.scenes:
             self.transfers.lose_scene(member.name)
             self.forward.forget(self.clients.scenes[member.name])
+            self.delivery.movement.lose(self.clients.scenes[member.name])
         elif member.role == "center":
             for client in self.clients:
                 if client.state is State.QUEUED:
@@ -179,6 +201,11 @@ class GateNode(Node):
             self._armed = True
             asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self._flush)
 
+    def hurry(self) -> None:
+        if not self._hurried:
+            self._hurried = True
+            asyncio.get_running_loop().call_later(HURRY_S, self._flush_fights)
+
     def said(self, client: Client, message: ForGate) -> None:
         match message:
             case Login():
@@ -209,6 +236,19 @@ class GateNode(Node):
         self.exit.part(client, Code.SLOW_READER)
         client.connection.abort()
 
+    def _flush_fights(self) -> None:
+        self._hurried = False
+        if self.forward.hurry(self.clients.scenes.values()):
+            self.wake()
+        self.delivery.hurry()
+
+    def _more(self) -> None:
+        """In the next turn: what has come meanwhile is heard first."""
+        asyncio.get_running_loop().call_soon(self.delivery.movement.work)
+
+    def _pace(self, scene: Scene, wait: bool) -> bool:
+        return self.batch(scene.name, Lane.PACE, b"1" if wait else b"0")
+
     def _flush(self) -> None:
         self._armed = False
         waits = self.forward.flush(self.clients.scenes.values())
@@ -223,9 +263,10 @@ class GateNode(Node):
             State.TRANSFERRING: (self.settings.transfer_s, Code.IDLE, "there was no TransferHeard"),
             State.MOVED: (MOVED_S, Code.TAKEN_OVER, "the session goes on at another gate"),
         }
+        self.clients.ways.sweep(SWEEP_S)
+        is_idle = (self.clients.ways.quiet_s > self.settings.idle_s).tolist()
         for client in self.clients:
-            client.quiet_s += SWEEP_S
-            if client.quiet_s > self.settings.idle_s:
+            if is_idle[client.tag]:
                 self.dismiss(client, Code.IDLE, "")
             elif (limit := longest.get(client.state)) is not None:
                 client.waited_s += SWEEP_S
@@ -233,6 +274,12 @@ class GateNode(Node):
                     self.dismiss(client, *limit[1:])
         self.delivery.expire(self.clients.scenes.values())
         self.early.expire(self.clock.now())
+        self.entrance.expire()
+
+    def _look(self) -> None:
+        now = self.clock.now()
+        self.delivery.look_after(self.clients.scenes.values(), now)
+        self.budgets.look(now)
 
     # --- from scenes ---
 
@@ -273,7 +320,7 @@ class GateNode(Node):
         row, without = piece(PieceLane.CONTROL, PieceClass.GATE, said.body), frozenset(said.without)
         for client in self.clients:
             if client.state in IN_THE_ZONE and client.session not in without:
-                self.delivery.control(client, row)
+                self.delivery.announce(client, row)
         self.early.announced(row, without, self.clock.now())
 
     @on(ListSessions)

@@ -5,8 +5,9 @@ decides nothing: it is told what happened. A newer connection of a session repla
 whatever the older one does afterwards cannot remove the newer.
 
 A client has two ways to a scene. The way down is open while the scene's map leads from a handle to the client; the way
-up while `client.scene` is set. In a transfer both are closed at once; the way down opens with the answer to Attach, the
-way up when the client has said TransferHeard, too. So the hot paths look at one thing each.
+up while `client.scene` is set, and for moves while its row in `ways` leads to a line. In a transfer both are closed at
+once; the way down opens with the answer to Attach, the way up when the client has said TransferHeard, too. So the hot
+paths look at one thing each.
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ from enum import StrEnum
 
 from mesh.core.bucket import Bucket
 from mesh.errors import LocalProtocolError
-from mesh.front import Connection
+from mesh.front import Blob, Connection
 from mesh.protocol.sessions import Placement
+from nodes.gate.bandwidth import UNHINDERED, UNLIMITED, Link
 from nodes.gate.limits import AGAIN_MAX, AGAIN_S, Offences
+from nodes.gate.traffic import Line, Lines
+from nodes.gate.ways import Ways
 
 
 class State(StrEnum):
@@ -48,18 +52,20 @@ IN_THE_ZONE = (State.PLAYING, State.TRANSFERRING, State.ATTACHING, State.MOVED)
 class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
-    __slots__ = ("attaching", "clients", "drops", "early", "early_before", "early_rows", "handles", "name",
-                 "play_handles", "plays", "plays_bytes", "records")  # fmt: skip
+    __slots__ = ("attaching", "behind", "clients", "drops", "early", "early_before", "early_rows", "handles",
+                 "movement", "name", "play_handles", "plays", "plays_bytes", "records")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.clients: dict[int, Client] = {}  # by handle
-        self.handles: list[int] = []  # of the moves in `records`
+        self.handles: list[bytes] = []  # of the moves in `records`: u32[n] for MOVE[n]
         self.records: list[bytes] = []
         self.play_handles: list[int] = []
         self.plays: list[bytes] = []
         self.plays_bytes = 0
         self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
+        self.movement: dict[int, Blob] = {}  # by handle: came, and is not sent yet
+        self.behind = False  # it was told to send no movement
         self.attaching = 0  # Attach requests under way
         self.early: dict[int, list[bytes]] = {}  # rows that overtook the answer to their Attach, by handle
         self.early_before: dict[int, list[bytes]] = {}  # the older half of them
@@ -70,18 +76,17 @@ class Client:
     """One connection and what is known of it."""
 
     __slots__ = (
-        "address", "again", "again_at", "backlog", "bulk", "bulk_bytes", "character", "connection", "control",
-        "control_bytes", "credit", "dirty", "handle", "heard", "messages", "moves", "number", "offences", "place",
-        "placement", "quiet_s", "scene", "send", "session", "source", "starved", "state", "transfer", "unread_since",
+        "address", "again", "again_at", "awaits", "bulk", "bulk_bytes", "character", "connection", "control",
+        "control_bytes", "dirty", "handle", "heard", "line", "link", "messages", "number", "offences", "place",
+        "placement", "scene", "session", "source", "starved", "state", "tag", "told", "transfer", "unread_since",
         "waited_s",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, messages: Bucket, moves: Bucket) -> None:
+    def __init__(self, connection: Connection, messages: Bucket) -> None:
         self.connection = connection
         self.number = connection.number
         self.address = connection.address
-        self.send = connection.send
-        self.backlog = connection.backlog
+        self.tag = connection.tag  # its row in `ways`
         self.state = State.CONNECTED
         self.session = 0  # 0 as long as there is none, and again when it was given up
         self.character = ""
@@ -90,23 +95,25 @@ class Client:
         self.scene: Scene | None = None  # to which goes what it says
         self.source: Scene | None = None  # whose rows for `handle` reach it
         self.handle = 0
+        self.line: Line | None = None  # of that scene
         self.transfer = 0  # the number of its last transfer: what began under an older one is void
         self.heard = False  # TransferHeard came for that one
         # what it may still say
-        self.messages, self.moves = messages, moves
-        self.credit = 0
+        self.messages = messages
         self.again = 0  # messages above the rate, for what it sends again where it has come
         self.again_at = float("-inf")  # when it was given those
         self.offences: Offences | None = None
-        self.quiet_s = 0.0
         self.waited_s = 0.0  # for a Login, for TransferHeard, or for the client to end what is over
         # what it is still to be told
-        self.control: list[bytes | memoryview] = []
-        self.bulk: list[bytes | memoryview] = []
+        self.control: list[Blob] = []
+        self.bulk: list[Blob] = []
         self.control_bytes = self.bulk_bytes = 0
         self.dirty = False  # on the list of those with something pending
+        self.awaits = False  # on the list of those with something that may wait for the next movement
         self.starved = False  # movement was dropped: only a full view helps
         self.unread_since = 0.0  # since when it is behind; 0: it is not
+        self.link: Link = UNHINDERED  # what its network bears
+        self.told: int = UNLIMITED  # how much movement its scene knows that it may get
 
     def allow_again(self, now: float) -> None:
         """It has come by a resume or a transfer, and sends again what it has kept."""
@@ -127,7 +134,9 @@ class Client:
 class Sessions:
     """All clients of a gate."""
 
-    def __init__(self) -> None:
+    def __init__(self, ways: Ways) -> None:
+        self.ways = ways
+        self.lines = Lines()
         self.by_number: dict[int, Client] = {}
         self.by_session: dict[int, Client] = {}
         self.scenes: dict[str, Scene] = {}
@@ -157,18 +166,27 @@ class Sessions:
         """The scene calls it by that handle: the way down is open."""
         client.source, client.handle = scene, handle
         scene.clients[handle] = client
+        assert client.placement is not None, "whoever is attached was placed"
+        client.line = self.lines.line(scene.name, client.placement.map, client.placement.line)
+        client.line.clients += 1
+        client.told = UNLIMITED
 
     def open(self, client: Client) -> None:
         """And the way up."""
         client.become(State.PLAYING)
         client.scene = client.source
+        assert client.line is not None, "it was attached"
+        self.ways.open(client.tag, client.line.index, client.handle)
 
     def detach(self, client: Client) -> None:
         """Both ways are closed: it has no scene until it is attached again."""
         source = client.source
         if source is not None and source.clients.get(client.handle) is client:
             del source.clients[client.handle]
-        client.scene = client.source = None
+        if client.line is not None:
+            client.line.clients -= 1
+        self.ways.shut(client.tag)
+        client.scene = client.source = client.line = None
 
     def move(self, client: Client) -> None:
         """Its session goes on at another gate."""
@@ -191,6 +209,7 @@ class Sessions:
     def remove(self, client: Client) -> None:
         """The connection is gone."""
         self.by_number.pop(client.number, None)
+        self.ways.leave(client.tag)
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state."""

@@ -8,6 +8,7 @@ Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1 << 26)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 Rate = Annotated[float, msgspec.Meta(gt=0, le=100_000)]
 Burst = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Bandwidth = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
@@ -21,11 +22,15 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     flush_ms: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 20.0  # how long small things wait for company
 
+    io_uring: bool = True  # read and write many clients by one system call, where the kernel has that; else one by one
+
     handshake_s: Seconds = 3.0  # for the HTTP upgrade; above: closed
     login_s: Seconds = 10.0  # from the connection to Login; above: Goodbye(idle)
     close_s: Seconds = 2.0  # for the client's half of a close; above: cut
     idle_s: Seconds = 30.0  # without a frame from the client; above: Goodbye(idle)
-    authenticate_s: Seconds = 10.0  # for the nodes behind a login; above: Denied(unavailable)
+    logins_at_once: Count = 64  # of each method, that the nodes behind are asked about; the others wait for their turn
+    turn_s: Seconds = 60.0  # for that turn; above: Denied(unavailable)
+    authenticate_s: Seconds = 10.0  # for the nodes behind a login, from its turn on; above: Denied(unavailable)
     transfer_s: Seconds = 10.0  # from TransferBegun to TransferHeard; above: Goodbye(idle)
 
     moves_per_s: Rate = 400.0  # clients that are asked to go to another gate while this one is drained
@@ -46,6 +51,7 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections_max: Count = 20_000  # above: refused
     connections_per_address_max: Count = 256  # above: refused; this machine's own addresses are not limited
 
+    bandwidth_bytes_s: Bandwidth = 0  # to all clients together; above: less movement; 0: no limit
     movement_unread_bytes_max: Bytes = 32 * 1024  # unread; above: movement is dropped, a full view follows later
     bulk_unread_bytes_max: Bytes = 16 * 1024  # unread; above: chat is dropped
     unread_bytes_max: Bytes = 256 * 1024  # unread and pending; above: the connection is cut (slow_reader)

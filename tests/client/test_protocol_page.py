@@ -21,6 +21,7 @@ from nodes.gate.node import MOVED_S
 from nodes.gate.settings import GateSettings
 from nodes.login.settings import LoginSettings
 from nodes.scene.combat import ATTACK_RANGE_M, COOLDOWN_S
+from nodes.scene.gameclock import LENIENT_S
 from nodes.scene.line import HYSTERESIS
 from nodes.scene.loot import EXCLUSIVE_S, LOOT_RANGE_M
 from nodes.scene.movement import ELAPSED_S_MAX, RATE, SLACK_S
@@ -58,7 +59,7 @@ def test_limits_are_those_of_the_nodes(page):
         settings |= msgspec.structs.asdict(kind())
     assert {name: float(value) for name, value in told.items()} == {name: settings[name] for name in told}
     untold = set(GateSettings.__struct_fields__) - set(told)
-    assert untold == {"host", "public", "certificate", "key", "flush_ms", "moves_per_s", "drain_s"}
+    assert untold == {"host", "public", "certificate", "key", "flush_ms", "io_uring", "moves_per_s", "drain_s"}
 
 
 def test_rules_are_those_of_the_scene(page):
@@ -67,6 +68,7 @@ def test_rules_are_those_of_the_scene(page):
     assert (SLACK_S, ELAPSED_S_MAX) == (0.25, 1.0)  # "a quarter of a second", "at most one second"
     assert f"within {ATTACK_RANGE_M:g} m, once a second" in section
     assert COOLDOWN_S == 1.0
+    assert f"For {LENIENT_S:g} s after it has become smaller" in section
     assert f"lies there for {SceneSettings().corpse_s:g} s; for the first {EXCLUSIVE_S:g} s" in section
     assert f"may take it, within {LOOT_RANGE_M:g} m," in section
     assert f"{MapSettings().respawn_s:g} s Respawned" in section

@@ -15,8 +15,11 @@ import uvloop
 from mesh.client.wire import dial
 from mesh.errors import PeerLost, StorageError
 from mesh.testing import wait_until as until
-from nodes.gate.front import IGNORED_MAX, PINGS_PER_S_MAX, PONGS_PER_S_MAX, PicowsFront
+from nodes.gate import websocket as ws
+from nodes.gate.connection import IGNORED_BYTES_MAX, PINGS_PER_S_MAX, PONGS_PER_S_MAX
+from nodes.gate.front import SocketFront
 from nodes.gate.settings import GateSettings
+from tests.gate.test_websocket import said
 
 
 class Echo:
@@ -35,6 +38,10 @@ class Echo:
 
     def received(self, connection, frame):
         connection.send(frame)
+
+    def records(self, connections, records):
+        for connection, record in zip(connections, records, strict=True):
+            self.received(connection, record.tobytes())
 
     def closed(self, connection):
         self.gone.append(connection.number)
@@ -58,8 +65,8 @@ class Client:
 
 @asynccontextmanager
 async def listening(settings=None, frame_bytes_max=65536):
-    guest, front = Echo(), PicowsFront(settings or GateSettings(), "127.0.0.1", 0)
-    await front.open(guest, frame_bytes_max)
+    guest, front = Echo(), SocketFront(settings or GateSettings(), "127.0.0.1", 0)
+    await front.open(guest, frame_bytes_max, 10)
     try:
         yield guest, front, f"ws://127.0.0.1:{front.port}"
     finally:
@@ -97,7 +104,7 @@ async def test_frames_both_ways():
         await client.closed
         connection.send(b"into the void")
         client.wire.send(b"into the void")
-        assert connection.backlog() == 0
+        assert connection.backlog == 0
 
 
 @on_uvloop
@@ -209,7 +216,7 @@ async def test_who_floods_on_after_the_goodbye_is_cut():
         raw.answers_close = False
         await until(lambda: guest.connections)
         guest.connections[0].close()
-        for _ in range(IGNORED_MAX):
+        for _ in range(IGNORED_BYTES_MAX // 7 + 1):
             raw.transport.send(picows.WSMsgType.BINARY, b"\xff")
         await until(lambda: guest.gone == [1])
         assert raw.heard == []
@@ -224,12 +231,12 @@ async def test_what_a_client_does_not_read_shows_in_the_backlog():
         raw.transport.underlying_transport.pause_reading()
         [connection] = guest.connections
         sent = 0
-        while connection.backlog() < 64 * 1024 and sent < 16 << 20:
+        while connection.backlog < 64 * 1024 and sent < 16 << 20:
             connection.send(b"x" * 4096)
             sent += 4096
             if sent % 65536 == 0:
                 await asyncio.sleep(0)
-        assert connection.backlog() >= 64 * 1024
+        assert connection.backlog >= 64 * 1024
         connection.abort()
         await until(lambda: guest.gone == [1])
         raw.transport.disconnect(graceful=False)
@@ -270,7 +277,7 @@ async def test_a_port_that_is_taken_is_named():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(StorageError, match=rf"127\.0\.0\.1:{port}"):
-            await PicowsFront(GateSettings(), "127.0.0.1", port).open(Echo(), 65536)
+            await SocketFront(GateSettings(), "127.0.0.1", port).open(Echo(), 65536, 10)
 
 
 @on_uvloop
@@ -279,6 +286,212 @@ async def test_nobody_there():
         await front.stop_listening()
         with pytest.raises(PeerLost):
             await Client().connect(url)
+
+
+RECORD = b"0123456789"  # as long as what `listening` calls a record
+HELLO = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+async def shaken(front):
+    """A socket behind the handshake: what it writes is not looked at by any library."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    writer.write(HELLO)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    return reader, writer
+
+
+@on_uvloop
+async def test_many_small_frames_at_once_and_one_bit_by_bit():
+    async with listening() as (guest, front, _):
+        reader, writer = await shaken(front)
+        writer.write(said(RECORD) * 300)
+        for byte in said(b"slowly"):
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        answer = await reader.readexactly(12 * 300 + 8)
+        assert answer == (b"\x82\x0a" + RECORD) * 300 + b"\x82\x06slowly"
+        writer.close()
+        await until(lambda: guest.gone == [1])
+
+
+@on_uvloop
+async def test_what_follows_the_handshake_in_one_write_is_heard():
+    async with listening() as (_, front, _url):
+        reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+        writer.write(HELLO + said(b"already") + said(RECORD)[:9])
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(9) == b"\x82\x07already"
+        writer.write(said(RECORD)[9:])
+        assert await reader.readexactly(12) == b"\x82\x0a" + RECORD
+        writer.close()
+
+
+both_ways = pytest.mark.parametrize("io_uring", [True, False])
+"""Where the kernel has no io_uring, both are the same."""
+
+
+@both_ways
+@on_uvloop
+async def test_records_of_many_clients_and_what_only_looks_like_one(io_uring):
+    """A frame as long as a record, but of another kind, is treated as what it is."""
+    async with listening(GateSettings(io_uring=io_uring)) as (guest, front, _):
+        clients = [await shaken(front) for _ in range(30)]
+        for number, (_, writer) in enumerate(clients):
+            writer.write(said(RECORD, ws.TEXT if number == 7 else ws.PING if number == 8 else ws.BINARY))
+        for number, (reader, writer) in enumerate(clients):
+            first = {7: b"\x88", 8: b"\x8a"}.get(number, b"\x82")
+            assert (await reader.readexactly(2))[:1] == first
+            writer.close()
+        await until(lambda: len(guest.gone) == 30)
+
+
+@on_uvloop
+async def test_last_words_and_the_end_that_arrive_together_are_both_heard():
+    """The front is told of a socket once: whoever reads the words must look for the end, too."""
+    async with listening() as (guest, front, _):
+        heard = []
+        guest.received = lambda connection, frame: heard.append((connection.number, frame))
+        clients = [await shaken(front) for _ in range(3)]
+        for (_, writer), words in zip(clients, (said(RECORD), said(b"bye"), said(RECORD) * 100), strict=True):
+            writer.write(words)
+            writer.write_eof()
+        await until(lambda: sorted(guest.gone) == [1, 2, 3])
+        assert heard.count((3, RECORD)) == 100
+        assert sorted(one for one in heard if one[0] < 3) == [(1, RECORD), (2, b"bye")]
+        for _, writer in clients:
+            writer.close()
+
+
+@on_uvloop
+async def test_the_close_is_answered_and_nothing_behind_it_is_heard():
+    async with listening() as (guest, front, _):
+        reader, writer = await shaken(front)
+        writer.write(said(b"last") + said((1000).to_bytes(2, "big") + b"bye", ws.CLOSE) + said(b"too late"))
+        assert await reader.read() == b"\x82\x04last" + ws.close(1000, "")
+        await until(lambda: guest.gone == [1])
+        writer.close()
+
+
+@on_uvloop
+@pytest.mark.parametrize(
+    ("stream", "code"),
+    [
+        (b"\x82\x02hi", 1002),
+        (b"\xc2\x80abcd", 1002),
+        (said(b"\x03", ws.CLOSE), 1002),
+        (said(b"\x03\xe8\xff", ws.CLOSE), 1007),
+    ],
+)
+async def test_a_violation_is_told_and_ends_the_connection(stream, code):
+    async with listening() as (guest, front, _):
+        reader, writer = await shaken(front)
+        writer.write(stream + said(b"unheard"))
+        told = await reader.read()  # ends: the gate closed its half
+        assert (told[0], int.from_bytes(told[2:4], "big")) == (0x88, code)
+        writer.close()
+        await until(lambda: guest.gone == [1])
+
+
+@on_uvloop
+async def test_a_bad_request_is_answered():
+    async with listening() as (guest, front, _):
+        for words in (b"POST / HTTP/1.1\r\n\r\n", HELLO.replace(b"13", b"12"), b"x" * 20_000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+            writer.write(words)
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+        assert guest.connections == guest.gone == []
+
+
+@on_uvloop
+async def test_what_was_kept_back_is_read_whole_and_in_order_when_the_client_reads_again():
+    async with listening() as (guest, front, _):
+        reader, writer = await shaken(front)
+        writer.transport.pause_reading()
+        [connection] = guest.connections
+        count = 0
+        while connection.backlog < 200_000:
+            front.send_all([connection], [b"%08d" % count * 100])
+            count += 1
+        assert connection.queued() >= connection.backlog
+        writer.transport.resume_reading()
+        for number in range(count):
+            assert (await reader.readexactly(804))[4:12] == b"%08d" % number
+        assert connection.backlog == 0
+        connection.send(b"and on")
+        assert await reader.readexactly(8) == b"\x82\x06and on"
+        writer.close()
+
+
+@both_ways
+@on_uvloop
+async def test_the_same_for_many_at_once_while_others_vanish(io_uring):
+    async with listening(GateSettings(io_uring=io_uring)) as (guest, front, _):
+        clients = [await shaken(front) for _ in range(20)]
+        for _, writer in clients:
+            writer.transport.pause_reading()
+        first = list(guest.connections)
+        count = 0
+        while min(connection.backlog for connection in first) < 50_000:
+            lines = [b"%02d-%06d" % (connection.number, count) * 100 for connection in first]
+            if count % 7 == 0:  # two frames of one client, one behind the other
+                front.send_all([first[0], *first], [lines[0], *lines])
+            else:
+                front.send_all(first, lines)
+            count += 1
+        clients[5][1].transport.abort()
+        clients[6][1].transport.abort()
+        await until(lambda: len(guest.gone) == 2)
+        front.send_all(first, [b"the last words"] * 20)
+        for at, (reader, writer) in enumerate(clients):
+            if at in (5, 6):
+                continue
+            writer.transport.resume_reading()
+            for number in range(count):
+                for _ in range(2 if at == 0 and number % 7 == 0 else 1):
+                    assert (await reader.readexactly(904))[4:13] == b"%02d-%06d" % (at + 1, number)
+            assert await reader.readexactly(16) == b"\x82\x0ethe last words"
+            writer.close()
+
+
+@on_uvloop
+async def test_without_its_ring_the_front_goes_on_one_by_one(monkeypatch):
+    async with listening() as (_, front, _url):
+        if front.calls == "sockets":
+            pytest.skip("no io_uring here")
+        clients = [await shaken(front) for _ in range(20)]
+        monkeypatch.setattr(front._together._ring, "_call", lambda *_: -1)
+        for _, writer in clients:
+            writer.write(said(RECORD))
+        for reader, _ in clients:
+            assert await reader.readexactly(12) == b"\x82\x0a" + RECORD
+        assert front.calls == "sockets"
+        for _, writer in clients:
+            writer.close()
+
+
+@on_uvloop
+async def test_hundreds_that_connect_and_vanish_leave_nothing_behind():
+    async with listening() as (guest, front, _):
+        stays, writer = await shaken(front)
+        for number in range(300):
+            gone = socket.create_connection(("127.0.0.1", front.port))
+            gone.setblocking(False)
+            if number % 3:
+                gone.send(HELLO if number % 2 else HELLO[:40])
+            if number % 5 == 0:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            gone.close()
+            if number % 20 == 0:
+                writer.write(said(b"still here"))
+                assert await stays.readexactly(12) == b"\x82\x0astill here"
+        await until(lambda: len(front._by_fd) == 1)
+        assert sorted(guest.gone) == [connection.number for connection in guest.connections[1:]]
+        writer.close()
 
 
 @pytest.fixture
@@ -300,11 +513,12 @@ async def test_tls(certificate):
     async with listening(certificate) as (_, front, _url):
         trust = ssl.create_default_context(cafile=certificate.certificate)
         client = await Client().connect(f"wss://127.0.0.1:{front.port}", tls=trust)
-        client.wire.send(b"secret")
-        assert await client.frames.get() == b"secret"
+        for frame in (b"secret", b"0123456789", b"x" * 65536):
+            client.wire.send(frame)
+            assert await client.frames.get() == frame
         client.wire.close()
         await client.closed
         with pytest.raises(PeerLost):
             await Client().connect(f"wss://127.0.0.1:{front.port}")
     with pytest.raises(StorageError, match="certificate"):
-        await PicowsFront(GateSettings(certificate="/nowhere.pem"), "127.0.0.1", 0).open(Echo(), 65536)
+        await SocketFront(GateSettings(certificate="/nowhere.pem"), "127.0.0.1", 0).open(Echo(), 65536, 10)

@@ -94,13 +94,15 @@ def test_a_scene_that_does_not_attach_ends_the_login(zone, tmp_path):
     play(zone, tmp_path, story)
 
 
-def test_moves_and_plays_reach_the_scene_in_one_batch_each(zone, tmp_path):
+def test_moves_and_plays_reach_the_scene_in_one_batch_each_and_plays_first(zone, tmp_path):
     async def story(s):
         anna, bob = await s.player(), await s.player("bob")
         anna.move(100, 200, heading=64, stamp=7)
         bob.move(300, 400)
         anna.attack(9)
         await s.until(lambda: s.scene.of(Lane.PLAYS))
+        assert s.scene.of(Lane.MOVES) == []
+        await s.until(lambda: s.scene.of(Lane.MOVES))
         [(handles, records)] = s.scene.of(Lane.MOVES)
         assert np.frombuffer(handles, "<u4").tolist() == [s.handle_of(anna), s.handle_of(bob)]
         moves = np.frombuffer(records, MOVE)

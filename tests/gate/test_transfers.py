@@ -284,6 +284,7 @@ def test_of_two_transfers_the_second_one_counts(zone, tmp_path, when):
         assert s.scene_2.of(Lane.PLAYS) == []
         assert s.gate.intake.fenced == 1 + bool(fenced)
         assert early < late
+        await s.until(lambda: client.targets())
         assert client.targets() == [NEW]
         assert s.scene_2.told.of(Detach) == s.scene.told.of(Detach) == [], "nobody is to be detached who is not there"
         entered = [said.scene for said in client.heard() if isinstance(said, Entered)]
@@ -586,7 +587,7 @@ def test_a_client_that_does_not_read_and_is_cut_off_at_that_moment_is_not_attach
         session = anna.session.session
         anna._wire.client.stop_reading()
         s.scene.send(Lane.FRAMES, {s.handle_of(anna): piece(PieceLane.CONTROL, PieceClass.VIEW, b"x" * 4985)})
-        await s.until(lambda: s.gate.clients.by_session[session].backlog())
+        await s.until(lambda: s.gate.clients.by_session[session].connection.backlog)
         s.center.transfer(session)
         await s.until(lambda: s.gate.delivery.counts.cut)
         assert s.center.told.of(Dropped) == [Dropped(session, 1)]

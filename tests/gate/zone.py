@@ -230,6 +230,10 @@ class Scene(Node):
     def on_drops(self, blobs, caller):
         self.batches.append((Lane.DROPS, blobs))
 
+    @on_batch(Lane.BUDGETS)
+    def on_budgets(self, blobs, caller):
+        self.batches.append((Lane.BUDGETS, blobs))
+
     def of(self, lane):
         return [blobs for said, blobs in self.batches if said == lane]
 

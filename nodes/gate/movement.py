@@ -1,0 +1,88 @@
+"""Movement that came from scenes and is not sent yet: taken out in pieces of time, never piled up.
+
+Movement for all clients of a scene is one batch, and to send it takes many milliseconds, more on a processor that
+others use, too. So it is sent for SLICE_S; what is left goes on in the next turn of the loop (`more`), behind whatever
+came meanwhile: an attack, its Hit, the center. A scene whose next batch comes before the last one is sent is told to
+wait (Lane.PACE): it sends what is new then, and there is never more than about one batch that grows old here.
+
+Rows are kept by client, so that control that came later can take along what it must not overtake. Which of them is
+sent first is of no importance, so it is the one that came last: a dict gives that away for nothing.
+
+Rejected: to drop an old batch when a newer one comes. Only what changed is in a batch, so the scene would have to send
+the full view of everybody, just when there is too much to send already.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from mesh.front import Blob
+from nodes.gate.sessions import Scene
+
+SLICE_S = 0.005
+"""Of sending, in one turn of the loop."""
+CHUNK = 256
+"""Rows that are sent between two looks at the clock."""
+
+Send = Callable[[Scene, list[tuple[int, Blob]]], None]
+
+
+class Movement:
+    """See the module. `more` asks for `work` in the next turn; `pace` tells a scene to wait or to go on, and returns
+    False when its link takes no more."""
+
+    def __init__(
+        self, now: Callable[[], float], more: Callable[[], None], pace: Callable[[Scene, bool], bool], send: Send
+    ) -> None:
+        self.paced = 0  # times that a scene was told to wait
+        self._now, self._more, self._pace, self._send = now, more, pace, send
+        self._unsent: deque[Scene] = deque()
+
+    def add(self, scene: Scene, handles: list[int], lengths: list[int], bodies: memoryview) -> None:
+        """A batch; the first of it is sent at once, unless other movement is on its way."""
+        idle = not self._unsent
+        if scene.movement and not scene.behind:
+            scene.behind = self._pace(scene, True)
+            self.paced += scene.behind
+        if scene not in self._unsent:
+            self._unsent.append(scene)
+        waiting, at = scene.movement, 0
+        for handle, length in zip(handles, lengths, strict=True):
+            row: Blob = bodies[at : at + length]
+            at += length
+            if handle in waiting:  # of the tick before, or the second piece of a client with very much in view
+                row = b"".join((waiting[handle], row))
+            waiting[handle] = row
+        if idle:
+            self.work()
+
+    def work(self) -> None:
+        """Send for a while."""
+        until = self._now() + SLICE_S
+        try:
+            while self._unsent and self._now() < until:
+                self._work_for(self._unsent.popleft())
+        finally:
+            if self._unsent:
+                self._more()
+
+    def _work_for(self, scene: Scene) -> None:
+        rows = [scene.movement.popitem() for _ in range(min(CHUNK, len(scene.movement)))]
+        if scene.movement:
+            self._unsent.append(scene)
+        else:
+            self._catch_up(scene)
+        self._send(scene, rows)
+
+    def look_after(self, scenes: Iterable[Scene]) -> None:
+        """Now and then: a link that took no more may take again that its scene is to go on."""
+        for scene in scenes:
+            self._catch_up(scene)
+
+    def _catch_up(self, scene: Scene) -> None:
+        if scene.behind and not scene.movement:
+            scene.behind = not self._pace(scene, False)
+
+    def lose(self, scene: Scene) -> None:
+        """The scene is gone: its movement is of no use."""
+        scene.movement.clear()
+        scene.behind = False
