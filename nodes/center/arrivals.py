@@ -10,23 +10,25 @@ new session: the position and health that the DC has may be a second old, those 
 the old session is ended before that, since the DC has refused its session from LoadStatus on.
 
 Who was promised a place (`expect`: a traveller from another zone) does not wait in the queue; what is promised counts
-as taken, and nothing is promised while somebody waits here. Before a session is let in, the other zones give up what
-they have of its account (`claims`).
+as taken, and nothing is promised while somebody waits here for want of room. Before a session is let in, the other
+zones give up what they have of its account (`claims`).
+
+A new login also waits while all scenes where it could go are under so much pressure that the policy wants it to.
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import count
 
 from mesh.errors import Code, DeadlineExceeded, MeshError, PeerLost, RefusedError
-from mesh.node import Caller, Node, on
+from mesh.node import Caller, Node, on, to_the_end
 from mesh.protocol.cluster import Admit, Enter, Hosted, LeaveQueue, Online, Placed, Queued, QueueMoved, Release, Resume
 from mesh.protocol.sessions import account_of
 from nodes.center.claims import Claims
 from nodes.center.courier import Courier
 from nodes.center.departures import Departures
 from nodes.center.directory import Directory, Presence
-from nodes.center.finish import finish
 from nodes.center.keeper import Keeper
 from nodes.center.lines import Line
 from nodes.center.locks import AccountLocks
@@ -79,14 +81,16 @@ class Arrivals:
     # --- handlers ---
 
     @on(Online)
+    @to_the_end
     async def on_online(self, said: Online, _caller: Caller) -> Placed | Queued:
         """Step 5 ends and step 6 happens here."""
-        return await finish(self.node, self._online(said))
+        return await self._online(said)
 
     @on(Resume)
+    @to_the_end
     async def on_resume(self, said: Resume, _caller: Caller) -> Placed:
         """A player whose connection broke is back."""
-        return await finish(self.node, self._resume(said))
+        return await self._resume(said)
 
     @on(LeaveQueue)
     def on_leave_queue(self, said: LeaveQueue, caller: Caller) -> None:
@@ -102,7 +106,8 @@ class Arrivals:
         somebody else waits for it. Who has a promise already keeps it, with its end when it cannot be made anew."""
         now = self.node.clock.now()
         self.expected.forget(now)
-        if not len(self.queue) and len(self.expected) < EXPECTED_MAX and not self._is_full(map_):
+        waits = len(self.queue) and not self.keeper.shut()
+        if not waits and len(self.expected) < EXPECTED_MAX and not self._is_full(map_):
             self._promise(account, self._map_for(map_))
         elif account not in self.expected:
             raise RefusedError(Code.ZONE_FULL, "the zone is full")
@@ -122,7 +127,7 @@ class Arrivals:
             waiting = self.queue.of_account(account)
             self.expected.forget(self.node.clock.now())
             here = self.directory.of_account(account) is not None or account in self.expected
-            if not here and (len(self.queue) or self._is_full(said.status.map)):
+            if not here and (len(self.queue) or self._is_full(said.status.map) or self._is_held(said)):
                 return self._enqueue(said, waiting)
             return await self._place(said) or self._enqueue(said, waiting)
 
@@ -152,10 +157,15 @@ class Arrivals:
             raise RefusedError(Code.UNAVAILABLE, "no scene is there for this character at the moment")
         return found
 
-    def _has_room(self, map_: str) -> bool:
-        lines = self.keeper.lines
-        free = sum(max(0, line.max - lines.players(line)) for line in lines.open_ones(map_, self.keeper.scenes()))
-        return free > len(self._admitting) + self.expected.on_map(map_) or self.keeper.could_open(map_)
+    def _has_room(self, map_: str, but: Collection[str] = ()) -> bool:
+        return self.keeper.has_room(map_, len(self._admitting) + self.expected.on_map(map_), but)
+
+    def _is_held(self, said: Online) -> bool:
+        """Must this login wait because of the pressure on the scenes where it could go?"""
+        shut, account = self.keeper.shut(), account_of(said.session)
+        if not shut or self.queue.is_returning(account, self.node.clock.now()):
+            return False
+        return not self._has_room(self._map_for(said.status.map), shut)
 
     async def _place(self, said: Online) -> Placed | None:
         """Have a scene build the character. Holds the account's lock. None: there is no room after all."""
@@ -190,7 +200,9 @@ class Arrivals:
             map_ = self._map_for(said.status.map)
         except RefusedError:
             return None
-        company = self.companions.of(account_of(said.session), said.status.friends)
+        company, shut = self.companions.of(account_of(said.session), said.status.friends), self.keeper.shut()
+        if shut and self.keeper.has_room(map_, but=shut):
+            tried = [*tried, *(line for scene in shut for line in self.keeper.lines.at_scene(scene))]
         return await self.keeper.find_room(map_, company, tried)
 
     async def _enter(self, said: Online, scene: str, map_: str, line: int, old: Presence | None) -> Presence | None:
@@ -311,7 +323,7 @@ class Arrivals:
             if first is None:
                 return
             try:
-                if not self._has_room(self._map_for(first.online.status.map)):
+                if self._is_held(first.online) or not self._has_room(self._map_for(first.online.status.map)):
                     full.add(first.online.status.map)
                     continue
             except RefusedError:

@@ -52,7 +52,19 @@ class Keeper:
         """The scenes on which players may be placed, by name."""
         return {member.name: member for member in self.node.peers("scene")}
 
+    def shut(self) -> set[str]:
+        """Of these, those that take no new players, because they are under pressure and the policy says so. That is
+        for new logins alone: whoever is in the zone already, or was promised a place, goes where it has to."""
+        policy, levels = self.node.topology.policy, self.node.pressure
+        return {name for name in self.scenes() if not policy[levels.of(name)].logins}
+
     # --- room ---
+
+    def has_room(self, map_: str, more: int = 0, but: Collection[str] = ()) -> bool:
+        """Is there a place besides so many others, on a scene that is none of these?"""
+        lines = self.lines.open_ones(map_, self.scenes().keys() - set(but))
+        free = sum(max(0, line.max - self.lines.players(line)) for line in lines)
+        return free > more or self.could_open(map_, but)
 
     async def find_room(self, map_: str, company: Company, tried: Collection[Line] = ()) -> Line | None:
         """The line for one more player, a new one if need be; None when all are full or tried. Its place has to be
@@ -65,12 +77,12 @@ class Keeper:
 
     # --- opening ---
 
-    def could_open(self, map_: str) -> bool:
-        """Might `another` work?"""
+    def could_open(self, map_: str, but: Collection[str] = ()) -> bool:
+        """Might `another` work, on a scene that is none of these?"""
         if map_ in self._opening:
             return True
         waits = self.node.clock.now() < self._not_before.get(map_, 0.0)
-        return not waits and bool(self.lines.host_for(map_, 0, self.scenes()))
+        return not waits and bool(self.lines.host_for(map_, 0, self.scenes(), but))
 
     async def another(self, map_: str) -> Line | None:
         """One more line of this map, None when no scene can carry it. Whoever asks meanwhile waits for the same one."""
@@ -83,7 +95,8 @@ class Keeper:
         return await asyncio.shield(task)
 
     async def _another(self, map_: str) -> Line | None:
-        line = await self.open(map_)
+        shut = self.shut()
+        line = await self.open(map_, but=tuple(shut)) or (await self.open(map_) if shut else None)
         if line is None:
             self._not_before[map_] = self.node.clock.now() + AGAIN_S
         return line

@@ -48,6 +48,8 @@ class Lines:
     def __init__(self, count_on: Callable[[str, str, int], int], count_at: Callable[[str], int]) -> None:
         self._count_on, self._count_at = count_on, count_at
         self._lines: dict[tuple[str, str, int], Line] = {}
+        self._sorted: list[Line] = []  # by map, number and scene; every login looks
+        self._of_map: dict[str, list[Line]] = {}
         self._hostable: dict[str, tuple[frozenset[str], int]] = {}  # by scene: maps, and how many lines at most
         self._caps: dict[str, tuple[int, int]] = {}  # by map, as last heard
 
@@ -64,19 +66,31 @@ class Lines:
             line = before.get((at.map, at.number))
             if line is None:
                 line = Line(scene, at.map, at.number, at.players_soft, at.players_max, at.fixed)
-                self._lines[scene, at.map, at.number] = line
+                self._add(line)
             line.soft, line.max, line.fixed = at.players_soft, at.players_max, at.fixed
 
     def opened(self, scene: str, map_: str, number: int) -> Line | None:
         """A scene has opened a line. None when its caps are not known: the scene's list tells."""
         known = self._lines.get((scene, map_, number))
         if known is None and map_ in self._caps:
-            known = self._lines[scene, map_, number] = Line(scene, map_, number, *self._caps[map_], fixed=False)
+            known = Line(scene, map_, number, *self._caps[map_], fixed=False)
+            self._add(known)
         return known
+
+    def _add(self, line: Line) -> None:
+        self._lines[line.scene, line.map, line.number] = line
+        self._sort()
+
+    def _sort(self) -> None:
+        self._sorted = sorted(self._lines.values(), key=lambda line: (line.map, line.number, line.scene))
+        self._of_map = {}
+        for line in self._sorted:
+            self._of_map.setdefault(line.map, []).append(line)
 
     def remove(self, line: Line) -> None:
         """It is no more."""
-        self._lines.pop((line.scene, line.map, line.number), None)
+        if self._lines.pop((line.scene, line.map, line.number), None) is not None:
+            self._sort()
 
     def lost(self, scene: str) -> None:
         """The scene is gone, with all of its lines."""
@@ -87,10 +101,10 @@ class Lines:
     # --- looking ---
 
     def all(self) -> list[Line]:
-        return sorted(self._lines.values(), key=lambda line: (line.map, line.number, line.scene))
+        return list(self._sorted)
 
     def at_scene(self, scene: str) -> list[Line]:
-        return [line for line in self.all() if line.scene == scene]
+        return [line for line in self._sorted if line.scene == scene]
 
     def find(self, map_: str, number: int, scene: str = "") -> Line | None:
         """By name; of doubles the one that is not about to end, and the fuller one."""
@@ -107,13 +121,15 @@ class Lines:
 
     def open_ones(self, map_: str, scenes: Collection[str]) -> list[Line]:
         """The lines of a map on which players may be placed."""
-        return [line for line in self.all() if line.map == map_ and line.scene in scenes and not line.closing]
+        return [line for line in self._of_map.get(map_, ()) if line.scene in scenes and not line.closing]
 
     def map_for(self, wanted: str, default: str, scenes: Collection[str]) -> str:
         """The map for a character whose map is `wanted` ("" for a new one), "" when there is none at all.
 
         A map that no scene can carry any more counts as none: better elsewhere than nowhere.
         """
+        if any(line.scene in scenes and not line.closing for line in self._of_map.get(wanted, ())):
+            return wanted  # as almost always
         lined = {line.map for line in self._lines.values() if line.scene in scenes and not line.closing}
         hostable = {map_ for scene in scenes for map_ in self._hostable.get(scene, (frozenset[str](), 0))[0]}
         first = default or min(lined or hostable, default="")

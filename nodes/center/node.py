@@ -192,8 +192,11 @@ class CenterNode(Node):
             self._tell_everybody(self.roster.members[self.name])
 
     def _expire_leases(self) -> None:
-        self.roster.renew(self.name, self.state, self.load(), self.clock.now())
-        for gone in self.roster.expire(self.clock.now(), keep=self.name):
+        """Who is under pressure renews late: its link tells whether it lives."""
+        self.roster.renew(self.name, self.state, self.own_member().load, self.clock.now())
+        up = self.switchboard.links.up
+        late = {name for name in self.roster.members if name in up and self.pressure.of(name)}
+        for gone in self.roster.expire(self.clock.now(), {self.name} | late):
             self.log.warning("a lease ended", peer=gone.name)
             self._tell_everybody(gone)
 
@@ -227,6 +230,10 @@ class CenterNode(Node):
             self.spawn(self.departures.wait_for_scene(member.name))
         elif member.role == "center":
             self.border.zones.peer_lost(member.name)
+
+    def peer_level_changed(self, _peer: str) -> None:
+        """It may be a scene that takes new players again."""
+        self.departures.room.set()
 
     # --- figures ---
 

@@ -110,6 +110,12 @@ class Queue:
         """By the character's name; case does not matter."""
         return next((e for e in self._entries.values() if e.online.status.name.lower() == name.lower()), None)
 
+    def is_returning(self, account: int, now: float) -> bool:
+        """Has it lost its place in the world without wanting to?"""
+        entry, held = self._entries.get(account), self._held.get(account)
+        until = max(self._returns.get(account, 0.0), held.returns_until if held is not None else 0.0)
+        return until > now or (entry is not None and entry.returning)
+
     @property
     def held(self) -> int:
         """Positions whose owners have lost their connection."""

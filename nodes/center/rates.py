@@ -2,8 +2,11 @@
 
 A message of a channel with many hearers is paid for by all of them, so besides the rate of each speaker there is one of
 all speakers of the same place (a line, a map, the zone) together. Of that one account gets at most a fifth, so that
-nobody can take the word from all others.
+nobody can take the word from all others. Under pressure there is a share of all that. Whoever is refused is told when
+to try again.
 """
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -42,34 +45,48 @@ RATES = {
 }
 """Without settings. A channel that [settings.center.channels] names is described there whole."""
 
+NOT_CHAT = ("invite",)  # is paid for, but no pressure makes it rarer
+
 Place = tuple[str, str, int]
+Shares = Callable[[Presence], tuple[float, float]]  # what pressure leaves of its rates, and of those of all together
 SHARES = 5  # one account gets at most one of so many parts of what all together have
 
 
 def pay(tab: Tab, kind: str, own: tuple[float, int], shared: Bucket | None, now: float) -> None:
     """One of a kind for the account, of which all together have what is in `shared`; refuses what is too much."""
     if not tab.take(kind, *own, now):
-        raise RefusedError(Code.TOO_MANY, "not so often")
+        raise RefusedError(Code.TOO_MANY, f"not so often: again in {tab.wait_s(kind, now):.1f} s")
     if shared is None:
         return
     share = f"share of {kind}"
     if not tab.take(share, shared.rate / SHARES, max(1, shared.burst // SHARES), now):
         tab.give_back(kind)
-        raise RefusedError(Code.TOO_MANY, "let others speak, too")
+        raise RefusedError(Code.TOO_MANY, f"let others speak, too: again in {tab.wait_s(share, now):.1f} s")
     if not shared.take(now):
         tab.give_back(kind)
         tab.give_back(share)
-        raise RefusedError(Code.TOO_MANY, "too many are talking")
+        raise RefusedError(Code.TOO_MANY, f"too many are talking: again in {shared.wait_s(now):.1f} s")
+
+
+def part(share: float, per_s: float, burst: int) -> tuple[float, int]:
+    """So much of a rate, and at least one at a time."""
+    return share * per_s, max(1, round(share * burst))
 
 
 class Meter:
     """Holds everybody to the rates."""
 
     def __init__(
-        self, rates: dict[str, Rate], tabs: Tabs, shouts: tuple[float, int], zone_shouts: tuple[float, int], now: float
+        self,
+        rates: dict[str, Rate],
+        tabs: Tabs,
+        shouts: tuple[float, int],
+        zone_shouts: tuple[float, int],
+        shares: Shares,
+        now: float,
     ) -> None:
         """`shouts` and `zone_shouts`: per second, and at once; of each player, and of all together."""
-        self._rates, self._tabs = RATES | rates, tabs
+        self._rates, self._tabs, self._shares, self._zone_rate = RATES | rates, tabs, shares, zone_shouts
         self._shouts, self._zone_shouts = shouts, Bucket(*zone_shouts, now)
         self._together: dict[Place, Bucket] = {}  # as many as there are lines
 
@@ -80,13 +97,17 @@ class Meter:
         if len(text) > rate.chars_max:
             raise RefusedError(Code.TOO_LARGE, f"at most {rate.chars_max} characters")
         tab, shared = self._tabs.of(who.account, now), None
+        own, all_ = self._shares(who) if channel not in NOT_CHAT else (1.0, 1.0)
         if rate.all_per_s:
             shared = self._shared(rate, (channel, *place), now)
-        pay(tab, channel, (rate.per_s, rate.burst), shared, now)
+            shared.rate, shared.burst = part(all_, rate.all_per_s, rate.all_burst)
+        pay(tab, channel, part(own, rate.per_s, rate.burst), shared, now)
 
     def shout(self, who: Presence, now: float) -> None:
         """This player says something to the whole zone."""
-        pay(self._tabs.of(who.account, now), "shout", self._shouts, self._zone_shouts, now)
+        own, all_ = self._shares(who)
+        self._zone_shouts.rate, self._zone_shouts.burst = part(all_, *self._zone_rate)
+        pay(self._tabs.of(who.account, now), "shout", part(own, *self._shouts), self._zone_shouts, now)
 
     def _shared(self, rate: Rate, place: Place, now: float) -> Bucket:
         bucket = self._together.get(place)

@@ -5,7 +5,7 @@ draining and its link is gone. A broken link alone is no reason: when the center
 while the zone plays on, and to strike everybody from the list would make the nodes hang up on each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -54,13 +54,13 @@ class Registry:
         self._until.pop(name, None)
         return msgspec.structs.replace(member, state="Shutdown") if member is not None else None
 
-    def expire(self, now: float, keep: str = "") -> list[Member]:
+    def expire(self, now: float, keep: Collection[str] = ()) -> list[Member]:
         """Remove everybody whose lease is over, except `keep`. Returns what others should hear."""
         gap = now - self._expired_at if self._expired_at is not None else 0.0
         self._expired_at = now
         if gap > PAUSE_S:
             self._until = {name: until + gap for name, until in self._until.items()}
-        over = [name for name, until in self._until.items() if until <= now and name != keep]
+        over = [name for name, until in self._until.items() if until <= now and name not in keep]
         return [gone for name in over if (gone := self.remove(name)) is not None]
 
     def of_role(self, role: str) -> list[Member]:

@@ -16,7 +16,7 @@ from mesh.protocol.zones import FriendsNow, Relay
 from nodes.center.blocks import Blocks
 from nodes.center.channels import Channels, Operators
 from nodes.center.courier import Courier
-from nodes.center.directory import Directory
+from nodes.center.directory import Directory, Presence
 from nodes.center.elsewhere import Elsewhere
 from nodes.center.friendships import Friendships
 from nodes.center.parties import Parties
@@ -39,7 +39,7 @@ class Society:
         self.tabs = tabs
         shouts = (told.shouts_per_s, told.shouts_burst)
         zone_shouts = (told.zone_shouts_per_s, told.zone_shouts_burst)
-        meter = Meter(told.channels, tabs, shouts, zone_shouts, node.clock.now())
+        meter = Meter(told.channels, tabs, shouts, zone_shouts, self._shares, node.clock.now())
         self.parties = Parties(told.party_max, told.party_invite_s, told.party_keep_s)
         self._news = PartyNews(node, directory, courier, self.parties)
         desk = PartyDesk(node, directory, courier, self.parties, self._news, blocks, meter)
@@ -63,6 +63,13 @@ class Society:
     def join(self, elsewhere: Elsewhere) -> None:
         """There are other zones."""
         self.channels.elsewhere = self.friendships.elsewhere = elsewhere
+
+    def _shares(self, who: Presence) -> tuple[float, float]:
+        """What the pressure on the center and on gates leaves of the rates: the speaker's, and of all together."""
+        levels, policy = self._node.pressure, self._node.topology.policy
+        gates = [levels.of(member.name) for member in self._node.peers("gate")]
+        own = max(levels.number, levels.of(who.gate))
+        return policy[own].chat, policy[max(own, *gates)].chat if gates else policy[own].chat
 
     # --- for other parts of the center ---
 

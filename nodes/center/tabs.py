@@ -29,11 +29,16 @@ class Tab:
         bucket = self._buckets.get(kind)
         if bucket is None:
             bucket = self._buckets[kind] = Bucket(per_s, burst, now)
+        bucket.rate, bucket.burst = per_s, burst  # under pressure there is less of some kinds
         if bucket.holds(now) < count:
             return False
         bucket.take(now, count)
         self.until = max(self.until, now + burst / per_s)
         return True
+
+    def wait_s(self, kind: str, now: float) -> float:
+        """How long until one of this kind, which was taken before, may be taken."""
+        return self._buckets[kind].wait_s(now)
 
     def give_back(self, kind: str) -> None:
         """One of this kind, which was taken, is not to count."""

@@ -24,6 +24,7 @@ import msgspec
 
 from mesh import keys, tickets
 from mesh.bans import is_banned, refuse_banned
+from mesh.core.pressure import Delay
 from mesh.errors import Code, PeerLost, RefusedError
 from mesh.node import Caller, Node, on
 from mesh.protocol.catalogue import Message
@@ -58,6 +59,7 @@ from nodes.login.failures import Failures
 from nodes.login.passwords import Passwords
 from nodes.login.settings import LoginSettings
 
+DELAY_S = 2.0  # of a password that waits to be checked: at the limit
 RETRY_S = 0.1  # between two tries to reach a dc or center that is away
 ADDRESS_CHARS_MAX = 64
 
@@ -75,6 +77,7 @@ class LoginNode(Node):
         self._told: LoginSettings = self.settings
         self._passwords = Passwords(seat.workers(self._told.hash_threads), self._told)
         self._failures = Failures(self._told)
+        self._delay = Delay()
         self._ticket_key = b""
         self._resume_key = b""
         self._results: dict[tuple[str, ...], float] = {}
@@ -110,6 +113,10 @@ class LoginNode(Node):
 
     async def close(self) -> None:
         self._passwords.close()
+
+    def signals(self) -> dict[str, float]:
+        passwords = self._passwords
+        return {"queue delay": self._delay.age_s(passwords.done, passwords.pending, self.clock.now()) / DELAY_S}
 
     # --- getting in ---
 

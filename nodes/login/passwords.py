@@ -24,6 +24,7 @@ class Passwords:
 
     def __init__(self, workers: Workers, settings: LoginSettings) -> None:
         self.pending = 0  # waiting or being worked on
+        self.done = 0
         self.refused = 0  # because too many were
         self._workers = workers
         self._queue_max = settings.hash_queue_max
@@ -55,6 +56,7 @@ class Passwords:
             return await self._workers.run(function, *args)
         finally:
             self.pending -= 1
+            self.done += 1
 
 
 def _verify(hasher: PasswordHasher, password_hash: str, password: str) -> bool:

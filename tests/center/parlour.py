@@ -4,6 +4,7 @@ The node around them only writes down what it is given to say; behind friendship
 """
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from mesh.core.publications import Publications
@@ -17,6 +18,7 @@ from mesh.protocol.sessions import Friendship, PartyAt, Status, account_of, sess
 from mesh.protocol.social import PartyInvited
 from mesh.protocol.zones import Relay
 from mesh.testing import ManualClock
+from mesh.topology.policy import DEFAULT
 from nodes.center.courier import Courier
 from nodes.center.directory import Directory, Presence
 from nodes.center.party_news import TICK_S
@@ -48,6 +50,17 @@ class Journal:
         self.kinds.append(kind)
 
 
+class Levels:
+    """Of the policy: the center's and those of gates."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.gates: dict[str, int] = {}
+
+    def of(self, peer: str) -> int:
+        return self.gates.get(peer, 0)
+
+
 class Speaker:
     """What the parts see of their node."""
 
@@ -56,11 +69,15 @@ class Speaker:
         self.publications = Publications()
         self.publications.epoch = 1
         self.metrics, self.journal = Figures(), Journal()
+        self.pressure, self.topology = Levels(), SimpleNamespace(policy=DEFAULT)
         self.told: list[tuple[str, Message]] = []
         self.announced: list[Announce] = []
         self.steps: list[int] = []
         self.failure: MeshError | None = None  # what the DC does
         self._desk = desk
+
+    def peers(self, _role: str) -> list[Any]:
+        return [SimpleNamespace(name=name) for name in self.pressure.gates]
 
     def tell(self, target: str, message: Message) -> bool:
         self.told.append((target, message))

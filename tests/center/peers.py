@@ -110,7 +110,7 @@ class Scene(Node):
         self.departing = "go"
         self.releases = True
         self.slow_s = 0.0
-        self.pressure = 0.0
+        self.busy = 0.0
         self.step: Step | None = None
 
     def carries(self, number: int) -> dict[tuple[str, int], FakeLine]:
@@ -121,7 +121,7 @@ class Scene(Node):
         return {"maps": ",".join(f"{map_}:{number}" for map_, number in self.lines)}
 
     def load(self) -> Load:
-        return Load(len(self.characters), sum(line.max for line in self.lines.values()), self.pressure)
+        return Load(len(self.characters), sum(line.max for line in self.lines.values()), self.busy)
 
     def on_line(self, map_: str, number: int) -> int:
         return list(self.where.values()).count((map_, number))

@@ -71,7 +71,7 @@ def test_the_center_itself_never_expires() -> None:
     registry.register(member("eu.one.center.1"), 0.0)
     now = 0.0
     while now < 10:
-        assert registry.expire(now, keep="eu.one.center.1") == []
+        assert registry.expire(now, {"eu.one.center.1"}) == []
         now += 0.5
 
 
