@@ -19,6 +19,8 @@ from collections.abc import Iterable
 
 from mesh.client.player import Player
 from mesh.errors import MeshError
+from mesh.protocol.catalogue import Message
+from mesh.protocol.client import Waiting
 from mesh.protocol.play import Entered, EntityState, Portal, TransferDenied
 
 GATE = "ws://127.0.0.1:7700"
@@ -26,14 +28,17 @@ STEPS = 50
 STEP_S = 0.1
 RADIUS_M = 3.0
 PACE = 0.9  # of the speed that is allowed: who is faster is put back
+PATIENCE_S = 120.0  # in the queue, when there is one
 SLACK_S = 10.0  # longer than the way takes, before a portal is given up
 
 
 async def walk(url: str, account: str, password: str, to: str = "") -> None:
     """Five seconds in the world, or as long as it takes to the portal that leads to the map `to`."""
-    player = await Player.login(url, account, password)
+    player = Player()
+    player.on_event = tell_of_queue
+    await player.join(url, account, password, timeout_s=PATIENCE_S)
     entered = player.session.entered
-    assert entered is not None, "login returns when the world is entered"
+    assert entered is not None, "join returns when the world is entered"
     print(f"{player.session.character} is on {place(entered)}, and sees {seen(entered.view)}")
     try:
         if to:
@@ -45,6 +50,12 @@ async def walk(url: str, account: str, password: str, to: str = "") -> None:
     finally:
         if player.connected:
             await player.logout()
+
+
+def tell_of_queue(said: Message) -> None:
+    """A full zone, and one under pressure, has newcomers wait."""
+    if isinstance(said, Waiting):
+        print(f"waits in the queue: place {said.position}, about {said.estimate_s:.0f} s")
 
 
 async def circle(player: Player, entered: Entered) -> None:

@@ -13,6 +13,7 @@ class Session:
         self.character = "bot-000001"
         self.session = 7
         self.entered: Entered | None = None
+        self.dilation = 1.0
 
 
 class Actor:

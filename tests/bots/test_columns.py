@@ -122,3 +122,18 @@ def test_a_crowd_gathers_in_the_middle_and_scatters() -> None:
     assert away[7] > 40, "who has a goal of its own keeps it"
     walk.scatter(rows)
     assert np.isnan(walk.goal_x).all()
+
+
+def test_under_pressure_a_bot_moves_seldom_and_slower() -> None:
+    walk, rows = columns(2, x=100), np.arange(2)
+    for row in rows.tolist():
+        walk.seek(row, 90.0, 50.0)
+    walk.degrade(1, 0.5, 2)
+    turns = [walk.due(rows, revolution).tolist() for revolution in range(4)]
+    assert sorted(len(turn) for turn in turns) == [1, 1, 2, 2]
+    for revolution in range(20):
+        walk.advance(walk.due(rows, revolution), DT)
+    way = walk.x - 10.0
+    assert way[1] == pytest.approx(way[0] / 2)
+    walk.enter(1, entered())
+    assert len(walk.due(rows, 1)) == 2, "all is as it should be in another place"

@@ -9,7 +9,8 @@ import pytest
 
 from mesh.errors import PeerLost
 from mesh.operator import Operator
-from mesh.testing import run, with_cluster
+from mesh.protocol.control import PinLevel
+from mesh.testing import run, wait_until, with_cluster
 from mesh.topology import Topology, load
 from tests.conftest import ZONE
 from tests.world import ROLES, World
@@ -18,6 +19,7 @@ from tools.bots.findings import Evidence, findings
 from tools.bots.increments import Totals
 from tools.bots.neighbours import PLACE
 from tools.bots.options import Options, Plan, account_name
+from tools.bots.result import QUEUED, UNQUEUED
 from tools.bots.roll import call_roll, read_words
 from tools.bots.shape import parse
 from tools.bots.statistics import Series
@@ -224,6 +226,28 @@ def test_a_gate_that_is_not_there_sends_the_bots_to_the_next_one(two_maps: Topol
         whole = stage.totals.whole
         assert (whole.entered, whole.errors) == (4, {})
         assert whole.counts["went to another gate: no connection"] == 2
+
+    run(with_cluster(two_maps, ROLES, tmp_path / "data", story))
+
+
+def test_bots_that_wait_in_the_queue_are_known(two_maps: Topology, tmp_path: Path) -> None:
+    async def story(cluster: Any) -> None:
+        world = World(cluster)
+        for short in ("scene.1", "scene.2"):
+            await world.operator.ask(short, PinLevel(3))
+        await wait_until(lambda: len(world.node("center.1").keeper.shut()) == 2)
+        stage = Stage(world, users=3, scenario="walk")
+        playing = asyncio.create_task(stage.crowd.play(cluster.clock.now()))
+        await asyncio.sleep(5.0)
+        stage.crowd.send_report()
+        whole = stage.totals.whole
+        assert (whole.entered, whole.counts) == (0, {QUEUED: 3})
+        for short in ("scene.1", "scene.2"):
+            await world.operator.ask(short, PinLevel(0))
+        await wait_until(lambda: all(bot.inside for bot in stage.crowd.bots))
+        playing.cancel()
+        stage.crowd.send_report()
+        assert (whole.entered, whole.counts[QUEUED], whole.counts[UNQUEUED]) == (3, 3, 3)
 
     run(with_cluster(two_maps, ROLES, tmp_path / "data", story))
 

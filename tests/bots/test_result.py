@@ -14,7 +14,7 @@ from tools.bots.increments import Increment, Phase, Totals
 from tools.bots.neighbours import PLACE, Expectation
 from tools.bots.options import Options
 from tools.bots.report import HISTORY_COLUMNS, STATS_COLUMNS, render, write_csv
-from tools.bots.result import MISTAKE, NOTHING, Aside, Finding, Result, ServerUse, build
+from tools.bots.result import MISTAKE, NOTHING, QUEUED, UNQUEUED, Aside, Finding, Result, ServerUse, build
 from tools.bots.shape import load
 from tools.bots.statistics import Latencies, Series, encode_series
 
@@ -94,7 +94,9 @@ def test_a_run_that_was_stopped_before_its_window_shows_what_there_is() -> None:
     ("change", "word"),
     [
         ({"updates": 4000}, "expected updates"),
-        ({"entered": 49}, "did not get in"),
+        ({"entered": 49}, "1 of 100 bots did not get in"),
+        ({"entered": 40, "counts": {QUEUED: 15, UNQUEUED: 5}}, "10 of 100 bots did not get in: 10 wait in the queue"),
+        ({"entered": 49, "counts": {QUEUED: 4, UNQUEUED: 3}}, "did not get in: 1 waits in the queue"),
         ({"errors": {"disconnected: idle": 1}}, "1 error,"),
         ({"series": {"move": encode_series(series(250))}}, "move p99"),
         ({"series": {"login": encode_series(series(1500, 50))}}, "login p99"),

@@ -100,6 +100,8 @@ def test_help_loads_no_command(capsys: pytest.CaptureFixture[str], monkeypatch: 
         ("status", 3, "no cluster is running"),
         ("ps other", 3, "no cluster 'other' is running"),
         ("down", 3, "no cluster is running"),
+        ("down -c other", 3, "no cluster 'other' is running"),
+        ("pressure scene.1 --level 2 --json", 3, "no cluster is running"),
         ("stop other", 3, "no cluster"),
         ("restart gate.1", 3, "no cluster"),
         ("trace", 3, "no cluster"),

@@ -17,14 +17,16 @@ from mesh.protocol.journal import Event
 from mesh.protocol.placement import PlayerFound
 from mesh.protocol.sessions import Placement
 from mesh.topology import Topology
+from mesh.topology.policy import DEFAULT
 from tools.ctl import clusters
 from tools.ctl.commands.account import ban_words, check_name, level_words
 from tools.ctl.commands.events import newest
 from tools.ctl.commands.lines import find_lines, parse_line
 from tools.ctl.commands.logs import Tail, files_of
 from tools.ctl.commands.player import present, where_sentence, worst
+from tools.ctl.commands.pressure import level_said, parse_level, row_of
 from tools.ctl.commands.restart import process_of
-from tools.ctl.commands.status import NodeStatus, facts_lines, headline, is_away, merge, node_table
+from tools.ctl.commands.status import NodeStatus, facts_lines, headline, is_away, merge, node_table, queue_lines
 from tools.ctl.exits import CommandError, Exit, exit_of
 from tools.ctl.keep import foreman_among
 from tools.ctl.launch import how_it_ended, node_command
@@ -271,6 +273,69 @@ def test_the_table_of_nodes_fits_its_terminal(several: bool, uptime_s: float, wi
     assert all(word in text for word in ("scene.10", "Unreached", "10000"))
     if not several and width == 80:
         assert "65535" in text or "4194304" in text
+
+
+PRESSED = {"level": 2, "name": "crowded", "score": 1.2, "reason": "tick time", "pinned": False, "signals": {}}
+
+
+def shown(nodes: list[NodeStatus], width: int = 80) -> str:
+    page = io.StringIO()
+    Console(file=page, width=width).print(node_table(nodes, False, width))
+    return page.getvalue()
+
+
+def test_the_table_has_levels_while_there_are_some() -> None:
+    gate, scene = node_status("gate.1"), node_status("scene.1")
+    assert "level" not in shown([gate, scene])
+    assert "level" not in shown([gate, msgspec.structs.replace(scene, facts={"pressure": PRESSED | {"level": 0}})])
+    pressed = msgspec.structs.replace(scene, facts={"pressure": PRESSED})
+    assert "2 crowded: tick time" in shown([gate, pressed])
+    held = PRESSED | {"level": 0, "name": "full", "reason": "", "pinned": True}
+    assert "0 full*" in shown([gate, msgspec.structs.replace(scene, facts={"pressure": held})])
+    assert max(map(len, shown([gate, pressed], 40).splitlines())) <= 40
+
+
+def test_who_waits_and_where_nobody_is_let_in_is_said(zone: Topology) -> None:
+    scene, center = node_status("scene.1"), node_status("center.1")
+    assert queue_lines(zone, [scene, msgspec.structs.replace(center, facts={"queued": 0})]) == []
+    crowded = msgspec.structs.replace(scene, facts={"pressure": PRESSED})
+    assert queue_lines(zone, [crowded, center]) == [], "this level lets them in"
+    held = msgspec.structs.replace(scene, facts={"pressure": PRESSED | {"level": 3}})
+    waited = msgspec.structs.replace(center, facts={"queued": 10})
+    assert queue_lines(zone, [held, waited]) == [
+        "10 wait in the queue to be let in",
+        "let nobody new in: scene.1 (mesh pressure says why)",
+    ]
+    one = msgspec.structs.replace(center, facts={"queued": 1})
+    assert queue_lines(zone, [one]) == ["1 waits in the queue to be let in"]
+
+
+def test_what_an_operator_did_is_said() -> None:
+    assert level_said(2, DEFAULT) == "at 2 (crowded)"
+    assert level_said(None, DEFAULT) == "as its pressure says"
+    assert level_said(0, DEFAULT[:1]) == "at 0 (full) as always: the policy is empty"
+
+
+def test_what_a_node_says_of_its_pressure() -> None:
+    row = row_of("eu.one.scene.1", {"pressure": PRESSED | {"signals": {"tick time": 1.2}}})
+    assert (row.node, row.level, row.name, row.reason, row.signals) == (
+        "scene.1", 2, "crowded", "tick time", {"tick time": 1.2},
+    )  # fmt: skip
+    assert row_of("eu.one.scene.1", {}).level == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "level"), [("0", 0), ("5", 5), ("Full", 0), ("strained", 3), ("auto", None), ("AUTO", None)]
+)
+def test_a_level_is_a_number_or_a_name(text: str, level: int | None) -> None:
+    assert parse_level(text, DEFAULT) == level
+
+
+@pytest.mark.parametrize("text", ["8", "-1", "", "busiest", "1.5", "٣"])
+def test_what_is_no_level_is_a_usage_error(text: str) -> None:
+    with pytest.raises(CommandError, match=r"0 \(full\), 1 \(busy\).*auto") as caught:
+        parse_level(text, DEFAULT)
+    assert caught.value.exit_code is Exit.USAGE
 
 
 def test_a_wide_terminal_shows_everything() -> None:

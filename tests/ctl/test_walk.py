@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from examples.walk import PACE, STEP_S, nearest, seen, step_to
+from examples.walk import PACE, STEP_S, nearest, seen, step_to, tell_of_queue
 from mesh.client.player import Player
 from mesh.errors import MeshError
+from mesh.protocol.client import Waiting
 from mesh.protocol.play import Character, Entered, EntityState, Portal
 
 YOU = Character(1, "anna", 1, 0, 100, 100, {}, 0, [])
@@ -23,6 +24,12 @@ def entity(kind: Any) -> EntityState:
 def test_players_and_creatures_are_told_apart() -> None:
     assert seen([]) == "0 players and 0 creatures"
     assert seen([entity("npc"), entity("player"), entity("npc"), entity("corpse")]) == "1 player and 2 creatures"
+
+
+def test_who_has_to_wait_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_of_queue(Waiting(3, 14.6))
+    tell_of_queue(ENTERED)
+    assert capsys.readouterr().out == "waits in the queue: place 3, about 15 s\n"
 
 
 def test_the_nearest_portal_that_leads_there_is_taken() -> None:

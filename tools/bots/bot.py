@@ -7,6 +7,7 @@ by a resume or by a new login. That is counted, and is an error of the run only 
 
 import asyncio
 import errno
+import math
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from tools.bots.guard import describe_own
 from tools.bots.measures import STATE_BOT, STATE_DUE, STATE_RUNNING, Measures
 from tools.bots.mind import GAME_ANSWERS, Mind
 from tools.bots.options import Credentials, Options
+from tools.bots.result import QUEUED, UNQUEUED
 
 LOGIN_TIMEOUT_S = 60.0  # connecting, and then again for getting in: long enough to measure a server that is late
 RESUME_PAUSE_S = 0.5
@@ -80,7 +82,8 @@ class Bot:
         self.mind = make_mind(self)
         self.leaving = False
         self.cut = False  # its connection was broken on purpose
-        self._begun = self._joining = self._coming_back = False
+        self._begun = self._joining = self._coming_back = self._queued = False
+        self._moves_per_s = options.moves_per_s
         self._gates, self._returning, self._credentials = options.gates, options.returning, credentials
         self._sent_at = self._lost_at = 0.0
         self._due = 0.0
@@ -227,11 +230,17 @@ class Bot:
         match said:
             case play.Entered():
                 self._enter(said, now)
+            case client.Waiting() if not self._queued:
+                self._queued = True
+                self.measures.count(QUEUED)
             case client.TransferBegun() | client.MoveZone():
                 self.columns.leave(self.row)  # until it has arrived, what it does is heard by nobody
             case play.Corrected(x=x, y=y):
                 self.columns.put(self.row, x, y)
                 self.measures.fail("move")
+            case play.Quality(dilation=dilation, moves_hz=moves_hz):
+                every = max(1, math.ceil(self._moves_per_s / moves_hz - 0.01)) if moves_hz > 0 else 1
+                self.columns.degrade(self.row, dilation, every)
             case play.Died(id=dead) if dead == self.entity:
                 self.columns.walking[self.row] = False
             case play.Respawned(id=back, x=x, y=y) if back == self.entity:
@@ -259,6 +268,9 @@ class Bot:
         if not said.resumed and self._due:
             self.measures.logged_in(now - self._sent_at, self._sent_at - self._due, now)
             self._due = 0.0  # a later login of this bot was not planned: how late it is means nothing
+        if self._queued:
+            self._queued = False
+            self.measures.count(UNQUEUED)
         self.cut = False
         if not self.inside:
             self.inside = True

@@ -32,6 +32,8 @@ class Columns:
         self.size: Floats = np.zeros(count)
         self.unit: Floats = np.ones(count)
         self.speed: Floats = np.zeros(count)
+        self.dilation: Floats = np.ones(count)  # game seconds in a second
+        self.every: Rows = np.ones(count, np.int64)  # a bot moves once in so many of its turns
         self.walking: NDArray[np.bool_] = np.zeros(count, bool)
         self.world: NDArray[np.uint32] = np.zeros(count, np.uint32)  # 0: not in any
         self.aoi: NDArray[np.float32] = np.zeros(count, np.float32)
@@ -47,6 +49,7 @@ class Columns:
         self.size[row], self.unit[row], self.speed[row] = entered.size_m, entered.unit_m, entered.speed_mps
         self.world[row] = world_number(entered.scene, entered.map, entered.line)
         self.aoi[row] = entered.aoi_m
+        self.dilation[row] = self.every[row] = 1
         self.goal_x[row] = self.goal_y[row] = np.nan
         self.walking[row] = entered.you.hp > 0
         self._circle_r[row] = 0.0
@@ -97,9 +100,19 @@ class Columns:
         self._in_circle[rows] = inside
         return stepped
 
+    def degrade(self, row: int, dilation: float, every: int) -> None:
+        """The servers have much to do: the game is slower, and a bot moves less often."""
+        self.dilation[row], self.every[row] = dilation, every
+
+    def due(self, rows: Rows, revolution: int) -> Rows:
+        """Those of these rows that walk and whose turn it is."""
+        chosen: Rows = rows[self.walking[rows] & ((revolution + rows) % self.every[rows] == 0)]
+        return chosen
+
     def advance(self, rows: Rows, dt: float) -> None:
-        """One step of `dt` seconds for these rows: towards the goal, or a random walk that turns at the border."""
-        step = self.speed[rows] * PACE * dt
+        """One step for these rows, `dt` seconds after the turn before it: towards the goal, or a random walk that turns
+        at the border."""
+        step = self.speed[rows] * PACE * dt * self.every[rows] * self.dilation[rows]
         to_x, to_y = self.goal_x[rows] - self.x[rows], self.goal_y[rows] - self.y[rows]
         distance = np.hypot(to_x, to_y)
         seeking = distance > NEAR_M  # never for a row without a goal: NaN

@@ -82,7 +82,7 @@ class Crowd:
             if not self._leaving:
                 self._come_and_go(now)
             for revolution, slot, due in wheel.due(now):
-                self._move(slots[slot], due, wheel)
+                self._move(slots[slot], revolution, due, wheel)
                 self._think(slot, revolution, rethink)
             self.measures.count_updates()
             if now >= report_due:
@@ -241,9 +241,9 @@ class Crowd:
         elif until <= now < until + 2 * REPORT_S:
             self.columns.scatter(rows)
 
-    def _move(self, slot: Rows, due: float, wheel: Wheel) -> None:
+    def _move(self, slot: Rows, revolution: int, due: float, wheel: Wheel) -> None:
         columns, bots = self.columns, self.bots
-        rows = slot[columns.walking[slot]]
+        rows = columns.due(slot, revolution)
         self._share_places(slot)
         if not len(rows):
             return

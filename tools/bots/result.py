@@ -14,6 +14,7 @@ Verdict = Literal["OK", "FAILED", "INVALID"]
 
 MOVE = "move"
 LOGIN = "login"
+QUEUED, UNQUEUED = "had to wait in the queue", "came in from the queue"
 MISTAKE = "scenario: "
 """What errors of a user's own scenario begin with: they say nothing about the servers."""
 OWN_MISTAKE = "bot: "
@@ -265,9 +266,9 @@ def _server_troubles(result: Result, limits: Limits) -> list[str]:
     if result.shape:
         failed = sum(row.failures for row in result.rows if row.name == LOGIN)
         if failed:
-            found.append(f"{failed} of {result.started} logins failed")
+            found.append(f"{failed} of {result.started} logins failed{_queue_words(result)}")
     elif result.logged_in < result.users:
-        found.append(f"{result.users - result.logged_in} of {result.users} bots did not get in")
+        found.append(f"{result.users - result.logged_in} of {result.users} bots did not get in{_queue_words(result)}")
     if result.login_ms.p99 > limits.login_p99_ms:
         found.append(f"login p99 {result.login_ms.p99:.0f} ms, limit {limits.login_p99_ms:.0f} ms")
     if result.move_ms.p99 > limits.move_p99_ms:
@@ -280,6 +281,12 @@ def _server_troubles(result: Result, limits: Limits) -> list[str]:
         found.append(f"{number_of_errors(errors)}, limit {limits.errors_max}")
     found += [f"{f.name}: {f.value}, must be {f.limit}" for f in result.findings if not f.ok]
     return found
+
+
+def _queue_words(result: Result) -> str:
+    """Those that were told to wait and never got in."""
+    left = result.counts.get(QUEUED, 0) - result.counts.get(UNQUEUED, 0)
+    return f": {left} wait{'' if left > 1 else 's'} in the queue" if left > 0 else ""
 
 
 def number_of_errors(count: int) -> str:

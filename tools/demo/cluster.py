@@ -48,8 +48,10 @@ class DemoCluster:
         base_port: int | None,
         environment: Mapping[str, str],
         say: Callable[[str], None],
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.runtime = runtime.resolve()
+        self._settings = dict(settings or {})
         self._topology, self._base_port, self._environment, self._say = topology, base_port, environment, say
         self.started: Started | None = None
         self._ours = False  # whatever runs in the folder was started from here
@@ -59,13 +61,17 @@ class DemoCluster:
         self._clear_folder()
         self._ours = True
         port = [] if self._base_port is None else ["--base-port", str(self._base_port)]
-        command = ["up", self._topology, "--detach", "--json", "--runtime", str(self.runtime), *port]
+        changes = [word for key, value in self._settings.items() for word in ("--set", f"{key}={value}")]
+        command = ["up", self._topology, "--detach", "--json", "--runtime", str(self.runtime), *port, *changes]
         code, answer = await run_mesh(command, UP_S, self._say)
         if code:
             raise CommandError("the cluster did not start; see above", exit_code(code))
         self.started = msgspec.json.decode(answer, type=Started)
         return topologies.load(
-            Path(self.started.topology), base_port=self.started.base_port, runtime=Path(self.started.runtime)
+            Path(self.started.topology),
+            base_port=self.started.base_port,
+            runtime=Path(self.started.runtime),
+            overrides=self._settings,
         )
 
     def pids(self) -> dict[int, str]:

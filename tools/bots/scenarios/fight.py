@@ -73,7 +73,7 @@ class Fight(Mind):
             self.body.player.session.view.pop(self._target, None)
             self._forget()
         elif self._approach() <= REACH_M and now >= self._attack_due:
-            self._attack_due = now + ATTACK_S
+            self._attack_due = now + ATTACK_S / self.body.player.session.dilation
             self._attacked_at = now
             self._note(self.body.player.attack(self._target), "attack")
 

@@ -8,18 +8,19 @@ from mesh.clock import SystemClock
 from mesh.topology import Topology
 from tools.ctl import clusters, state
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.options import Environment, complete_cluster
+from tools.ctl.options import Environment, cluster_option, complete_cluster
 from tools.ctl.output import say, span
 from tools.ctl.processes import Identity
 from tools.ctl.stopping import stop_cluster
 
 
 @click.command()
-@click.argument("cluster", required=False, shell_complete=complete_cluster)
+@click.argument("name", required=False, metavar="[CLUSTER]", shell_complete=complete_cluster)
+@cluster_option
 @click.option("--all", "every", is_flag=True, help="Stop every cluster of this user on this machine.")
 @click.option("--now", is_flag=True, help="Be impatient: all nodes at once, killed after a second.")
 @click.pass_obj
-def down(environment: Environment, cluster: str | None, every: bool, now: bool) -> int:
+def down(environment: Environment, name: str | None, cluster: str | None, every: bool, now: bool) -> int:
     """Stop a cluster: players are saved, the database is flushed.
 
     CLUSTER is its name, topology file or runtime folder; not needed when only one runs. Gates stop first, then scenes,
@@ -31,7 +32,7 @@ def down(environment: Environment, cluster: str | None, every: bool, now: bool) 
     """
     clock = SystemClock()
     begun = clock.now()
-    for topology, holder in _meant(environment, cluster, every):
+    for topology, holder in _meant(environment, name or cluster, every):
         count = asyncio.run(stop_cluster(topology, clock, say, now, holder))
         say(f"mesh: cluster {topology.runtime.name}: {count} processes stopped after {span(clock.now() - begun)}")
     return Exit.OK

@@ -13,6 +13,7 @@ from mesh.protocol.control import Describe, Description
 from mesh.topology import NodeSpec, Topology
 from tools.ctl import clusters, state
 from tools.ctl.asking import gather
+from tools.ctl.commands.pressure import shown_level
 from tools.ctl.exits import Exit
 from tools.ctl.options import Environment, cluster_option, complete_cluster, json_option
 from tools.ctl.output import brief, console, emit_json, table
@@ -27,7 +28,7 @@ SILENT = "Silent"  # runs, but did not answer within ANSWER_S
 UNREACHED = "Unreached"  # on another machine, and did not answer
 DOWN = "Down"
 NUMBERS = ("pid", "players", "up", "restarts", "MB", "metrics")
-LEFT_OUT = ("pid", "metrics", "MB", "up", "zone", "restarts")  # on a narrow terminal, in this order
+LEFT_OUT = ("pid", "metrics", "MB", "up", "zone", "restarts", "level")  # on a narrow terminal, in this order
 GAP = 3  # characters between two columns
 EDGES = 2  # and to the left and right of all
 LISTED_MAX = 8
@@ -154,6 +155,8 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
         "base_port": topology.base_port,
         "supervisor": {"pid": note.holder.pid, "kind": note.kind},
         "players": _players(nodes),
+        "queued": queued(nodes),
+        "holding_logins": holding_logins(topology, nodes),
         "nodes": nodes,
     }
 
@@ -161,6 +164,8 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
 def _draw(note: clusters.Running, topology: Topology, nodes: list[NodeStatus], verbose: bool) -> None:
     out = console()
     out.print(headline(note, nodes))
+    for line in queue_lines(topology, nodes):
+        out.print(line, style="yellow", markup=False)
     out.print(node_table(nodes, len(topology.zones) > 1, out.width))
     for node in nodes:
         if node.reason and node.state != "Ready":
@@ -180,11 +185,35 @@ def headline(note: clusters.Running, nodes: list[NodeStatus]) -> str:
     return f"[bold]{note.label}[/]{part}  {words}"
 
 
+def queued(nodes: list[NodeStatus]) -> int:
+    """Who waits to be let in, in all zones."""
+    return sum(node.facts.get("queued", 0) for node in nodes if node.role == "center")
+
+
+def holding_logins(topology: Topology, nodes: list[NodeStatus]) -> list[str]:
+    """The scenes that let nobody new in, because their level of the policy says so."""
+    held = []
+    for node in nodes:
+        level = node.facts.get("pressure", {}).get("level", 0)
+        if node.role == "scene" and level < len(topology.policy) and not topology.policy[level].logins:
+            held.append(node.node)
+    return held
+
+
+def queue_lines(topology: Topology, nodes: list[NodeStatus]) -> list[str]:
+    """Why somebody does not get in; nothing when everybody does."""
+    waiting, held = queued(nodes), holding_logins(topology, nodes)
+    lines = [f"{waiting} wait{'' if waiting > 1 else 's'} in the queue to be let in"] if waiting else []
+    return lines + ([f"let nobody new in: {', '.join(held)} (mesh pressure says why)"] if held else [])
+
+
 def node_table(nodes: list[NodeStatus], several: bool, width: int) -> "Table":
     """In so many columns of a terminal: what does not fit is left out, the least important first."""
     columns = _columns(nodes)
     if not several:
         del columns["zone"]
+    if not any(columns["level"]):
+        del columns["level"]
     for name in LEFT_OUT:
         if _width(columns) > width:
             columns.pop(name, None)
@@ -206,11 +235,21 @@ def _columns(nodes: list[NodeStatus]) -> dict[str, list[str]]:
         "state": [node.state for node in nodes],
         "pid": [str(node.pid or "") for node in nodes],
         "players": [str(node.players) if node.role in ("scene", "gate") else "" for node in nodes],
+        "level": [level_of(node) for node in nodes],
         "up": [brief(node.uptime_s) if node.uptime_s else "" for node in nodes],
         "restarts": [str(node.restarts or "") for node in nodes],
         "MB": [f"{node.rss_mb:.0f}" if node.rss_mb and first[node.host, node.pid] is node else "" for node in nodes],
         "metrics": [node.metrics_url.removesuffix("/metrics").rpartition(":")[2] for node in nodes],
     }
+
+
+def level_of(node: NodeStatus) -> str:
+    """What a node leaves out under pressure and why, "" for one that leaves out nothing."""
+    known = node.facts.get("pressure", {})
+    if not known.get("level") and not known.get("pinned"):
+        return ""
+    level = shown_level(known["level"], known["name"], known["pinned"])
+    return f"{level}: {known['reason']}" if known["reason"] else level
 
 
 def _width(columns: dict[str, list[str]]) -> int:
