@@ -31,11 +31,11 @@ LAYERS = {
 
 # A module, and the only places that may import it.
 ONLY_IN = {
-    "zmq": ("mesh/transport",),
+    "zmq": ("mesh/transport", "tools/bench/references"),
     "lmdb": ("nodes/dc/store.py",),
-    "time": ("mesh/clock.py",),
-    "uvloop": ("nodes/process.py", "tools/bots", "tools/demo"),
-    "picows": ("nodes/gate/front.py", "mesh/client/wire.py"),
+    "time": ("mesh/clock.py", "tools/bench/references"),
+    "uvloop": ("nodes/process.py", "tools/bench", "tools/bots", "tools/demo"),
+    "picows": ("mesh/client/wire.py", "tools/bench/references"),
     "threading": ("mesh/seat.py",),
     "mesh.protocol.client": ("mesh/protocol", "mesh/client", "nodes/gate", "tools"),
     "mesh.protocol.social": ("mesh/protocol", "mesh/client", "nodes/center", "nodes/gate", "tools"),

@@ -1,9 +1,11 @@
-"""Brings the generated parts of docs/protocol.md in step with the catalogue.
+"""Brings the generated parts of the docs in step with what they are made from.
 
-    python -P -m tools.docs            writes the page
-    python -P -m tools.docs --check    exit 6 when the page is not in step
+    python -P -m tools.docs            writes them
+    python -P -m tools.docs --check    exit 6 when one is not in step
 
-Generated parts are between `<!-- generated: NAME -->` and `<!-- end -->`; everything else is written by hand.
+docs/protocol.md is made from the catalogue; generated parts are between `<!-- generated: NAME -->` and `<!-- end -->`,
+everything else is written by hand. docs/benchmarks.md and the README's chart are made from docs/bench/*.json
+(tools/bench/pages.py).
 """
 
 import re
@@ -11,10 +13,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.bench import pages
 from tools.docs.example import example_text
 from tools.docs.tables import code_table, message_tables, struct_tables
 
-PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "protocol.md"
 CHECK_FAILED = 6
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -41,11 +45,12 @@ def main(arguments: list[str]) -> int:
     page = PAGE.read_text()
     made = render(page)
     if arguments == ["--check"]:
-        if made != page:
-            print(f"{PAGE} is not in step with the catalogue: run python -P -m tools.docs", file=sys.stderr)
-            return CHECK_FAILED
-        return 0
+        behind = [*([PAGE] if made != page else []), *pages.stale(DOCS)]
+        for path in behind:
+            print(f"{path} is not in step with what it is made from: run python -P -m tools.docs", file=sys.stderr)
+        return CHECK_FAILED if behind else 0
     PAGE.write_text(made)
+    pages.write_all(DOCS)
     return 0
 
 

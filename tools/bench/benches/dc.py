@@ -1,0 +1,236 @@
+"""What the DC takes: durable writes and how soon they are acknowledged, cached ones, reads, and how soon it is there.
+
+Twice: with the accounts of one zone, and with ten million rows, which the DC's own offline command makes. We ask at a
+fixed rate. At the end the books must show exactly what was acknowledged: the DC's own `stat`, read from its stopped
+file.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mesh.errors import MeshError
+from mesh.operator import Operator
+from mesh.protocol.cluster import FindAccount, LoadStatus, StatusLoaded
+from mesh.protocol.control import Describe, Description
+from mesh.topology import load
+from tools.bench import usage
+from tools.bench.bench import Bench, Figure, Outcome
+from tools.bench.bookkeeping import A_BATCH, PREFIX, ROWS_PER_ACCOUNT, Town
+from tools.bench.dcdesk import Desk, desk_of, forget
+from tools.bench.ground import Ground
+from tools.bench.openloop import Pace, at_rate
+from tools.bench.result import Table
+from tools.bench.usage import Use
+from tools.ctl.clusters import topology_file
+from tools.ctl.offline import run_offline
+
+ZONE, WORLD = 20_000, 1_000_000  # accounts
+SECONDS, SECONDS_QUICK = 10.0, 3.0
+DURABLE_PER_S = 20_500  # a little more than is required, for the last second's are not all done at its end
+AGAIN = 1_000  # operations that are said once more, as after a lost answer
+CACHED_PER_S = 205_000
+READS_PER_S = 5_000
+LOGINS_PER_S = 2_500
+LOOK_S = 0.1  # between two looks at the age of what is not on disk
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One kind of work."""
+
+    what: str
+    pace: Pace
+    per_unit: int  # updates in one unit of work
+    cpu_us: float  # of the DC for one update
+
+    def row(self) -> list[str]:
+        pace = self.pace
+        times = [f"{pace.quantile(share):.2f}" for share in (0.5, 0.99, 1.0)]
+        return [self.what, f"{pace.done_per_s * self.per_unit:,.0f}", *times, f"{self.cpu_us:.2f}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sitting:
+    """One database and what became of it."""
+
+    what: str
+    reads: Measured
+    logins: Measured
+    durable: Measured
+    cached: Measured
+    oldest_s: float  # of the cached states that were not on disk
+    wrong: int
+    start_s: float
+    memory_mb: float
+    file_mb: float
+    fill_s: float
+    use: Use
+
+    @property
+    def measured(self) -> list[Measured]:
+        return [self.reads, self.logins, self.durable, self.cached]
+
+
+async def run(ground: Ground) -> Outcome:
+    sittings = [await sitting(ground, accounts) for accounts in ((ZONE,) if ground.quick else (ZONE, WORLD))]
+    zone, world = sittings[0], sittings[-1]
+    return Outcome(
+        reached={
+            "durable_per_s": zone.durable.pace.done_per_s,
+            "ack_p99_ms": zone.durable.pace.quantile(0.99),
+            "world_ack_p99_ms": world.durable.pace.quantile(0.99),
+            "wrong": float(sum(one.wrong for one in sittings)),
+            "cached_per_s": min(one.cached.pace.done_per_s * A_BATCH for one in sittings),
+            "cached_age_s": max(one.oldest_s for one in sittings),
+            "read_p99_ms": world.reads.pace.quantile(0.99),
+            "login_p99_ms": world.logins.pace.quantile(0.99),
+            "start_s": world.start_s,
+            "memory_mb": world.memory_mb,
+            "file_mb": world.file_mb,
+            "fill_s": world.fill_s,
+        },
+        updates_per_s=zone.durable.pace.done_per_s,
+        p50_ms=zone.durable.pace.quantile(0.5),
+        p99_ms=zone.durable.pace.quantile(0.99),
+        tables=[table(one) for one in sittings],
+        processes=world.use.processes,
+        invalid=[text for one in sittings for text in one.use.invalid + faults(one)],
+        disturbed=[text for one in sittings for text in one.use.disturbed],
+        notes=list(dict.fromkeys(text for one in sittings for text in one.use.notes)),
+    )
+
+
+def faults(one: Sitting) -> list[str]:
+    return [f"{measured.what}: {text}" for measured in one.measured for text in measured.pace.invalid]
+
+
+async def sitting(ground: Ground, accounts: int) -> Sitting:
+    """Fill a database, start a DC on it, ask it everything, and compare its books."""
+    town = Town(accounts)
+    topology = load(topology_file("bench"), base_port=ground.base_port, runtime=ground.folder / f"dc{accounts}")
+    data = topology.data(topology.node("dc.1"))
+    data.mkdir(parents=True, mode=0o700)
+    ground.say(f"{accounts:,} accounts, {accounts * ROWS_PER_ACCOUNT:,} rows")
+    began = ground.clock.now()
+    filled, _ = await asyncio.to_thread(run_offline, "dc", "fill", data, [str(accounts), PREFIX])
+    fill_s = ground.clock.now() - began
+    forget(data)
+    async with desk_of(ground, topology) as desk:
+        before, own_s = desk.cluster.mark(), usage.cpu_of(os.getpid()) or 0.0
+        (reads, logins, durable, cached), oldest_s = await measure(desk, town)
+        again = await ask_again(desk, town)
+        use = desk.cluster.since(before, (usage.cpu_of(os.getpid()) or 0.0) - own_s)
+        memory_mb = desk.anonymous_mb()
+    books, _ = await asyncio.to_thread(run_offline, "dc", "stat", data)
+    return Sitting(
+        what=f"{accounts * ROWS_PER_ACCOUNT:,} rows",
+        reads=reads,
+        logins=logins,
+        durable=durable,
+        cached=cached,
+        oldest_s=oldest_s,
+        wrong=again + town.unlike(books),
+        start_s=desk.start_s,
+        memory_mb=memory_mb,
+        file_mb=filled["file_bytes"] / 1e6,
+        fill_s=fill_s,
+        use=use,
+    )
+
+
+async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
+    """Reads, logins, durable writes and cached ones, one after the other; and how old a cached one became (s)."""
+    chance = random.Random(5)
+
+    async def read(_: int) -> object:
+        name = f"{PREFIX}{chance.randrange(1, town.accounts + 1):08}"
+        return await desk.login.ask("dc", FindAccount(name))
+
+    async def log_in(number: int) -> object:
+        loaded = await desk.login.ask("dc", LoadStatus(town.players[number]))
+        assert isinstance(loaded, StatusLoaded), "nothing else answers LoadStatus"
+        town.logged_in(town.players[number], loaded.session)
+        return loaded
+
+    async def operate(number: int) -> object:
+        said = town.operation(number)
+        operated = await desk.scene.ask("dc", said)
+        town.acknowledged(said)
+        return operated
+
+    async def save(number: int) -> object:
+        return await desk.scene.ask("dc", town.states(number))
+
+    reads = await timed(desk, "reads of any account", READS_PER_S, read)
+    logins = await timed(desk, "logins of those who play", LOGINS_PER_S, log_in, count=len(town.players))
+    durable = await timed(desk, "durable operations", DURABLE_PER_S, operate)
+    ages: list[float] = []
+    watching = asyncio.create_task(watch(desk, ages))
+    try:
+        cached = await timed(desk, "cached states", CACHED_PER_S, save, per=A_BATCH)
+    finally:
+        watching.cancel()
+    return [reads, logins, durable, cached], max(ages, default=0.0)
+
+
+async def timed(
+    desk: Desk, what: str, per_s: int, work: Callable[[int], Awaitable[object]], *, per: int = 1, count: int = 0
+) -> Measured:
+    """At this rate for as long as usual, or `count` times, with the DC's CPU for one update; a piece of work is `per`
+    of them."""
+    desk.ground.say(what)
+    cpu_s = usage.cpu_of(desk.pid) or 0.0
+    seconds = count / per_s if count else SECONDS_QUICK if desk.ground.quick else SECONDS
+    pace = await at_rate(desk.ground.clock, per_s / per, seconds, work, count)
+    used_s = (usage.cpu_of(desk.pid) or 0.0) - cpu_s
+    return Measured(what, pace, per, used_s / max(1, pace.begun * per) * 1e6)
+
+
+async def watch(desk: Desk, ages: list[float]) -> None:
+    """How old the oldest state is that is not on disk, again and again."""
+    async with Operator(desk.cluster.topology) as operator:
+        while True:
+            said = await operator.ask("dc.1", Describe())
+            assert isinstance(said, Description), "nothing else answers Describe"
+            ages.append(float(said.facts["oldest_state_s"]))
+            await asyncio.sleep(LOOK_S)
+
+
+async def ask_again(desk: Desk, town: Town) -> int:
+    """Say some operations once more; how many were not answered as ones that were carried out."""
+    wrong = 0
+    for said in town.chance.sample(town.done, min(AGAIN, len(town.done))):
+        try:
+            await desk.scene.ask("dc", said)
+        except MeshError:
+            wrong += 1
+    return wrong
+
+
+def table(one: Sitting) -> Table:
+    head = ["", "/s", "p50 ms", "p99 ms", "max ms", "us CPU of the DC each"]
+    return Table(one.what, head, [measured.row() for measured in one.measured])
+
+
+BENCH = Bench(
+    "dc",
+    "Durable and cached writes, reads and starts of the DC.",
+    (
+        Figure("durable_per_s", "durable operations acknowledged", "/s", 20_000, quick=True),
+        Figure("ack_p99_ms", "acknowledgement of one, p99", "ms", 5.0, better="less"),
+        Figure("world_ack_p99_ms", "the same in a database of ten million rows", "ms", better="less"),
+        Figure("wrong", "operations and coins that the books do not show", "", 0, better="less", quick=True),
+        Figure("cached_per_s", "cached states taken", "/s", 200_000, quick=True),
+        Figure("cached_age_s", "the oldest that was not on disk", "s", 1.0, better="less"),
+        Figure("read_p99_ms", "reads of any of ten million rows, p99", "ms", 2.0, better="less"),
+        Figure("login_p99_ms", "a login's session and character, p99", "ms", better="less"),
+        Figure("start_s", "start of the DC with ten million rows", "s", 1.0, better="less"),
+        Figure("memory_mb", "its memory without the pages of its file", "MB", better="less"),
+        Figure("file_mb", "its file after the filling", "MB"),
+        Figure("fill_s", "to fill it", "s"),
+    ),
+    run,
+)

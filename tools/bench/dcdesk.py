@@ -1,0 +1,77 @@
+"""A DC, and we who ask it: a scene and a login in this process, on the other core. For the bench of the DC.
+
+There is no supervisor and no other node, so that a start is the DC's alone. The file of its database is thrown out of
+the kernel's memory before, as after a night.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from mesh.topology import Topology
+from tools.bench import cores
+from tools.bench.cluster import Cluster
+from tools.bench.ground import GENERATOR, SERVER, Ground
+from tools.bench.standin import StandIn, stand_in
+
+
+class Scene(StandIn):
+    ROLE = "scene"
+
+
+class Login(StandIn):
+    ROLE = "login"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The DC and those who ask it."""
+
+    ground: Ground
+    cluster: Cluster
+    scene: Scene
+    login: Login
+    start_s: float
+
+    @property
+    def pid(self) -> int:
+        return self.cluster.pids["dc.1"]
+
+    def anonymous_mb(self) -> float:
+        """Its memory without the pages of its file, which are the kernel's to take back."""
+        used = psutil.Process(self.pid).memory_info()
+        return float(used.rss - used.shared) / 1e6
+
+
+def forget(data: Path) -> None:
+    """What the kernel holds of the file in memory: the DC is to find it as after a night."""
+    for path in data.iterdir():
+        with open(path, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@asynccontextmanager
+async def desk_of(ground: Ground, topology: Topology) -> AsyncIterator[Desk]:
+    """A center and a DC without a supervisor, so that the start is the DC's alone."""
+
+    def command(node: str) -> list[str]:
+        words = [sys.executable, "-P", "-m", "nodes", node, "--topology", str(topology.file)]
+        return [*words, "--base-port", str(topology.base_port), "--runtime", str(topology.runtime)]
+
+    async with AsyncExitStack() as stack:
+        center = await stack.enter_async_context(ground.program(command("center.1"), (SERVER,)))
+        began = ground.clock.now()
+        dc = await stack.enter_async_context(ground.program(command("dc.1")))
+        pids = {"center.1": center.pid, "dc.1": dc.pid}
+        cluster = Cluster(topology, pids, (SERVER, GENERATOR), ground.folder, ground.clock)
+        scene = await stack.enter_async_context(stand_in(cluster, Scene))
+        start_s = ground.clock.now() - began
+        login = await stack.enter_async_context(stand_in(cluster, Login))
+        cores.pin([os.getpid()], (GENERATOR,))
+        stack.callback(cores.unpin)
+        yield Desk(ground, cluster, scene, login, start_s)

@@ -1,0 +1,97 @@
+"""Work at a fixed rate, whether the last is done or not, with every time counted from when it was due.
+
+Whoever waits for an answer before the next question measures a server that is never late. It watches itself: when it
+could not keep to its times, its figures say nothing about anybody else.
+"""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from mesh.clock import Clock
+from mesh.errors import MeshError
+
+STEP_S = 0.001  # between two looks at what is due; what is due in one step is begun together
+LATE_MS_MAX = 5.0  # p99 of how late we were
+AFTER_S = 10.0  # for what is under way at the end
+FAILURES_SHOWN = 3
+
+
+@dataclass
+class Pace:
+    """What was done, and how long it took."""
+
+    seconds: float = 0.0
+    begun: int = 0
+    took_ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)  # our own, at every look
+    failures: dict[str, int] = field(default_factory=dict)
+    under_way: int = 0
+    under_way_max: int = 0
+
+    @property
+    def done_per_s(self) -> float:
+        return len(self.took_ms) / self.seconds
+
+    def quantile(self, share: float) -> float:
+        return quantile(self.took_ms, share)
+
+    @property
+    def invalid(self) -> list[str]:
+        """Why this says nothing: work that failed, or we were late."""
+        found = [f"{count:,} x {text}" for text, count in list(self.failures.items())[:FAILURES_SHOWN]]
+        late = quantile(self.late_ms, 0.99)
+        if late > LATE_MS_MAX:
+            found.append(f"the generator was {late:.1f} ms late (p99), at most {LATE_MS_MAX:.0f} ms")
+        lost = self.begun - len(self.took_ms) - sum(self.failures.values())
+        if lost:
+            found.append(f"{lost:,} were not done within {AFTER_S:.0f} s")
+        return found
+
+
+async def at_rate(
+    clock: Clock, per_s: float, seconds: float, work: Callable[[int], Awaitable[object]], count: int = 0
+) -> Pace:
+    """Call `work` with 0, 1, 2 ... at this rate; not more often than `count`, unless that is 0. What raises a
+    MeshError is counted as failed."""
+    pace, tasks = Pace(), set[asyncio.Task[None]]()
+    loop = asyncio.get_running_loop()
+
+    async def one(number: int, due: float) -> None:
+        try:
+            await work(number)
+            pace.took_ms.append((clock.now() - due) * 1000)
+        except MeshError as error:
+            text = str(error)
+            pace.failures[text] = pace.failures.get(text, 0) + 1
+        pace.under_way -= 1
+
+    gc.collect()
+    gc.disable()  # what we hold would stop us for 10 ms at a time
+    try:
+        began = clock.now()
+        while (passed := clock.now() - began) < seconds or pace.begun < count:
+            if passed * per_s > pace.begun:
+                pace.late_ms.append((passed - pace.begun / per_s) * 1000)
+            while pace.begun <= passed * per_s and (not count or pace.begun < count):
+                task = loop.create_task(one(pace.begun, began + pace.begun / per_s))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                pace.begun += 1
+                pace.under_way += 1
+            pace.under_way_max = max(pace.under_way_max, pace.under_way)
+            await asyncio.sleep(STEP_S)
+        pace.seconds = clock.now() - began
+        if tasks:
+            await asyncio.wait(tasks, timeout=AFTER_S)
+        pace.seconds = max(pace.seconds, pace.begun / per_s)
+    finally:
+        gc.enable()
+        for task in tasks:
+            task.cancel()
+    return pace
+
+
+def quantile(numbers: list[float], share: float) -> float:
+    return sorted(numbers)[min(len(numbers) - 1, int(share * len(numbers)))] if numbers else 0.0
