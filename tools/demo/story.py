@@ -29,6 +29,8 @@ from tools.bots.worker import usage_of_this_process
 from tools.demo.cast import ANNOUNCEMENT, Witness, Witnessed, is_walker
 
 LOGIN_GRACE_S = 20.0
+SWITCH_TRIES = 3
+SWITCH_S = 6.0  # a fight is over five seconds after its last blow
 HEARD_S = 5.0  # for anything that must be delivered
 LOOK_S = 0.02
 PLAY_S = 8.0  # of undisturbed play at least
@@ -179,13 +181,15 @@ class Story:
         self.switchers = self._free_walkers()[PARTY : PARTY + SWITCHERS]
         self.say(f"{len(self.switchers)} players go to another line of their map")
         wanted = {bot.number: 3 - self.seen.entered[bot.number].line for bot in self.switchers}
-        for bot in self.switchers:
-            bot.player.social(social.SwitchLine(wanted[bot.number]))
 
         def arrived() -> int:
             return sum(self.seen.entered[number].line == line for number, line in wanted.items())
 
-        await self._until(lambda: arrived() == len(wanted), HEARD_S)
+        for _ in range(SWITCH_TRIES):  # whoever a wolf bites on the way is refused as long as it fights
+            for bot in self.switchers:
+                if self.seen.entered[bot.number].line != wanted[bot.number]:
+                    bot.player.social(social.SwitchLine(wanted[bot.number]))
+            await self._until(lambda: arrived() == len(wanted), SWITCH_S)
         self.switched = arrived()
 
     async def play_on(self, enough: Callable[[], bool]) -> None:
