@@ -15,8 +15,7 @@ Many sockets at once are read and written by few system calls (together.py), whe
 they are few, one by one.
 
 While little is said, the loop wakes the front for every frame. Under load that would be a turn of the loop for each
-one or two frames, so sockets are then looked at every `PACE_S` instead: what came meanwhile is read together, and both
-cost one system call each for a frame in and a frame out, and nothing else.
+one or two frames, so sockets are then looked at every `PACE_S` instead, and what came meanwhile is read together.
 
 Rejected: a WebSocket library on a transport of the loop (twice the processor time in our own process, and 9 KiB of
 buffers and futures for each connection; this takes 1 KiB).
@@ -38,7 +37,7 @@ from nodes.gate.connection import HEADS, WOULD_BLOCK, Connection, Stage
 from nodes.gate.listening import listen, take_descriptors, tls
 from nodes.gate.ring import open_ring
 from nodes.gate.settings import GateSettings
-from nodes.gate.together import ROOMS, Together
+from nodes.gate.together import Together
 
 PACE_S = 0.005
 """Between two looks under load. A move waits for the next flush anyway, up to `flush_ms`."""
@@ -92,7 +91,7 @@ class SocketFront:
         self.port = self._listening.getsockname()[1]
         self._epoll = select.epoll()
         if self._tls is None and self.settings.io_uring and (ring := open_ring()) is not None:
-            self._together = Together(ring, record_bytes + ws.HEAD_BYTES)
+            self._together = Together(ring, record_bytes + ws.HEAD_BYTES, EVENTS_MAX)
         loop = self._loop = asyncio.get_running_loop()
         self.now = loop.time
         loop.add_reader(self._epoll.fileno(), self._woken)
@@ -221,12 +220,11 @@ class SocketFront:
                 many.append(connection)
             else:
                 others.append(one)
-        for low in range(0, len(many), ROOMS):
-            who, raw, odd = together.read(many[low : low + ROOMS])
-            if who:
-                self._give(who, raw)
-            for connection, data in odd:
-                self._heard(connection, data, _IN)
+        who, raw, odd = together.read(many)
+        if who:
+            self._give(who, raw)
+        for connection, data in odd:
+            self._heard(connection, data, _IN)
         if together.broken:
             self._let_go()
             others += [(connection.fd, _REST) for connection in many if connection.stage is not Stage.GONE]

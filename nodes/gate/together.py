@@ -12,18 +12,18 @@ from mesh.front import Blob, Records
 from nodes.gate.connection import HEADS, READ_BYTES, Connection
 from nodes.gate.ring import Array, Ring, address_of
 
-ROOMS = 1024  # sockets that are read at once
 _NOTHING = (-errno.EAGAIN, -errno.EIO)
 
 
 class Together:
-    """See the module. `whole` is how many bytes the frames have that are taken unseen."""
+    """See the module. `whole` is how many bytes the frames have that are taken unseen; at most `rooms` sockets are read
+    at once."""
 
-    def __init__(self, ring: Ring, whole: int) -> None:
+    def __init__(self, ring: Ring, whole: int, rooms: int) -> None:
         self._ring, self._whole = ring, whole
-        self._rooms = np.empty((ROOMS, READ_BYTES), np.uint8)
-        self._addresses = address_of(self._rooms) + np.arange(ROOMS, dtype=np.uint64) * np.uint64(READ_BYTES)
-        self._sizes = np.full(ROOMS, READ_BYTES, np.uint32)
+        self._rooms = np.empty((rooms, READ_BYTES), np.uint8)
+        self._addresses = address_of(self._rooms) + np.arange(rooms, dtype=np.uint64) * np.uint64(READ_BYTES)
+        self._sizes = np.full(rooms, READ_BYTES, np.uint32)
 
     @property
     def broken(self) -> bool:
@@ -34,7 +34,7 @@ class Together:
         self._ring.close()
 
     def read(self, many: list[Connection]) -> tuple[list[Connection], Records, list[tuple[Connection, bytes]]]:
-        """Of at most ROOMS connections: those that said exactly one frame of `whole` bytes, these frames, and what the
+        """Of at most `rooms` connections: who said exactly one frame of `whole` bytes, these frames, and what the
         others said (b"": it ended). Who has nothing to say after all, or was not asked (`broken`), is not named."""
         count = len(many)
         sizes = self._ring.receive(_fds(many), self._addresses[:count], self._sizes[:count])

@@ -145,6 +145,7 @@ def test_a_transfer_is_answered_and_play_goes_on(tmp_path):
         guest.enter(2000, 2000)
         said = len(guest.moves)
         await until(lambda: any(abs(x - 2000) < 200 for _, x, _ in guest.moves[said:]))
+        assert guest.heard.count(TransferHeard(41)) == 1
 
     play(tmp_path, work, clients=1)
 
