@@ -29,7 +29,9 @@ LAG = "loop lag"
 BACKLOG = "send backlog"
 LOOK_S = 0.06, 0.18  # between two looks: irregular, or a tick of 100 ms would always or never be met
 GOLDEN = 0.618034  # multiples of it, modulo 1, fill the range evenly
-LAG_S = 0.025  # at the limit: an attack and its Hit pass four loops, and are to take less than 150 ms together
+LAG_S, LAG_LEFT_OUT_S = 0.03, 0.018
+"""At the limit: an attack and its Hit pass four loops, and are to take less than 150 ms together. Where players miss
+something already, fights are not to be late on top of that; and it is no use to go back to where it is just enough."""
 REFUSED = 2.0  # the signal of a look during which a link took no more
 
 
@@ -119,7 +121,7 @@ class PressureWatch:
     def _look(self) -> None:
         node, refused = self._node, self._node.switchboard.counts.full
         signals = node.signals()
-        signals[LAG] = max(self._late_s, self._turn_s) / LAG_S
+        signals[LAG] = max(self._late_s, self._turn_s) / (LAG_LEFT_OUT_S if self.number else LAG_S)
         signals[BACKLOG] = max(signals.get(BACKLOG, 0.0), REFUSED if refused > self._full else 0.0)
         self._full = refused
         step = self.core.look(signals, node.clock.now(), self._late_s + self._turn_s)

@@ -2,13 +2,15 @@
 
 A signal is a number that is 1.0 when the node is at the limit of what it can do without being felt: how late its loop
 is, how much of its period a tick takes, how old the oldest thing is that waits, whether links refuse sends. The score
-is the greatest of them, smoothed; the level is the policy's (0: nothing is left out). Pure: `now` is an argument.
+is the greatest of them, smoothed as the root of the mean of squares: what is late now and then is what a player feels,
+however good the mean. The level is the policy's (0: nothing is left out). Pure: `now` is an argument.
 
 The loop is closed: a level makes the score fall, so that the score at a level says nothing about the score without it.
 Hence:
 
     up      one level when the score was above UP for UP_S, and then for UP_NEXT_S each: the relief needs time to show.
-            Far above it, where one level cannot be enough, time counts up to HURRY times, unless it falls already
+            Far above it, where one level cannot be enough, time counts up to HURRY times, unless it falls already;
+            not for the first level, which a single late look is not to lead to
     down    one level when the score was below DOWN for DOWN_S (less with many levels, so that the way back from the
             highest one always takes RETURN_S at most)
     failed  when going down was followed by going up again, and nothing else, the relief of that level is needed: the
@@ -28,13 +30,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-SMOOTHING_S = 0.4
-VALUE_MAX = 3.0
+SMOOTHING_S = 0.3
+VALUE_MAX = 2.0
 LOOK_MAX_S = 0.4
 PAUSE_S = 1.0
 UP, DOWN = 1.0, 0.5
-UP_S, UP_NEXT_S = 0.6, 1.0
-FAR, HURRY = (1.5, 2.0), 3.0  # scores between which time begins to count more, up to so many times
+UP_S, UP_NEXT_S = 0.8, 0.9
+FAR, HURRY = (1.3, 1.7), 3.0  # scores between which time begins to count more, up to so many times
 DOWN_S = 1.4
 RETURN_S = 7.0
 FAILED_S = 8.0  # to go up again within so long after going down is a failure
@@ -117,14 +119,15 @@ class Pressure:
         share = 1.0 - math.exp(-elapsed / SMOOTHING_S)
         for name in signals.keys() | self.values.keys():
             value = min(max(0.0, signals.get(name, 0.0)), VALUE_MAX)
-            before = self.values.get(name, 0.0)
-            self.values[name] = before + share * (value - before)
+            before = self.values.get(name, 0.0) ** 2
+            self.values[name] = math.sqrt(before + share * (value**2 - before))
 
     def _count(self, elapsed: float, newest: float) -> None:
         """How long the score has been where it is. `newest`: what it would be if it was not smoothed."""
         score, failed = self.score, self._tries.get(self.level)
         lower = min(DOWN, failed.score * LOWER) if failed is not None else DOWN
-        self._above_s = self._above_s + elapsed * _haste(min(score, newest)) if score > UP else min(0.0, self._above_s)
+        haste = _haste(min(score, newest)) if self.level else 1.0
+        self._above_s = self._above_s + elapsed * haste if score > UP else min(0.0, self._above_s)
         self._below_s = self._below_s + elapsed if score < DOWN else 0.0
         self._lower_s = self._lower_s + elapsed if score < lower else 0.0
 

@@ -41,11 +41,10 @@ DEFAULT = (
     FULL,
     Level("busy", cosmetics=False, budget=0.75, moves=0.5),
     Level("crowded", cosmetics=False, chat=0.5, view=0.6, budget=0.5, every=2, npcs=0.5, moves=0.5),
-    Level("strained", cosmetics=False, chat=0.25, view=0.4, budget=0.35, every=3, npcs=0.25, logins=False, moves=0.33),
-    Level("scarce", cosmetics=False, chat=0.1, view=0.3, budget=0.25, every=4, npcs=0.1, logins=False, moves=0.25),
-    Level("sparse", cosmetics=False, chat=0.1, view=0.3, budget=0.25, every=6, npcs=0.1, logins=False, moves=0.15),
-    Level("slow", False, chat=0.1, view=0.3, budget=0.25, every=6, npcs=0.1, logins=False, dilation=0.7, moves=0.15),
-    Level("slowest", False, chat=0.1, view=0.2, budget=0.2, every=6, npcs=0.1, logins=False, dilation=0.4, moves=0.15),
+    Level("strained", cosmetics=False, chat=0.25, view=0.4, budget=0.35, every=4, npcs=0.25, logins=False, moves=0.25),
+    Level("scarce", cosmetics=False, chat=0.1, view=0.3, budget=0.25, every=6, npcs=0.1, logins=False, moves=0.15),
+    Level("slow", False, chat=0.1, view=0.3, budget=0.25, every=6, npcs=0.1, logins=False, dilation=0.6, moves=0.15),
+    Level("slowest", False, chat=0.1, view=0.2, budget=0.2, every=6, npcs=0.1, logins=False, dilation=0.3, moves=0.15),
 )
 """Index is the level. Cheap things go first; the clock of the game last."""
 

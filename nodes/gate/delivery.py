@@ -34,6 +34,8 @@ from nodes.gate.settings import GateSettings
 
 ANNOUNCE_FLUSHES = 8
 """Within so many flushes, 160 ms, everybody is told. A tick is 100 ms, so most are told with their movement."""
+RARE_FLUSHES = 2
+"""As long again where movement is rarer: the game may be slowed down as well."""
 EARLY_ROWS_MAX = 4096
 """Rows of one scene kept for handles that are about to become known; what is above is dropped and counted."""
 RECOVERED = 4
@@ -228,7 +230,8 @@ class Delivery:
         elif not client.awaits and not client.dirty:
             client.awaits = True
             self._awaiting.append(client)
-            self._share = max(self._share, -(-len(self._awaiting) // (ANNOUNCE_FLUSHES * self.level.every)))
+            flushes = ANNOUNCE_FLUSHES * (self.level.every * RARE_FLUSHES if self.level.every > 1 else 1)
+            self._share = max(self._share, -(-len(self._awaiting) // flushes))
             self._wake()
 
     def bulk(self, client: Client, row: Blob) -> None:

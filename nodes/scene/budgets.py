@@ -2,6 +2,9 @@
 
 Owns nothing. Pure. Of two levels the stricter counts, entry by entry. Time dilation is the scene's alone: it makes
 ticks longer, so a telling has more bytes then, and fewer tellings pass until somebody would starve.
+
+Where everybody is told so rarely that a part of them in every second tick is enough, every second tick is without: to
+look around costs a scene something even if it is for few, and each telling costs its gates a turn of their own.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,6 +17,8 @@ from mesh.topology.policy import FULL, Level
 from nodes.scene.ranking import longest
 from nodes.scene.world import Array
 
+RARE = 4  # ticks from one telling to the next, from which on nobody is told in odd ticks
+TOGETHER_BITS = 6  # of a slot: 64 neighbours are told in the same ticks, so that their rows lie together
 STATE_RECORDS = 20  # of movement for one entity that appears: a fifth as many bytes as movement may have
 
 
@@ -27,6 +32,7 @@ class Terms(NamedTuple):
     told: Array | None  # whether it is told of movement in this tick; None: everybody is
     appearing: Array  # entities that may come into view in one tick of a crowd
     every: int = 1  # ticks from one telling to the next, of those who are told most often
+    beat: int = 1  # somebody is told in one of so many ticks, those that are multiples of it
 
 
 def terms(
@@ -38,10 +44,12 @@ def terms(
     scene: Level,
     gates: Mapping[int, Level],
     held: Collection[int] = (),
+    missed: Mapping[int, int] | None = None,
 ) -> Terms:
     """`budget` and `gate` by slot; `tick_hz` as it is meant, undilated; `gates` has those that are not at full quality,
-    by their index; who is at a gate in `held` is not told now. A telling's head weighs as much as a record and is part
-    of the budget."""
+    by their index. Who is at a gate in `held` is not told now, and those whose turn it was come first after that:
+    `missed` has the looks for which gates were held, all in all. A telling's head weighs as much as a record and is
+    part of the budget."""
     hz = tick_hz * scene.dilation
     table = [_merged(scene, gates.get(index, FULL)) for index in range(int(gate.max(initial=-1)) + 1)]
     table.append(scene)  # of those without a gate: index -1
@@ -53,12 +61,24 @@ def terms(
     appearing = np.maximum(records // STATE_RECORDS, 1)
     if every.max() == 1 and not held:
         return Terms(views, records, last, np.full(len(gate), tick), None, appearing)
-    own = every[gate]
-    ticks = tick + np.arange(len(gate)) % own
-    told = ticks % own == 0
+    own, here = every[gate], gate >= 0
+    most = int(own.min(initial=10, where=here))
+    beat = 2 if most >= RARE and not (own[here] % 2).any() else 1
+    turns = tick // beat + (np.arange(len(gate)) >> TOGETHER_BITS) % own - _missed(missed or {}, len(table))[gate]
+    own = np.maximum(own // beat, 1)
+    told = (turns % own == 0) & (tick % beat == 0)
     if held:
         told &= ~np.isin(gate, list(held))
-    return Terms(views, records, last, -(-ticks // own), told, appearing, int(own.min(initial=10, where=gate >= 0)))
+    return Terms(views, records, last, -(-turns // own), told, appearing, most, beat)
+
+
+def _missed(missed: Mapping[int, int], gates: int) -> Array:
+    """By gate; the last one is for those without any."""
+    column = np.zeros(gates, np.int64)
+    for gate, turns in missed.items():
+        if gate < gates - 1:
+            column[gate] = turns
+    return column
 
 
 def _merged(one: Level, other: Level) -> Level:

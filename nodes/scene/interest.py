@@ -68,7 +68,7 @@ class Interest:
     def __init__(self, units: int, enter: float, leave: float, capacity: int) -> None:
         assert leave >= enter > 0
         self.capacity = capacity
-        self.cycle = 1  # ticks until everybody has had a turn
+        self.cycle = 1  # looks until everybody has had a turn
         self.urgent: dict[int, None] = {}  # observers who are to be looked at soon, the first ones first
         self._enter2 = np.float32(enter) ** 2
         self._grid = Grid(units, leave)
@@ -112,7 +112,7 @@ class Interest:
         ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
         first, count = self._grid.runs(ox, oy)
         limit = np.minimum(terms.views, terms.records << terms.last)[observers]
-        chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms.every)
+        chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms)
         renewed = (self._count > 0) & ~watching  # nobody looks through those eyes any more
         renewed[fresh] = True
         blank = renewed.copy()
@@ -138,22 +138,21 @@ class Interest:
         appeared, vanished = zip(*changes, strict=True)
         return Changes(pairs_joined(appeared), pairs_joined(vanished))
 
-    def _turn(self, observers: Array, cost: Array, fresh: Array, every: int) -> Array:
+    def _turn(self, observers: Array, cost: Array, fresh: Array, terms: Terms) -> Array:
         """Which of the observers are looked around for in this tick, ascending. Where they are told of movement every
-        so many ticks, it is no use to look more often."""
+        so many ticks, they are looked around for in the same: what came into view goes out with it then."""
         if not len(observers):
             return np.empty(0, np.int64)
         wanted = np.zeros(self.capacity, "?")
-        wanted[fresh] = True
         ends = np.cumsum(cost)
         whole = int(ends[-1])
-        self.cycle = max(every, 1 if whole <= CANDIDATES_FEW else 2, -(-whole // CANDIDATES_TICK))
-        low = int(np.searchsorted(observers, self._cursor))
-        low = 0 if low == len(observers) else low
-        goal = int(ends[low] - cost[low]) + -(-whole // self.cycle)
-        high = max(low + 1, int(np.searchsorted(ends, goal, side="right")))
-        self._cursor = int(observers[high]) if high < len(observers) else 0
-        wanted[observers[low:high]] = True
+        looks = terms.every // terms.beat  # from one telling to the next
+        self.cycle = max(looks, 1 if whole <= CANDIDATES_FEW else 2, -(-whole // CANDIDATES_TICK))
+        if self.cycle == looks and terms.told is not None:
+            wanted[observers] = terms.told[observers]
+        else:
+            wanted[observers[self._stretch(observers, cost, ends)]] = True
+        wanted[fresh] = True
         room = URGENT_SHARE * CANDIDATES_TICK
         while self.urgent and room > 0:
             slot = next(iter(self.urgent))
@@ -163,6 +162,15 @@ class Interest:
                 wanted[slot] = True
                 room -= int(cost[at])
         return np.flatnonzero(wanted.take(observers))
+
+    def _stretch(self, observers: Array, cost: Array, ends: Array) -> slice:
+        """The next ones from the cursor on, so many that everybody has had a turn after a cycle."""
+        low = int(np.searchsorted(observers, self._cursor))
+        low = 0 if low == len(observers) else low
+        goal = int(ends[low] - cost[low]) + -(-int(ends[-1]) // self.cycle)
+        high = max(low + 1, int(np.searchsorted(ends, goal, side="right")))
+        self._cursor = int(observers[high]) if high < len(observers) else 0
+        return slice(low, high)
 
     def _with_relevant(self, near: Near, bound: Array, group: "_Group", relevant: Array, x: Array, y: Array) -> Near:
         """With those that concern observers and were left out of a crowd."""

@@ -251,7 +251,7 @@ class Line:
         self._live(now)
         lap("live")
         self.views.tell_notices(self.sight.interest, self.quality)
-        arriving = self._welcome()
+        arriving = self._welcome() if not self.sight.rests(tick) else {}
         lap("tell")
         pairs = self.sight.look(arriving, self._entered, self.quality, now, tick, lap)
         for session in arriving.values():

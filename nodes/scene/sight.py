@@ -45,10 +45,17 @@ class Sight:
         self.relevance = Relevance(players)
         self._changed_at = np.zeros(world.capacity, np.int32)
         self._quiet = 0
+        self._beat = 1  # see budgets.py
+        self._missed: dict[int, int] = {}  # looks for which gates were held, by their index
 
     def stir(self) -> None:
         """Something that decides what is seen is different now."""
         self._quiet = 0
+        self._beat = 1
+
+    def rests(self, tick: int) -> bool:
+        """Nobody is told anything of what is in view in this tick; who arrives waits for the next one."""
+        return tick % self._beat != 0
 
     def fought(self, one: int, other: int, now: float) -> None:
         """These slots exchanged a blow: if that is new, both look around soon and see each other before all others."""
@@ -60,7 +67,7 @@ class Sight:
     ) -> Pairs:
         """Tell what came and went. The pairs that need an update of movement."""
         world, interest, views = self._world, self.interest, self._views
-        if not self._anything(arriving):
+        if self.rests(tick) or not self._anything(arriving):
             return Pairs(*np.zeros((2, 0), np.int32))
         self._changed_at[world.changed] = tick
         self.relevance.pass_by(now)
@@ -70,8 +77,11 @@ class Sight:
             interest.again(world.refresh)
         may = terms(
             world.budget, world.gate, self._map.view_max, self._tick_hz, tick, quality, self._gate_levels,
-            self._gates_held,
+            self._gates_held, self._missed,
         )  # fmt: skip
+        for gate in self._gates_held:
+            self._missed[gate] = self._missed.get(gate, 0) + 1
+        self._beat = may.beat
         changes = interest.look(world.x, world.y, world.active(), world.watching, fresh, may, self.relevance.keys, tick)
         lap("look")
         views.tell_vanished(changes.vanished)

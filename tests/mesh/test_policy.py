@@ -6,7 +6,7 @@ import pytest
 
 from mesh.core import pressure as core
 from mesh.errors import TopologyError
-from mesh.pressure import LAG_S
+from mesh.pressure import LAG_LEFT_OUT_S, LAG_S
 from mesh.topology import load
 from mesh.topology.policy import DEFAULT, FULL, LEVELS_MAX, Level
 from tests.conftest import ZONE
@@ -149,8 +149,8 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     words = {1.0: "second", 3.0: "three", 9: "nine", 60.0: "minute"}
     for said in (
         f"smoothed over {core.SMOOTHING_S:g} s",
-        f"a timer is {LAG_S * 1000:g} ms late, or the loop takes {LAG_S * 1000:g} ms",
-        f"above {core.UP:.1f} for {core.UP_S:g} s, and then by one a {words[core.UP_NEXT_S]} while",
+        f"a timer is {LAG_S * 1000:g} ms late, or the loop takes {LAG_S * 1000:g} ms to come round once; {LAG_LEFT_OUT_S * 1000:g} ms",
+        f"above {core.UP:.1f} for {core.UP_S:g} s, and then by one every {core.UP_NEXT_S:g} s while",
         f"up to {words[core.HURRY]} times as fast where it is far above, from {core.FAR[0]:g} on",
         f"below {core.DOWN:g} for {core.DOWN_S:g} s",
         f"waits {words[core.BACK_OFF]} times as long, up to a {words[core.WAIT_S_MAX]},",

@@ -1,9 +1,12 @@
 """What each observer may be told, from its budget and the levels."""
 
 import numpy as np
+import pytest
 
 from mesh.topology.policy import FULL, Level
-from nodes.scene.budgets import terms
+from nodes.scene.budgets import TOGETHER_BITS, terms
+
+TOGETHER = 1 << TOGETHER_BITS
 
 
 def test_bytes_become_records_of_a_telling_with_its_head() -> None:
@@ -24,10 +27,10 @@ def test_the_stricter_level_counts_entry_by_entry() -> None:
     assert told.last.tolist() == [4, 3, 4, 4]
     assert told.told is not None
     assert [bool(terms(budget, gate, 500, 10.0, tick, scene, {1: slow}).told[1]) for tick in range(4)] == [
-        False, True, False, True,
+        True, False, True, False,
     ]  # fmt: skip
     tellings = [int(terms(budget, gate, 500, 10.0, tick, scene, {1: slow}).telling[1]) for tick in range(5)]
-    assert tellings == [1, 1, 2, 2, 3], "the number of the telling that is or comes next"
+    assert tellings == [0, 1, 1, 2, 2], "the number of the telling that is or comes next"
 
 
 def test_longer_ticks_carry_more_and_there_are_fewer_until_somebody_starves() -> None:
@@ -50,3 +53,38 @@ def test_how_often_the_most_often_told_are_told() -> None:
     assert terms(budget, gate, 500, 10.0, 7, FULL, {0: Level("a", every=4), 1: Level("b", every=6)}).every == 4
     assert terms(budget, gate, 500, 10.0, 7, FULL, {0: Level("a", every=4)}).every == 1
     assert terms(budget, gate, 500, 10.0, 7, Level("c", every=5), {0: Level("a", every=4)}).every == 5
+
+
+@pytest.mark.parametrize(("every", "beat"), [(2, 1), (3, 1), (4, 2), (5, 1), (6, 2)])
+def test_who_is_told_rarely_is_told_in_even_ticks_and_as_often(every: int, beat: int) -> None:
+    slots = 60 * TOGETHER
+    budget, gate = np.full(slots, 12_000), np.zeros(slots, int)
+    ticks = [terms(budget, gate, 500, 10.0, tick, Level("a", every=every), {}) for tick in range(1, 25)]
+    assert {one.beat for one in ticks} == {beat}
+    told = np.array([one.told for one in ticks])
+    for slot in range(0, slots, 17):
+        at = np.flatnonzero(told[:, slot]) + 1
+        assert set(np.diff(at).tolist()) == {every}
+        assert not (at % beat).any()
+        tellings = [int(one.telling[slot]) for one, now in zip(ticks, told[:, slot], strict=True) if now]
+        assert tellings == list(range(tellings[0], tellings[0] + len(at)))
+    assert told.sum(axis=1).max() == slots * beat // every, "spread over the ticks"
+
+
+def test_gates_with_a_level_of_an_odd_number_of_ticks_are_told_in_any() -> None:
+    levels = {0: Level("a", every=4), 1: Level("b", every=5)}
+    assert terms(np.full(2, 12_000), np.array([0, 1]), 500, 10.0, 7, FULL, levels).beat == 1
+
+
+def test_whose_turn_fell_into_a_hold_has_it_first_after_that() -> None:
+    budget, gate, level = np.full(2 * TOGETHER, 12_000), np.zeros(2 * TOGETHER, int), Level("a", every=4)
+    free = [terms(budget, gate, 500, 10.0, tick, level, {}) for tick in (10, 12)]
+    held = terms(budget, gate, 500, 10.0, 10, level, {}, {0}, {})
+    after = terms(budget, gate, 500, 10.0, 12, level, {}, (), {0: 1})
+    assert free[0].told is not None
+    assert free[1].told is not None
+    assert held.told is not None
+    assert after.told is not None
+    assert not held.told.any()
+    assert after.told.tolist() == free[0].told.tolist() != free[1].told.tolist()
+    assert after.telling.tolist() == free[0].telling.tolist()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mesh.protocol.lanes import PIECE_HEAD, Lane, PieceClass, PieceLane
-from nodes.scene.outbound import BATCH_BYTES, Outbound, Rows
+from nodes.scene.outbound import BATCH_BYTES, ROW_BYTES, Outbound, Rows
 
 
 class Gate:
@@ -49,6 +49,26 @@ def test_rows_that_were_laid_out_keep_their_place_among_single_pieces() -> None:
         ("g1", Lane.CHATS, [5], [1], b"e"),
     ]
     assert (out.pieces, out.bytes) == (5, 7)
+
+
+def test_blocks_one_after_the_other_are_one_row_for_each_client() -> None:
+    out, gate = Outbound(lambda: None), Gate()
+    index = out.index("g1")
+    out.rows(index, Rows(np.array([9, 2], "<u4"), np.array([1, 2], "<u4"), b"abb"))
+    out.rows(index, Rows(np.array([2, 7], "<u4"), np.array([3, 1], "<u4"), b"cccd"))
+    out.rows(index, Rows(np.array([7], "<u4"), np.array([2], "<u4"), b"ee"))
+    out.control("g1", 2, b"f")
+    out.rows(index, Rows(np.array([2], "<u4"), np.array([1], "<u4"), b"g"))
+    out.flush(gate.send)
+    assert gate.batches == [("g1", Lane.FRAMES, [2, 7, 9, 2, 2], [5, 3, 1, 1, 1], b"bbcccdeeafg")]
+
+
+def test_long_rows_stay_apart() -> None:
+    out, gate, long = Outbound(lambda: None), Gate(), bytes(ROW_BYTES)
+    for body in (b"a", long):
+        out.rows(out.index("g1"), Rows(np.array([1], "<u4"), np.array([len(body)], "<u4"), body))
+    out.flush(gate.send)
+    assert gate.batches == [("g1", Lane.FRAMES, [1, 1], [1, ROW_BYTES], b"a" + long)]
 
 
 def test_what_is_not_taken_is_reported() -> None:

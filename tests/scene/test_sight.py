@@ -17,6 +17,7 @@ from mesh.protocol.lanes import UPDATE_SIZE, Lane
 from mesh.protocol.sessions import Friendship, PartyAt
 from mesh.topology.policy import FULL, Level
 from nodes.scene import interest as interest_module
+from nodes.scene.budgets import TOGETHER_BITS
 from nodes.scene.sessions import Session
 from nodes.scene.settings import MapSettings
 from tests.scene.building import Client, Stage, seen_by
@@ -259,12 +260,12 @@ def test_levels_of_the_scene_and_of_a_gate() -> None:
 
 def test_clients_that_are_told_every_other_tick_are_spread_over_the_ticks() -> None:
     theatre, chance = Theatre(), random.Random(3)
-    crowd(theatre, chance, 20)
+    crowd(theatre, chance, 2 << TOGETHER_BITS)
     theatre.line.degrade(Level("half", every=2))
     for _ in range(10):
         theatre.wander(chance)
         theatre.tick()
-        assert len(theatre.got) in (0, 10)
+        assert len(theatre.got) in (0, 1 << TOGETHER_BITS)
 
 
 def test_who_concerns_an_observer_is_seen_and_told_of_in_every_tick_of_a_crowd() -> None:

@@ -8,6 +8,7 @@ because it is under pressure. Everybody walks, and attacks whoever is in reach, 
 
 import asyncio
 import os
+import statistics
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,9 +28,9 @@ from tools.bench.townrun import ENTER_RATE, ENTER_S, WARM_S
 from tools.bots.scrape import pick, read_page
 from tools.ctl.exits import CommandError
 
-PLAYERS, QUICK = 3_000, 2_000  # with fewer, what three times the load leaves is eaten up by processes that idle
+PLAYERS, QUICK = 4_500, 2_000  # with fewer, what three times the load leaves is eaten up by processes that idle
 SHARE_MAX = 0.94  # of the core, for the neighbour
-CALM_S = 4.0
+CALM_S, CALM_TIMES = 3.0, 3  # what is needed is the middle one of so many: a shared machine has faster and slower ones
 COURSE = ((0.5, 6.0), (1.0, 6.0), (2.0, 12.0), (3.0, 12.0), (2.0, 8.0), (1.0, 6.0), (0.5, 12.0))
 COURSE_QUICK = ((0.5, 3.0), (2.0, 5.0), (3.0, 5.0), (0.5, 11.0))
 """(load, seconds): load 1.0 is what the servers just manage."""
@@ -60,9 +61,12 @@ async def run(ground: Ground) -> Outcome:
             await load.clients(players, ENTER_RATE, ENTER_S)
             await load.do("attack 1")
             await load.measure(WARM_S)
-            before = cluster.mark()
-            calm = await load.measure(CALM_S)
-            need = cluster.since(before).cpu_s() / CALM_S
+            needs: list[float] = []
+            for _ in range(CALM_TIMES):
+                before = cluster.mark()
+                calm = await load.measure(CALM_S)
+                needs.append(cluster.since(before).cpu_s() / CALM_S)
+            need = statistics.median(needs)
             ground.say(f"{players:,} players need {need * 100:.0f} % of a core")
             watch = Watch(ground, cluster, load, burden)
             watch.invalid += [*in_phase("undisturbed", calm.invalid), *too_much(course, need)]
