@@ -140,7 +140,7 @@ class PressureChanged(Message, frozen=True, tag=17):
 
     level: Annotated[int, msgspec.Meta(ge=0, le=9)]
     pressure: float  # 1.0: at its limit
-    reason: Label  # what led up to this level, "loop lag" or another signal, or "operator"; may be empty on the way down
+    reason: Label  # what led up to it, "loop lag" or another signal, or "operator"; may be empty on the way down
 
 
 @message("ctl -> any", answers=("Description",))
