@@ -14,7 +14,8 @@ loop has to write to everybody. While a level of the gate makes movement rarer, 
 waits for that, too: else it would be sent in frames of its own, and little would be won. A fight does not wait.
 
 Movement is sent in pieces of time (movement.py), so that the rest need not wait for it. What of it is for a client goes
-out with the client's control in any case, never behind it.
+out with the client's control in any case, never behind it. A flush is cut in the same way: what a level of the policy
+means is said to every client at once, and a fight is not to wait for five thousand frames.
 
 Nothing here waits, and nothing here knows a node: `wake` asks for a flush, `hurry` for one of events,
 `more` and `pace` are for the movement, `cut` ends a connection, `send_all` is the front's.
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from mesh.front import Blob, Connection
 from mesh.protocol.lanes import PieceClass
 from mesh.topology.policy import FULL
-from nodes.gate.movement import Movement
+from nodes.gate.movement import CHUNK, SLICE_S, Movement
 from nodes.gate.rows import FRAME_BYTES_AIM, class_of, portions, rows_of
 from nodes.gate.sessions import Client, Scene
 from nodes.gate.settings import GateSettings
@@ -74,8 +75,9 @@ class Delivery:
     ) -> None:
         self.counts = Counts()
         self.level = FULL  # of the gate
-        self._settings = settings
-        self.movement = Movement(now, more, pace, self._move)
+        self._settings, self._now = settings, now
+        self.movement = Movement(now, self._again, pace, self._move)
+        self._more, self._is_asked = more, False
         self._wake, self._hurry = wake, hurry
         self._cut, self._send_all = cut, send_all
         self._dirty: list[Client] = []
@@ -257,20 +259,38 @@ class Delivery:
         return True
 
     def flush(self) -> None:
-        """Send everything that waits, except what may wait for the next movement."""
-        due, self._dirty = self._dirty, []
-        for client in due:
-            client.dirty = False
+        """Send what waits, except what may wait for the next movement: for SLICE_S, the rest in the next turns."""
         for _ in range(min(self._share, len(self._awaiting))):
             client = self._awaiting.popleft()
             client.awaits = False
             self.counts.coalesced += not client.control
-            due.append(client)
-        self._send_pending(due)
+            self._mark(client)
+        self._send_dirty()
         if self._awaiting:
             self._wake()
         else:
             self._share = 0
+
+    def go_on(self) -> None:
+        """In the next turn of the loop: what of a flush and of the movement was not sent in time."""
+        self._is_asked = False
+        self._send_dirty()
+        self.movement.work()
+
+    def _send_dirty(self) -> None:
+        until = self._now() + SLICE_S
+        while self._dirty and self._now() < until:
+            due, self._dirty = self._dirty[:CHUNK], self._dirty[CHUNK:]
+            for client in due:
+                client.dirty = False
+            self._send_pending(due)
+        if self._dirty:
+            self._again()
+
+    def _again(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            self._more()
 
     def hurry(self) -> None:
         """Send what waits for those with an event."""

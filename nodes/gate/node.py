@@ -244,7 +244,7 @@ class GateNode(Node):
 
     def _more(self) -> None:
         """In the next turn: what has come meanwhile is heard first."""
-        asyncio.get_running_loop().call_soon(self.delivery.movement.work)
+        asyncio.get_running_loop().call_soon(self.delivery.go_on)
 
     def _pace(self, scene: Scene, wait: bool) -> bool:
         return self.batch(scene.name, Lane.PACE, b"1" if wait else b"0")

@@ -57,7 +57,7 @@ class Desk:
         while self.scene.movement:
             assert "more" in self.wanted
             self.wanted.clear()
-            self.delivery.movement.work()
+            self.delivery.go_on()
             turns += 1
         return turns
 
@@ -146,7 +146,7 @@ def test_the_movement_of_a_scene_that_is_lost_is_thrown_away() -> None:
     desk.updates(2)
     sent = len(desk.sent)
     desk.delivery.movement.lose(desk.scene)
-    desk.delivery.movement.work()
+    desk.delivery.go_on()
     assert len(desk.sent) == sent
     desk.updates(3)
     desk.finish()
@@ -162,3 +162,22 @@ def test_what_is_only_to_be_seen_waits_for_movement_where_that_is_rare(level: Le
     assert bool(desk.scene.clients[1].dirty) is alone
     desk.updates(1, 1)
     assert desk.sent == [(1, seen + moved(1))]
+
+
+def test_a_flush_to_everybody_is_cut_too_and_a_fight_overtakes_it() -> None:
+    """As when a level of the policy changes: each client is told, and nobody's Hit waits for all of that."""
+    desk = Desk()
+    desk.delivery.frames(desk.scene, batch({handle: shown(PieceClass.VIEW) for handle in range(1, ROWS + 1)}))
+    desk.delivery.flush()
+    first = len(desk.sent)
+    assert 0 < first < ROWS
+    assert desk.wanted.count("more") == 1
+    fighter = ROWS
+    assert fighter not in {number for number, _ in desk.sent}
+    desk.delivery.frames(desk.scene, batch({fighter: shown(PieceClass.EVENT, b"hit")}))
+    desk.delivery.hurry()
+    assert desk.sent[first:] == [(fighter, shown(PieceClass.VIEW) + shown(PieceClass.EVENT, b"hit"))]
+    while desk.wanted.count("more"):
+        desk.wanted.clear()
+        desk.delivery.go_on()
+    assert sorted(number for number, _ in desk.sent) == list(range(1, ROWS + 1))
