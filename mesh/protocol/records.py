@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.play import Item
-from mesh.protocol.sessions import Friendship
+from mesh.protocol.play import MAIL_ITEMS_MAX, Item, Mail, MailText
+from mesh.protocol.sessions import Friendship, Status
 from mesh.protocol.types import I64, U8, U16, U63, Gold, Label, Name, Secret, Text
 
 
@@ -39,6 +39,15 @@ class ItemMove(msgspec.Struct, frozen=True, array_like=True):
     kind: Label = ""
 
 
+class Letter(msgspec.Struct, frozen=True, array_like=True):
+    """A mail to be sent, with what is attached: that goes from the sender to the mail in the same operation."""
+
+    to: Name
+    text: MailText
+    gold: Gold = 0
+    items: Annotated[list[U63], msgspec.Meta(max_length=MAIL_ITEMS_MAX)] = []
+
+
 @message("scene -> dc", step=9, answers=("Operated",))
 class Operate(Message, frozen=True, tag=151):
     """Class D: one operation, one transaction, exactly once. The id is (session, sequence)."""
@@ -50,6 +59,10 @@ class Operate(Message, frozen=True, tag=151):
     gold: Annotated[list[GoldMove], msgspec.Meta(max_length=32)] = []
     items: Annotated[list[ItemMove], msgspec.Meta(max_length=128)] = []
     level: U16 = 0  # "advance": the new level of the session's own character
+    letter: Letter | None = None  # "mail-send": from the session's own character
+    mail: U63 = 0  # "mail-take": this one, which waits for the session's own; what is attached becomes its own
+    room: U16 = 0  # "mail-take": so many items it may have then
+    replicated: bool = False  # paid for (class R): acknowledged when the standby has it, too, where there is one
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True):
@@ -104,6 +117,67 @@ class SetPriority(Message, frozen=True, tag=156):
     priority: U8
 
 
+# --- scenes that were lost ---
+
+STATUSES_MAX = 256  # sessions in one ReadStatuses
+
+
+@message("center -> dc", answers=("Done",))
+class FenceScene(Message, frozen=True, tag=167):
+    """Class D. This process of a scene is over, whether it lives or not: what it says from now on, SaveStates and
+    Operate, is refused with `stale_epoch`. Idempotent."""
+
+    scene: Label  # the name of the node
+    incarnation: U63
+
+
+@message("center -> dc", answers=("StatusesRead",))
+class ReadStatuses(Message, frozen=True, tag=168):
+    """These sessions lost their scene: what is known of them? No new session is opened."""
+
+    sessions: Annotated[list[U63], msgspec.Meta(max_length=STATUSES_MAX)]
+
+
+class StatusAt(msgspec.Struct, frozen=True, array_like=True):
+    session: U63
+    status: Status
+    operation: U63  # the highest number of its durable operations; 0: there is none
+
+
+@message("dc -> center")
+class StatusesRead(Message, frozen=True, tag=169):
+    """Those of the sessions that are the newest of their accounts."""
+
+    found: list[StatusAt]
+
+
+# --- mail ---
+
+
+@message("scene -> dc", answers=("Mails",))
+class ListMails(Message, frozen=True, tag=170):
+    """What waits for this session's account: the oldest ones above this number."""
+
+    session: U63
+    above: U63 = 0
+
+
+@message("dc -> scene")
+class Mails(Message, frozen=True, tag=171):
+    """In the order of their numbers."""
+
+    mails: list[Mail]
+    more: bool = False
+
+
+@message("scene -> center")
+class MailCame(Message, frozen=True, tag=172):
+    """A mail is on disk; whoever it waits for is told when it is in the world. Lost with a center that dies."""
+
+    to: Name
+    by: str
+
+
 # --- operators ---
 
 
@@ -152,6 +226,16 @@ class Records(Message, frozen=True, tag=163):
 @message("ctl -> dc", answers=("DbStat",))
 class StatDb(Message, frozen=True, tag=164):
     """`mesh db stat`."""
+
+
+@message("ctl -> dc", answers=("DbStat",))
+class BackUpDb(Message, frozen=True, tag=173):
+    """`mesh db backup`: copy the database as it is now into a new folder, while play goes on. Answered when the copy
+    is on disk, with what its manifest says."""
+
+    folder: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]  # absolute, on the machine of the DC
+    bytes_s: U63 = 0  # at most so many; 0: as the DC is set
+    kept: bool = True  # False: it is removed when it was looked at, so it is not the last backup
 
 
 @message("dc -> ctl")

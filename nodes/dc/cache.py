@@ -46,6 +46,11 @@ class Rows:
         self.misses += 1
         return self._load(table, key)
 
+    def forget(self) -> None:
+        """Another DC has written to the disk, or will."""
+        self._rows.clear()
+        self.bytes = 0
+
     def committed(self, overlay: Overlay, packed: Sequence[Change]) -> None:
         """These changes are on disk now: serve them from here on."""
         rows = self._rows
@@ -62,6 +67,8 @@ class Rows:
         packed = table.keys.pack(key)
         value = self._store.get(table.name, packed)
         if value is None:
+            if table.absent:
+                self._keep((table.name, key), None, len(packed))
             return None
         row = table.unpack(packed, value)
         if table.kept:

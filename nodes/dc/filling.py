@@ -38,14 +38,15 @@ def fill(store: Store, count: int, prefix: str, operation_ring: int, at_ms: int,
             account = create_account(overlay, CreateAccount(name_of(prefix, number), ""), 0, at_ms).account
             open_session(overlay, account, at_ms)
         packed = overlay.packed()
-        _put_on_disk(store, sorted(packed))  # neighbours on disk one after the other
+        put_on_disk(store, sorted(packed))  # neighbours on disk one after the other
         rows.committed(overlay, packed)
         written += len(packed)
         done(min(begin + PER_COMMIT - 1, count))
     return written
 
 
-def _put_on_disk(store: Store, changes: list[Change]) -> None:
+def put_on_disk(store: Store, changes: list[Change]) -> None:
+    """In one commit; the store is enlarged when it has to be."""
     while True:
         try:
             store.write(changes)

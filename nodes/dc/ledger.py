@@ -1,8 +1,9 @@
 """Gold and items, and the ledger of everything durable that ever happened.
 
-Coins only move from purse to purse; purse 0 mints (and goes below zero), purse -1 burns, so all purses together are
-always 0 and the total is checkable at any moment. An item has one row that names its one owner; its id is never used
-again. Whatever changes durable data adds exactly one row to the ledger, in the same transaction.
+Coins only move from purse to purse; purse 0 mints (and goes below zero), purse -1 burns, so all purses together (with
+what is in mails, see mails.py) are always 0 and the total is checkable at any moment. An item has one row that names
+its one owner; its id is never used again. Whatever changes durable data adds exactly one row to the ledger, in the same
+transaction.
 """
 
 from collections.abc import Sequence
@@ -75,13 +76,24 @@ def move_gold(view: View, move: GoldMove) -> None:
     """`insufficient` when the source has not got it, `out_of_range` when the target would have too much."""
     if move.source == move.target or move.source < MINT or move.target < BURN or move.target == MINT:
         raise RefusedError(Code.NOT_ALLOWED, f"gold cannot go from {move.source} to {move.target}")
-    source, target = _purse(view, move.source), _purse(view, move.target)
-    if move.source != MINT and source.gold < move.amount:
-        raise RefusedError(Code.INSUFFICIENT, f"purse {move.source} has {source.gold} of {move.amount} coins")
-    if target.gold + move.amount > GOLD_MAX:
-        raise RefusedError(Code.OUT_OF_RANGE, f"purse {move.target} cannot hold so much")
-    view.put(PURSES, move.source, PurseRow(source.gold - move.amount))
-    view.put(PURSES, move.target, PurseRow(target.gold + move.amount))
+    pay_out(view, move.source, move.amount)
+    pay_in(view, move.target, move.amount)
+
+
+def pay_out(view: View, purse: int, amount: int) -> None:
+    """Half of a move of gold: `insufficient` when it is not there."""
+    row = _purse(view, purse)
+    if purse != MINT and row.gold < amount:
+        raise RefusedError(Code.INSUFFICIENT, f"purse {purse} has {row.gold} of {amount} coins")
+    view.put(PURSES, purse, PurseRow(row.gold - amount))
+
+
+def pay_in(view: View, purse: int, amount: int) -> None:
+    """The other half: `out_of_range` when it would be too much."""
+    row = _purse(view, purse)
+    if row.gold + amount > GOLD_MAX:
+        raise RefusedError(Code.OUT_OF_RANGE, f"purse {purse} cannot hold so much")
+    view.put(PURSES, purse, PurseRow(row.gold + amount))
 
 
 def move_item(view: View, move: ItemMove) -> ItemMove:
@@ -90,16 +102,32 @@ def move_item(view: View, move: ItemMove) -> ItemMove:
         raise RefusedError(Code.NOT_ALLOWED, f"an item cannot go from {move.source} to {move.target}")
     if move.source == MINT:
         return _make_item(view, move)
-    known = view.get(ITEMS, move.item)
-    if known is None or known.owner != move.source:
-        raise RefusedError(Code.INSUFFICIENT, f"{move.source} does not own item {move.item}")
-    kept = tuple(item for item in items_of(view, move.source) if item.id != move.item)
-    view.put(INVENTORIES, move.source, InventoryRow(kept))
+    item = hand_out(view, move.source, move.item)
     if move.target == BURN:
         view.delete(ITEMS, move.item)
     else:
-        _give(view, Item(move.item, known.kind), move.target)
-    return ItemMove(move.item, move.source, move.target, known.kind)
+        hand_in(view, move.target, item)
+    return ItemMove(move.item, move.source, move.target, item.kind)
+
+
+def hand_out(view: View, owner: int, number: int) -> Item:
+    """Half of a move of an item, which is in nobody's inventory then: `insufficient` when it is not the owner's."""
+    known = view.get(ITEMS, number)
+    items = items_of(view, owner) if known is not None and known.owner == owner else ()
+    kept = tuple([item for item in items if item.id != number])
+    if known is None or len(kept) == len(items):
+        raise RefusedError(Code.INSUFFICIENT, f"{owner} does not own item {number}")
+    view.put(INVENTORIES, owner, InventoryRow(kept))
+    return Item(number, known.kind)
+
+
+def hand_in(view: View, owner: int, item: Item) -> None:
+    """The other half, of an item that is nowhere: `out_of_range` when the owner has too many."""
+    items = items_of(view, owner)
+    if len(items) >= ITEMS_MAX:
+        raise RefusedError(Code.OUT_OF_RANGE, f"{owner} cannot carry more than {ITEMS_MAX} items")
+    view.put(INVENTORIES, owner, InventoryRow((*items, item)))
+    view.put(ITEMS, item.id, ItemRow(owner, item.kind))
 
 
 def made(moves: Sequence[ItemMove]) -> tuple[Item, ...]:
@@ -112,16 +140,8 @@ def _make_item(view: View, move: ItemMove) -> ItemMove:
         raise RefusedError(Code.NOT_ALLOWED, "a new item has a kind and an owner, and gets its id here")
     known = meta(view)
     view.put(META, DATABASE, replace(known, next_item=known.next_item + 1))
-    _give(view, Item(known.next_item, move.kind), move.target)
+    hand_in(view, move.target, Item(known.next_item, move.kind))
     return ItemMove(known.next_item, MINT, move.target, move.kind)
-
-
-def _give(view: View, item: Item, owner: int) -> None:
-    items = items_of(view, owner)
-    if len(items) >= ITEMS_MAX:
-        raise RefusedError(Code.OUT_OF_RANGE, f"{owner} cannot carry more than {ITEMS_MAX} items")
-    view.put(INVENTORIES, owner, InventoryRow((*items, item)))
-    view.put(ITEMS, item.id, ItemRow(owner, item.kind))
 
 
 def _purse(view: Readable, account: int) -> PurseRow:

@@ -8,26 +8,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from nodes.dc.ledger import BURN, MINT
-from nodes.dc.records import ACCOUNTS, ITEMS, LEDGER, NAMES, PURSES, TABLES, DamagedError, Table
+from nodes.dc.records import ACCOUNTS, ITEMS, LEDGER, MAILS, NAMES, PURSES, TABLES, DamagedError, Table
 from nodes.dc.store import Store
 
 Shown = tuple[str, dict[str, Any]]
 
 
-def gold_totals(purses: dict[int, int]) -> dict[str, int]:
-    """All coins in wallets, and all that were ever minted and burned, by the balances of all purses."""
-    wallets = sum(gold for purse, gold in purses.items() if purse > 0)
-    return {"wallets": wallets, "minted": -purses.get(MINT, 0), "burned": purses.get(BURN, 0)}
+def gold_totals(purses: dict[int, int], wallets: int, mails: int) -> dict[str, int]:
+    """All coins in wallets and in mails that wait, and all that were ever minted and burned, by the balances of these
+    two purses."""
+    return {"wallets": wallets, "mails": mails, "minted": -purses.get(MINT, 0), "burned": purses.get(BURN, 0)}
 
 
 def stat(store: Store, purses_max: int) -> dict[str, Any]:
-    """Rows per table, sizes in bytes, totals of the economy (None when there are more than `purses_max` purses).
-    DamagedError when a purse is damaged."""
+    """Rows per table, sizes in bytes, totals of the economy (None when there are more than `purses_max` purses and
+    mails). DamagedError when one is damaged."""
     counts = {name: store.count(name) for name in TABLES}
     gold = None
-    if counts[PURSES.name] <= purses_max:
+    if counts[PURSES.name] + counts[MAILS.name] <= purses_max:
         purses = {PURSES.keys.unpack(key): PURSES.unpack(key, value).gold for key, value in store.scan(PURSES.name)}
-        gold = gold_totals(purses)
+        mails = sum(MAILS.unpack(key, value).gold for key, value in store.scan(MAILS.name))
+        gold = gold_totals(purses, sum(gold for purse, gold in purses.items() if purse > 0), mails)
     return {
         **store.facts(),
         "tables": counts,

@@ -70,6 +70,9 @@ class MemoryStore:
     def facts(self) -> dict[str, Any]:
         return {"engine": "memory", "file_bytes": 0, "used_bytes": self._used, "map_bytes": self._limit_bytes}
 
+    def copy(self, target: int) -> None:  # noqa: ARG002 - as the interface has it
+        raise StorageError("a database in memory has no file to copy")
+
     def damage(self, table: str, key: bytes, value: bytes) -> None:
         """Put a value there without anybody noticing, as a broken disk does."""
         self._tables[table][key] = value

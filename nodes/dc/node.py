@@ -6,21 +6,28 @@
     step 9   scene -> SaveStates            class C: applied in memory, on disk within a second
              scene -> Operate               class D: gold, items, level; exactly once
              login, center                  CreateAccount, SetBan, SetPriority, ChangeFriendship: class D
-             ctl                            ReadRecords, StatDb
+             center -> FenceScene           class D; what this process of a scene says is not heard any more
+             center -> ReadStatuses         the players of a scene that was lost
+             scene -> ListMails             what waits for a player (sent and taken by Operate)
+             ctl                            ReadRecords, StatDb, BackUpDb
 
 Class D is answered after its commit and visible to nobody before it. All rules are in the pure modules beside this
 one; all writing is in `writer.py`; the disk is in `store.py`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
+import msgspec
+
+from mesh.core.links import Link
 from mesh.core.pressure import Delay
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.node import Caller, Node, on
+from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import (
     Account,
     CreateAccount,
@@ -28,25 +35,35 @@ from mesh.protocol.cluster import (
     LoadStatus,
     StatusLoaded,
 )
-from mesh.protocol.control import Done, Load, Member
+from mesh.protocol.control import Done, Load, Member, Refused
+from mesh.protocol.envelope import Envelope, Kind
 from mesh.protocol.records import (
     ChangeFriendship,
     DbStat,
+    FenceScene,
     FriendshipChanged,
     Operate,
     Operated,
     ReadRecords,
+    ReadStatuses,
     Records,
     SaveStates,
     SetBan,
     SetPriority,
     StatDb,
+    StatusAt,
+    StatusesRead,
 )
+from mesh.protocol.sessions import account_of
 from mesh.seat import Seat
-from nodes.dc import accounts, friendships, operations
+from nodes.dc import accounts, fences, friendships, operations, wrecks
+from nodes.dc.backups import THREADS, Backups
 from nodes.dc.cache import Rows
 from nodes.dc.characters import states_in, status_of
+from nodes.dc.figures import expose
 from nodes.dc.listing import find_rows, stat
+from nodes.dc.mailroom import Mailroom
+from nodes.dc.pair import DECIDE_S, Pair
 from nodes.dc.records import STATES, TABLES
 from nodes.dc.settings import DcSettings
 from nodes.dc.states import States
@@ -58,6 +75,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CLIENT_ROLES = ("scene", "login")  # who may have something to save while everything stops
+ASKERS = ("scene", "login", "center")  # who wants the DC that writes, and no other one
 LOOKS_PER_FLUSH = 5  # how finely the age of cached states is watched
 DELAY_S = 0.25  # of an operation that waits for its commit: at the limit
 PURSES_SUMMED_MAX = 200_000  # more would hold the loop for too long; the offline `stat` counts any number
@@ -74,6 +92,7 @@ class DcNode(Node):
     rows: Rows
     states: States
     writer: Writer
+    backups: Backups
 
     def __init__(self, seat: Seat) -> None:
         super().__init__(seat)
@@ -81,6 +100,7 @@ class DcNode(Node):
         self.states_saved = self.states_fenced = self.damaged_reads = 0
         self._workers = seat.workers(1)  # one thread: one commit at a time
         self._writing: asyncio.Task[None] | None = None
+        self.pair: Pair | None = None  # of a DC that has a standby, or is one
         self._clients: set[str] = set()
         self._client_left = asyncio.Event()
         self._full_before = False
@@ -98,27 +118,51 @@ class DcNode(Node):
 
     async def open(self) -> None:
         settings = self.settings
-        self.store = self.open_store()
+        self.store = await wrecks.opened(self.seat, self.open_store)
+        self.seat.failpoints.hit("dc.opened")
         self.rows = Rows(self.store, settings.cache_rows_max, settings.cache_bytes_max)
         self.states = States(self.rows, settings.states_waiting_max)
-        self.writer = Writer(self.store, self.rows, self.states, settings, self._workers, self.clock, self._committed)
+        parts = self.store, self.rows, self.states, settings, self._workers, self.clock, self._committed
+        self.writer = Writer(*parts, self.seat.failpoints)
         try:
-            await self.writer.prepare()
+            await self._prepare()
         except StorageError:
             await self._workers.run(self.store.close)
             raise
+        self.backups = Backups(self, self.store, self.writer, self.seat.workers(THREADS), settings, self.seat.data)
+        self.serve_parts(self.backups, Mailroom(self, self.store, self.rows, self.writer, self._wall_ms))
         self._writing = self.spawn(self._write())
+        if self.pair is not None:
+            self.serve_parts(self.pair.standby)
+            self.pair.begin()
         self.every(settings.flush_age_s / LOOKS_PER_FLUSH, self._look)
-        self._expose()
+        expose(self)
         self.log.info("the database is open", **self.store.facts())
 
+    async def _prepare(self) -> None:
+        """A DC of its own writes at once; one of a pair waits for the word of the center."""
+        standbys = self.topology.standbys
+        others = standbys | {standby: first for first, standby in standbys.items()}
+        if self.name not in others:
+            await self.writer.prepare()
+            return
+        self.writer.closed = True
+        self.pair = Pair(self, others[self.name], self.store, self.writer, (self.rows, self.states), self._die)
+
+    async def serve(self) -> None:
+        """One of a pair is Ready when it is known who writes, or that nobody does."""
+        if self.pair is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DECIDE_S):
+                    await self.pair.decided.wait()
+
     async def drain(self) -> None:
-        """Serve those who still have something to save, then put everything on disk."""
+        """Serve who still have something to save, then put everything on disk. A standby goes behind its writer."""
         if self._writing is None or self._writing.done():
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_wait_s):
-                while self._clients:
+                while self.pair.is_followed if self.pair is not None and not self.pair.serves else self._clients:
                     self._client_left.clear()
                     await self._client_left.wait()
         self.writer.stop()
@@ -128,8 +172,12 @@ class DcNode(Node):
         if self._writing is None:
             return
         self.writer.stop()
+        if self.pair is not None:
+            self.switchboard.begin_anew()  # what nobody confirms any more is answered to nobody
+            self.pair.end()
         if not self._writing.done():
             await self._writing
+        await self.backups.stop()
         await self._workers.run(self.store.close)
         self._workers.close()
 
@@ -139,6 +187,18 @@ class DcNode(Node):
         if self._writing is not None:
             self.store.close()
 
+    def facts(self) -> dict[str, str]:
+        return self.pair.facts() if self.pair is not None else {}
+
+    def heard(self, link: Link, envelope: Envelope) -> None:
+        """What is for the DC that writes is not for its standby, and not for one whose lease has run out."""
+        if self.pair is not None and link.role in ASKERS and not self.pair.may_answer():
+            if envelope.kind == Kind.REQUEST:
+                said = msgspec.Raw(encode(Refused(Code.UNAVAILABLE, "this DC does not write")))
+                self.switchboard.answer(link, envelope.request, said, self.clock.now(), [], envelope.trace)
+            return
+        super().heard(link, envelope)
+
     def peer_up(self, member: Member) -> None:
         if member.role in CLIENT_ROLES:
             self._clients.add(member.name)
@@ -146,6 +206,8 @@ class DcNode(Node):
     def peer_lost(self, member: Member) -> None:
         self._clients.discard(member.name)
         self._client_left.set()
+        if self.pair is not None:
+            self.pair.link_lost(member.name)
 
     def signals(self) -> dict[str, float]:
         if not self._writing:
@@ -165,15 +227,19 @@ class DcNode(Node):
             "oldest_state_s": round(self.states.age_s(self.clock.now()), 3),
             "disk_full": self.writer.full,
             "cache_rows": len(self.rows),
+            **(self.pair.describe() if self.pair is not None else {}),
         }
 
     async def _write(self) -> None:
         try:
             await self.writer.run()
         except StorageError as error:
-            text = "a commit failed, so nobody knows what is on disk: the process ends"
-            self.log.error(text, reason=str(error))
-            raise SystemExit(f"{self.seat.spec.short}: {text}: {error}") from None
+            self._die(error)
+
+    def _die(self, error: StorageError) -> NoReturn:
+        text = "a commit failed, so nobody knows what is on disk: the process ends"
+        self.log.error(text, reason=str(error))
+        raise SystemExit(f"{self.seat.spec.short}: {text}: {error}") from None
 
     def _look(self) -> None:
         self.writer.look()
@@ -209,6 +275,7 @@ class DcNode(Node):
 
     @on(LoadStatus)
     async def on_load_status(self, said: LoadStatus, _caller: Caller) -> StatusLoaded:
+        self.writer.admit()
         at_ms = self._wall_ms()
         session = await self._do(lambda view: accounts.log_in(view, said.account, at_ms))
         return StatusLoaded(session, self._read(status_of, self.rows, self.states.get, said.account))
@@ -221,8 +288,13 @@ class DcNode(Node):
     # --- characters ---
 
     @on(SaveStates)
-    def on_save_states(self, said: SaveStates, _caller: Caller) -> Done:
+    def on_save_states(self, said: SaveStates, caller: Caller) -> Done:
         sessions, states = states_in(said)
+        try:
+            self._read(fences.refuse_fenced, self.rows, caller.peer, caller.incarnation)
+        except RefusedError:
+            self.states_fenced += len(sessions)
+            raise
         if not self.states.room(len(sessions)):
             raise RefusedError(Code.UNAVAILABLE, "too many states wait for the disk")
         taken = self.states.put(said.map, sessions, states, self.clock.now(), self._is_newest)
@@ -240,8 +312,34 @@ class DcNode(Node):
             return False  # one damaged row must not keep the others of the batch from being saved
 
     @on(Operate)
-    def on_operate(self, said: Operate, _caller: Caller) -> asyncio.Future[Operated]:
-        return self.writer.submit(partial(operations.operate, said=said, at_ms=self._wall_ms()))
+    def on_operate(self, said: Operate, caller: Caller) -> Awaitable[Operated]:
+        at_ms, mail_ms = self._wall_ms(), round(self.settings.mail_lifetime_s * 1000)
+        apply = partial(_operate, said=said, caller=caller, at_ms=at_ms, mail_ms=mail_ms)
+        if said.replicated and self.pair is not None:
+            return self.pair.operate(said, apply)
+        return self.writer.submit(apply)
+
+    # --- scenes that were lost ---
+
+    @on(FenceScene)
+    async def on_fence_scene(self, said: FenceScene, _caller: Caller) -> Done:
+        at_ms = self._wall_ms()
+        await self._do(lambda view: fences.fence_scene(view, said, at_ms))
+        return Done()
+
+    @on(ReadStatuses)
+    async def on_read_statuses(self, said: ReadStatuses, _caller: Caller) -> StatusesRead:
+        found: list[StatusAt] = []
+        for session in said.sessions:
+            await asyncio.sleep(0)  # some have a thousand operations to look at
+            if self._is_newest(session):
+                with suppress(RefusedError):  # it is damaged, which was logged: it cannot be saved
+                    found.append(self._read(self._status_at, session))
+        return StatusesRead(found)
+
+    def _status_at(self, session: int) -> StatusAt:
+        status = status_of(self.rows, self.states.get, account_of(session))
+        return StatusAt(session, status, fences.last_operation(self.store, session))
 
     # --- operators ---
 
@@ -292,37 +390,8 @@ class DcNode(Node):
         self._commit_seconds.observe(seconds)
         self._commit_operations.observe(operations_count)
 
-    def _expose(self) -> None:
-        reads, counts, rows, states = self.metrics.reads, self.writer.counts, self.rows, self.states
-        reads(
-            "dc_durable_acked_total", "Durable operations acknowledged: all of them are on disk.", lambda: counts.acked
-        )
-        reads("dc_repeated_total", "Durable operations that changed nothing: repeated ones.", lambda: counts.repeated)
-        reads("dc_refused_total", "Durable operations refused.", self._refused, "code")
-        reads("dc_commits_total", "Commits.", lambda: counts.commits)
-        reads("dc_queue_depth", "Durable operations that wait for a commit.", lambda: self.writer.depth)
-        reads("dc_states_saved_total", "Character states taken into memory.", lambda: self.states_saved)
-        reads("dc_states_fenced_total", "Character states of ended sessions, ignored.", lambda: self.states_fenced)
-        reads("dc_states_flushed_total", "Character states written to disk.", lambda: counts.states)
-        reads("dc_states_waiting", "Character states that are not on disk yet.", lambda: len(states))
-        reads("dc_oldest_unflushed_seconds", "Age of the oldest of these.", lambda: states.age_s(self.clock.now()))
-        reads("dc_cache_hits_total", "Rows found in memory.", lambda: rows.hits)
-        reads("dc_cache_misses_total", "Rows that were not.", lambda: rows.misses)
-        reads("dc_cache_evicted_total", "Rows dropped from memory for want of room.", lambda: rows.evicted)
-        reads("dc_cache_rows", "Rows in memory.", lambda: len(rows))
-        reads("dc_cache_bytes", "Their size, estimated.", lambda: rows.bytes)
-        reads("dc_damaged_reads_total", "Reads that met a damaged row.", lambda: self.damaged_reads)
-        reads("dc_disk_full", "1 while there is no room on the disk.", lambda: int(self.writer.full))
-        reads("dc_used_bytes", "Bytes of the store that are in use.", lambda: self._sizes()["used_bytes"])
-        reads(
-            "dc_map_bytes",
-            "Bytes that the store may use before it is enlarged.",
-            lambda: self._sizes()["map_bytes"],
-        )
 
-    def _sizes(self) -> dict[str, Any]:
-        """A store that is closed cannot be asked any more."""
-        return {"used_bytes": 0, "map_bytes": 0} if self.state == "Shutdown" else self.store.facts()
-
-    def _refused(self) -> dict[tuple[str, ...], float]:
-        return {(code,): count for code, count in self.writer.counts.refused.items()}
+def _operate(view: View, said: Operate, caller: Caller, at_ms: int, mail_ms: int) -> Operated:
+    """Inside the transaction: not for a scene that is over by then."""
+    fences.refuse_fenced(view, caller.peer, caller.incarnation)
+    return operations.operate(view, said, at_ms, mail_ms)

@@ -1,4 +1,4 @@
-"""Operations: several changes of gold, items and level that happen together, exactly once, or not at all.
+"""Operations: several changes of gold, items, mails and level that happen together, exactly once, or not at all.
 
 An operation is named (session, sequence). What was carried out stays in a ring of slots per account, written in the
 same transaction as the changes themselves: slot = sequence modulo the ring's length. Rejected: a table of random ids,
@@ -18,8 +18,10 @@ transaction: stale_epoch otherwise. A refused operation leaves no trace, so its 
 import hashlib
 from collections.abc import Collection, Iterable
 
+import msgspec
+
 from mesh.errors import Code, RefusedError
-from mesh.protocol.catalogue import encode
+from mesh.protocol.catalogue import encode, number_of
 from mesh.protocol.play import Item
 from mesh.protocol.records import (
     Holding,
@@ -27,6 +29,7 @@ from mesh.protocol.records import (
     Operated,
 )
 from mesh.protocol.sessions import account_of
+from nodes.dc import mails
 from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
 from nodes.dc.ledger import enter, gold_of, items_of, made, meta, move_gold, move_item
@@ -36,11 +39,11 @@ from nodes.dc.view import Readable, View
 DIGEST_BYTES = 8
 
 
-def operate(view: View, said: Operate, at_ms: int) -> Operated:
-    """Carry it out, or say what came of it before."""
+def operate(view: View, said: Operate, at_ms: int, mail_ms: int = mails.LIFETIME_MS) -> Operated:
+    """Carry it out, or say what came of it before. A mail comes back after `mail_ms`."""
     account, sessions = account_of(said.session), {said.session: None, **dict.fromkeys(said.parties)}
     slot = account, said.sequence % meta(view).operation_ring
-    digest = hashlib.blake2b(encode(said), digest_size=DIGEST_BYTES).digest()
+    digest = digest_of(said)
     parties = dict.fromkeys(map(account_of, sessions))
     before = _carried_out(view.get(OPERATIONS, slot), said, digest)
     if before is not None:
@@ -52,11 +55,31 @@ def operate(view: View, said: Operate, at_ms: int) -> Operated:
     items = tuple([move_item(view, item) for item in said.items])
     if said.level:
         set_level(view, account, said.level)
+    posted = mails.post(view, account, said, at_ms, mail_ms)
     new = made(items)
     view.put(OPERATIONS, slot, OperationRow(said.session, said.sequence, digest, new))
-    note = f"level {said.level}" if said.level else ""
-    enter(view, LedgerRow(at_ms, said.kind, account, said.session, said.sequence, tuple(said.gold), items, note))
+    note = f"level {said.level}" if said.level else posted.note
+    gold_moves, item_moves = (*said.gold, *posted.gold), (*items, *posted.items)
+    enter(view, LedgerRow(at_ms, said.kind, account, said.session, said.sequence, gold_moves, item_moves, note))
     return Operated(_holdings(view, parties), list(new))
+
+
+def is_known(view: Readable, said: Operate) -> bool:
+    """Was this operation, or a later one of its slot, carried out before?"""
+    known = view.get(OPERATIONS, (account_of(said.session), said.sequence % meta(view).operation_ring))
+    return known is not None and known.session == said.session and known.sequence >= said.sequence
+
+
+def digest_of(said: Operate) -> bytes:
+    """The same for the same request, also when a program that knew fewer fields asked first, or asks again."""
+    fields = msgspec.structs.astuple(said)
+    while len(fields) > _FIRST_FIELDS and fields[-1] == _DEFAULTS[len(fields) - 1]:
+        fields = fields[:-1]
+    return hashlib.blake2b(encode((number_of(said), *fields)), digest_size=DIGEST_BYTES).digest()
+
+
+_FIRST_FIELDS = Operate.__struct_fields__.index("level") + 1
+_DEFAULTS = (None,) * (len(Operate.__struct_fields__) - len(Operate.__struct_defaults__)) + Operate.__struct_defaults__
 
 
 def _carried_out(known: OperationRow | None, said: Operate, digest: bytes) -> tuple[Item, ...] | None:

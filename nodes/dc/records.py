@@ -85,10 +85,13 @@ class Table(Generic[K, R]):
         migrations: Mapping[int, Migration] | None = None,
         secret: tuple[str, ...] = (),
         kept: bool = True,
+        absent: bool = False,
     ) -> None:
         """`migrations[v]` makes an array of version v + 1 out of one of version v; `secret` fields are never shown;
-        `kept`: rows that were read or written are likely to be read soon, so they stay in memory."""
-        self.name, self.keys, self.row, self.version, self.secret, self.kept = name, keys, row, version, secret, kept
+        `kept`: rows that were read or written are likely to be read soon, so they stay in memory; `absent`: so does
+        that there is none."""
+        self.name, self.keys, self.row, self.version, self.secret = name, keys, row, version, secret
+        self.kept, self.absent = kept, absent
         self._migrations = dict(migrations or {})
         assert sorted(self._migrations) == list(range(1, version)), f"{name} lacks a migration"
         self._seed = zlib.crc32(name.encode())
@@ -165,6 +168,9 @@ class MetaRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     next_account: int = 1
     next_item: int = 1
     next_entry: int = 1  # of the ledger
+    next_mail: int = 1
+    epoch: int = 0  # of the DC that wrote last, when there are two of them; and the number of its transaction
+    batch: int = 0
 
 
 class AccountRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -230,6 +236,28 @@ class InventoryRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     items: tuple[Item, ...] = ()
 
 
+class MailRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A mail that waits, and the purse and the owner of what is attached to it: this is not in PURSES or INVENTORIES.
+    Where purses and owners are named, a negative number stands for it: `mails.owner_of`."""
+
+    account: int  # whose it is: it waits for this one
+    sender: int  # who attached what there is, also of a mail that came back
+    by: str  # from whom it comes, for people
+    text: str
+    sent_ms: int
+    expires_ms: int = 0  # 0: never
+    gold: int = 0
+    items: tuple[Item, ...] = ()
+    returned: bool = False
+
+
+class MailboxRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Which mails wait for an account; MAILS says who is right. An account that never had to do with any has none."""
+
+    mails: tuple[int, ...] = ()  # in the order in which they came
+    under_way: int = 0  # mails with something attached by this account that nobody has taken yet
+
+
 class FriendsRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     friends: tuple[Friendship, ...] = ()
 
@@ -241,6 +269,12 @@ class OperationRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sequence: int
     digest: bytes  # of the request: the same id with another request is a conflict
     made: tuple[Item, ...] = ()
+
+
+class FenceRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Processes of a scene that are over, the newest last."""
+
+    incarnations: tuple[int, ...] = ()
 
 
 class LedgerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -268,10 +302,14 @@ INVENTORIES: Table[int, InventoryRow] = Table("inventories", ACCOUNT, InventoryR
 FRIENDS: Table[int, FriendsRow] = Table("friends", ACCOUNT, FriendsRow)
 OPERATIONS: Table[tuple[int, int], OperationRow] = Table("operations", SLOT, OperationRow, kept=False)
 LEDGER: Table[int, LedgerRow] = Table("ledger", NUMBER, LedgerRow, kept=False)
+MAILS: Table[int, MailRow] = Table("mails", NUMBER, MailRow)
+MAILBOXES: Table[int, MailboxRow] = Table("mailboxes", ACCOUNT, MailboxRow, absent=True)
+FENCES: Table[str, FenceRow] = Table("fences", TEXT, FenceRow, absent=True)
 
 TABLES: dict[str, Table[Any, Any]] = {
     table.name: table
     for table in (
         META, ACCOUNTS, NAMES, SESSIONS, CHARACTERS, STATES, PURSES, ITEMS, INVENTORIES, FRIENDS, OPERATIONS, LEDGER,
+        MAILS, MAILBOXES, FENCES,
     )
 }  # fmt: skip

@@ -122,6 +122,14 @@ class States:
         if place is not None:
             self._may[place] = 0
 
+    def forget(self) -> None:
+        """Another DC writes: what waits here is over, and what is a copy may be old."""
+        self._queue.clear()
+        self._flying, self._waiting = NOTHING, 0
+        self._places.clear()
+        self._since[:], self._account[:], self._may[:] = CLEAN, 0, 0
+        self._free = list(range(len(self._account)))
+
     # --- to the disk ---
 
     def take(self, count: int) -> Flush:

@@ -15,6 +15,7 @@ import fcntl
 import os
 import resource
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,6 +81,11 @@ class Store(Protocol):
         """Make room for MapFull, when nothing is begun. DiskFull when the limit is reached."""
         ...
 
+    def copy(self, target: int) -> None:
+        """Write what is committed at this moment into an open file or pipe, as the data file of a new store. In a
+        thread of its own, while others read and write. StorageError when the other end of the pipe was closed."""
+        ...
+
     def facts(self) -> dict[str, Any]:
         """Sizes in bytes, for people."""
         ...
@@ -92,13 +98,17 @@ class Store(Protocol):
 class LmdbStore:
     """One LMDB environment in one folder, which nobody else has open."""
 
-    def __init__(self, folder: Path, map_bytes: int, map_bytes_max: int, *, create: bool = True) -> None:
-        """StorageError with what is wrong and what to do. An existing file may be larger than `map_bytes`."""
+    def __init__(
+        self, folder: Path, map_bytes: int, map_bytes_max: int, *, create: bool = True, read_only: bool = False
+    ) -> None:
+        """StorageError with what is wrong and what to do. An existing file may be larger than `map_bytes`. `read_only`
+        is for a backup, which nobody changes: nothing is written into its folder, not even a lock."""
         self.folder = folder
+        self._read_only = read_only
         self._map_bytes_max = map_bytes_max
         self._transaction: Any = None  # what was begun
         self._written = 0  # bytes in it
-        self._lock = _lock_folder(folder, create)
+        self._lock = _data_file(folder) if read_only else _lock_folder(folder, create)
         try:
             self._open(map_bytes, readahead=not create)
         except StorageError:
@@ -121,13 +131,26 @@ class LmdbStore:
                 writemap=False,
                 readahead=readahead,  # a DC reads here and there; who works on its file reads all of it
                 max_spare_txns=2,
+                readonly=self._read_only,
+                lock=not self._read_only,
             )
             self._check_length(file)
-            with self._environment.begin(write=True) as transaction:  # one commit for all tables of a new database
-                self._tables = {name: self._environment.open_db(name.encode(), txn=transaction) for name in TABLES}
-            os.chmod(file, 0o600)
+            self._open_tables()
+            if not self._read_only:
+                os.chmod(file, 0o600)
         except (lmdb.Error, OSError) as error:
             raise _explained(error, file) from None
+
+    def _open_tables(self) -> None:
+        """All of them; one that the program which wrote a backup did not know is empty there."""
+        open_, self._tables = self._environment.open_db, {}
+        if self._read_only:
+            for name in TABLES:
+                with suppress(lmdb.NotFoundError):
+                    self._tables[name] = open_(name.encode(), create=False)
+            return
+        with self._environment.begin(write=True) as transaction:  # one commit for all tables of a new database
+            self._tables = {name: open_(name.encode(), txn=transaction) for name in TABLES}
 
     def _check_length(self, file: Path) -> None:
         """A file that was cut short opens, and kills the process with SIGBUS when a missing page is touched."""
@@ -138,6 +161,8 @@ class LmdbStore:
             raise StorageError(f"{file} was cut short: {pages * page} bytes are expected; restore it from a backup")
 
     def get(self, table: str, key: bytes) -> bytes | None:
+        if table not in self._tables:
+            return None
         try:
             with self._environment.begin(db=self._tables[table]) as transaction:
                 value: bytes | None = transaction.get(key)
@@ -146,6 +171,8 @@ class LmdbStore:
             raise self._unreadable(error) from None
 
     def scan(self, table: str, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        if table not in self._tables:
+            return
         try:
             with self._environment.begin(db=self._tables[table]) as transaction:
                 cursor = transaction.cursor()
@@ -159,6 +186,8 @@ class LmdbStore:
             raise self._unreadable(error) from None
 
     def count(self, table: str) -> int:
+        if table not in self._tables:
+            return 0
         try:
             with self._environment.begin() as transaction:
                 entries: int = transaction.stat(self._tables[table])["entries"]
@@ -212,6 +241,14 @@ class LmdbStore:
             raise DiskFull(f"{self.folder / DATA_FILE} may not become larger than {self._map_bytes_max} bytes")
         self._environment.set_mapsize(wanted)
 
+    def copy(self, target: int) -> None:
+        """Page by page and without those that are free. Rejected: a plain copy, which waits for whoever has begun a
+        transaction, and the DC always has."""
+        try:
+            self._environment.copyfd(target, compact=True)
+        except lmdb.Error as error:
+            raise StorageError(f"{self.folder / DATA_FILE} could not be copied: {error}") from None
+
     @property
     def map_bytes(self) -> int:
         size: int = self._environment.info()["map_size"]
@@ -228,9 +265,12 @@ class LmdbStore:
         }
 
     def close(self) -> None:
+        if self._lock < 0:
+            return
         self.drop()
         self._environment.close()
         os.close(self._lock)
+        self._lock = -1
 
     def _unreadable(self, error: lmdb.Error) -> StorageError:
         return StorageError(f"{self.folder / DATA_FILE} cannot be read: {error}")
@@ -261,6 +301,24 @@ class LmdbStore:
         except OSError as error:
             return error.errno not in _FULL
         return True
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder and keep every DC out of it. StorageError when one uses it."""
+    lock = _lock_folder(folder, True)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _data_file(folder: Path) -> int:
+    """The open file of a folder that is only read."""
+    try:
+        return os.open(folder / DATA_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _explained(error, folder / DATA_FILE) from None
 
 
 def _lock_folder(folder: Path, create: bool) -> int:

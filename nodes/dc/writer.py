@@ -16,19 +16,26 @@ moment, everything else; any other error ends the process, because after it nobo
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from math import inf
+from typing import Any, Protocol, TypeVar
 
 from mesh.clock import Clock
+from mesh.core.admission import Admission
 from mesh.errors import Code, RefusedError, StorageError
+from mesh.failpoints import Failpoints
 from mesh.seat import Workers
 from nodes.dc.cache import Rows
+from nodes.dc.lease import Deposed
 from nodes.dc.ledger import DATABASE, prepare
 from nodes.dc.records import FORMAT, META, SESSIONS
 from nodes.dc.settings import DcSettings
 from nodes.dc.states import NOTHING, Flush, States
 from nodes.dc.store import DiskFull, MapFull, Store
 from nodes.dc.view import Change, Overlay, Readable, View
+
+DEPOSED = "another DC writes"
 
 T = TypeVar("T")
 Apply = Callable[[View], Any]
@@ -37,6 +44,18 @@ Waiting = tuple[Apply, asyncio.Future[Any]]
 
 Observer = Callable[[float, int, int], None]
 """Called after each commit with how long it took (s), and the operations and cached states in it."""
+
+
+class Partner(Protocol):
+    """Of a writer that has a standby."""
+
+    def stamp(self, view: View) -> None:
+        """Number the transaction that is about to be written; Deposed when somebody else may write now."""
+        ...
+
+    async def agreed(self, changes: Sequence[Change]) -> None:
+        """These are on disk (or nothing was changed): returns when that may be seen and told. Deposed: never."""
+        ...
 
 
 @dataclass(slots=True)
@@ -91,17 +110,27 @@ class Writer:
         workers: Workers,
         clock: Clock,
         observe: Observer,
+        failpoints: Failpoints | None = None,
     ) -> None:
         self.counts = Counts()
+        self._failpoints = failpoints or Failpoints()
         self._store, self._rows, self._states = store, rows, states
         self._settings, self._workers, self._clock, self._observe = settings, workers, clock, observe
         self._queue: deque[Waiting] = deque()
         self._ahead: _Group | None = None  # the next, applied already; from the first commit on
         self._wake = asyncio.Event()
+        self._turning = asyncio.Lock()
         self._stopping = False
         self._begun = False  # may the store be written to?
+        self.partner: Partner | None = None
+        self.closed = False  # another DC writes: nothing is taken
+        self.pausing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        """While the store is enlarged: no other thread may read it."""
         self.full = False  # was there no room at the last commit?
         self._full_until = 0.0
+        self.admission = Admission()
+        self._oldest_at = self._gathered_at = self._took_s = 0.0
+        self._under_way_at = inf  # since when the oldest of what is being committed has waited
 
     @property
     def depth(self) -> int:
@@ -122,15 +151,22 @@ class Writer:
             await self._commit(group, NOTHING)
         elif row.format != FORMAT:
             raise StorageError(f"the database has format {row.format}, this program knows {FORMAT}")
+        elif self.partner is not None:
+            await self._commit(_Group(self._rows), NOTHING)  # from now on the disk says in which epoch it is written
 
     def submit(self, apply: Callable[[View], T]) -> asyncio.Future[T]:
         """Queue an operation. The future has its answer once it is on disk, or RefusedError."""
         if self._stopping:
             raise self._refusal(Code.SHUTDOWN, "the DC is stopping")
+        if self.closed:
+            raise self._refusal(Code.UNAVAILABLE, DEPOSED)
         if self.paused:
             raise self._refusal(Code.DISK_FULL, "the disk of the DC is full")
         if self.depth >= self._settings.queue_max:
             raise self._refusal(Code.UNAVAILABLE, "too many operations are waiting")
+        if not self.depth:
+            self._oldest_at = self._clock.now()
+        self._failpoints.hit("dc.operation-heard")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._ahead is not None and not self._queue and self._has_room(self._ahead):
             self._ahead.apply((apply, done))
@@ -139,8 +175,21 @@ class Writer:
         self._wake.set()
         return done
 
+    def admit(self) -> None:
+        """Somebody new is about to come in, which takes operations: RefusedError while those of the players who are
+        here wait for too long. That what comes during a commit waits for its end is nothing to refuse anybody for."""
+        self._look_at_delay()
+        if not self.admission.admits():
+            raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: try again in a moment")
+
+    def _look_at_delay(self) -> None:
+        now = self._clock.now()
+        oldest_at = min(self._under_way_at, self._oldest_at if self.depth else inf)
+        self.admission.look(max(0.0, now - oldest_at), now, 2 * self._took_s)
+
     def look(self) -> None:
         """Called regularly: start a commit when cached states have waited long enough."""
+        self._look_at_delay()
         if self._due():
             self._wake.set()
 
@@ -149,17 +198,27 @@ class Writer:
         while not self._finished():
             await self._wake.wait()
             self._wake.clear()
-            while self.depth or self._due():
-                await self._turn()
+            while not self.closed and (self.depth or self._due()):
+                async with self._turning:
+                    await self._turn()
+                self._under_way_at = inf
 
     def stop(self) -> None:
         """Take nothing more; `run` returns when everything that waits, cached states too, is on disk."""
+        self._failpoints.hit("dc.stopping")
         self._stopping = True
         self._full_until = 0.0  # one last try
         self._wake.set()
 
+    async def depose(self) -> None:
+        """Another DC writes: take nothing until `closed` is False again, and give up what waits, when what is under
+        way has ended. Nobody hears these refusals as answers: the node has broken its links before."""
+        self.closed = True
+        async with self._turning:
+            self._refuse_all(_Group(self._rows), Code.UNAVAILABLE, DEPOSED)
+
     def _finished(self) -> bool:
-        return self._stopping and not self.depth and (not len(self._states) or self.paused)
+        return self._stopping and (self.closed or (not self.depth and (not len(self._states) or self.paused)))
 
     def _due(self) -> bool:
         if not len(self._states) or self.paused:
@@ -169,18 +228,32 @@ class Writer:
     async def _turn(self) -> None:
         began = self._clock.now()
         group = self._gather()
+        self._under_way_at = self._oldest_at if group.applied else inf
+        self._oldest_at, self._gathered_at = self._gathered_at if self._queue else began, began
         states = self._states.take(self._settings.states_per_commit) if self._due() else NOTHING
+        self._failpoints.hit("dc.operation-applied")
+        if states.changes:
+            self._failpoints.hit("dc.states-taken")
         try:
             if group.overlay.changes or states.changes:
                 await self._commit(group, states)
+            elif self.partner is not None:
+                await self.partner.agreed(())
+        except Deposed:  # on this disk it is, and whether it counts is for the other DC to say
+            self.closed = True
+            self._states.failed()
+            self._refuse_all(group, Code.UNAVAILABLE, DEPOSED)
+            return
         except DiskFull:
             self._states.failed()
             self._disk_was_full(group)
             return
         self._states.flushed(began)
         self.counts.states += len(states.changes)
+        self._failpoints.hit("dc.before-acknowledge")
         self._acknowledge(group)
-        self._observe(self._clock.now() - began, len(group.applied), len(states.changes))
+        self._took_s = self._clock.now() - began
+        self._observe(self._took_s, len(group.applied), len(states.changes))
 
     def _gather(self) -> _Group:
         """What was applied ahead and what waits, in order. Nothing is begun that nobody waits for any more: what is
@@ -200,9 +273,14 @@ class Writer:
 
     async def _commit(self, group: _Group, states: Flush) -> None:
         """On disk when this returns, and visible."""
+        if self.partner is not None:
+            self.partner.stamp(group.overlay)
         packed = group.overlay.packed()
         self._ahead = _Group(group.overlay)
-        await self._put_on_disk([*packed, *states.changes])
+        changes = [*packed, *states.changes]
+        await self.put_on_disk(changes)
+        if self.partner is not None:
+            await self.partner.agreed(changes)
         self._ahead.overlay.rebase(self._rows)
         self._rows.committed(group.overlay, packed)
         for table, key in group.overlay.changes:
@@ -211,25 +289,39 @@ class Writer:
         self.counts.commits += 1
         self.full = False
 
-    async def _put_on_disk(self, changes: Sequence[Change]) -> None:
-        store, run = self._store, self._workers.run
+    async def put_on_disk(self, changes: Sequence[Change]) -> None:
+        """In one transaction, as they are. For `run`, and while that does not run for what another DC has written."""
+        store, run, hit = self._store, self._workers.run, self._failpoints.hit
+        hit("dc.before-write")
         while True:
             if not self._begun:
                 await run(store.begin)
             self._begun = False
             try:
                 store.write(changes)
-                await run(store.commit)
+                hit("dc.rows-written")
+                await run(self._commit_in_thread)
             except MapFull:
+                hit("dc.map-full")
                 await run(store.drop)
-                store.grow()
+                async with self.pausing():
+                    store.grow()
+                hit("dc.map-grown")
             else:
+                hit("dc.after-commit")
                 self._begun = True
                 return
 
+    def _commit_in_thread(self) -> None:
+        self._failpoints.hit("dc.before-commit")
+        self._store.commit()
+        self._failpoints.hit("dc.in-commit")
+
     def _acknowledge(self, group: _Group) -> None:
         """Refusals come this late, too: one may tell of what an operation before it in the group has changed."""
-        for (_, done), (answer, changed) in zip(group.applied, group.answers, strict=True):
+        for at, ((_, done), (answer, changed)) in enumerate(zip(group.applied, group.answers, strict=True)):
+            if at == 1:
+                self._soon("dc.half-acknowledged")
             if isinstance(answer, Exception):
                 self.counts.refuse(answer.code if isinstance(answer, RefusedError) else Code.INTERNAL)
                 if not done.done():
@@ -241,17 +333,27 @@ class Writer:
                 self.counts.repeated += 1
             if not done.done():
                 done.set_result(answer)
+        if group.applied:
+            self._soon("dc.acknowledged")
+
+    def _soon(self, name: str) -> None:
+        """A failpoint behind the answers so far: they leave in the next turn of the loop, in this order."""
+        if self._failpoints.armed:
+            asyncio.get_running_loop().call_soon(self._failpoints.hit, name)
 
     def _disk_was_full(self, group: _Group) -> None:
         """What is answered may reach a player: it names no file of ours."""
         self.full = True
         self._full_until = self._clock.now() + self._settings.disk_full_pause_s
+        self._refuse_all(group, Code.DISK_FULL, "the disk of the DC is full")
+
+    def _refuse_all(self, group: _Group, code: Code, text: str) -> None:
         ahead, self._ahead = self._ahead.applied if self._ahead else [], None  # over changes that are not there
         waiting = [*group.applied, *ahead, *self._queue]
         self._queue.clear()
         for _, done in waiting:
             if not done.done():
-                done.set_exception(self._refusal(Code.DISK_FULL, "the disk of the DC is full"))
+                done.set_exception(self._refusal(code, text))
 
     def _refusal(self, code: Code, text: str) -> RefusedError:
         self.counts.refuse(code)

@@ -32,6 +32,7 @@ from mesh.protocol.control import (
 )
 from mesh.protocol.lanes import STATE_STRUCT
 from mesh.protocol.records import (
+    BackUpDb,
     ChangeFriendship,
     DbStat,
     FriendshipChanged,
@@ -327,6 +328,52 @@ def test_a_malformed_batch_of_states_is_refused(play: Callable[..., None]) -> No
     play(story)
 
 
+def test_a_backup_is_made_while_others_write(play: Callable[..., None], topology: Topology, tmp_path: Path) -> None:
+    async def story(cluster: Cluster) -> None:
+        loaded = await login(cluster, "Anna")
+        account, folder = loaded.status.account, tmp_path / "backups" / "one"
+        scene = cluster.node("scene.1")
+        async with Operator(topology, cluster.network, cluster.clock) as operator:
+            asked = asyncio.ensure_future(operator.ask("dc.1", BackUpDb(str(folder), 10_000), 60.0))
+            await asyncio.sleep(0.5)
+            with refused(Code.OUT_OF_ORDER):
+                await operator.ask("dc.1", BackUpDb(str(tmp_path / "second")))
+            await scene.ask("dc", pay(loaded.session, 1, (0, account, 50)))
+            assert not asked.done()
+            answer = await asked
+            assert isinstance(answer, DbStat)
+            assert answer.facts["rows"]["ledger"] == 2  # without what came later
+            assert metric(cluster, "dc_last_backup_timestamp_seconds") == answer.facts["made_s"]
+            with refused(Code.BAD_MESSAGE):
+                await operator.ask("dc.1", BackUpDb("here"))
+            with refused(Code.UNAVAILABLE):
+                await operator.ask("dc.1", BackUpDb(str(folder)))
+            copy = await operator.ask("dc.1", BackUpDb(str(tmp_path / "copy"), kept=False))
+            assert isinstance(copy, DbStat)
+            assert copy.facts["rows"]["ledger"] == 3
+        await cluster.kill("dc.1")
+        await start_dc(cluster)
+        assert metric(cluster, "dc_last_backup_timestamp_seconds") == answer.facts["made_s"]
+
+    play(story)
+    assert sorted(path.name for path in (tmp_path / "backups").iterdir()) == ["one"]
+
+
+def test_a_dc_that_stops_gives_up_its_backup(play: Callable[..., None], topology: Topology, tmp_path: Path) -> None:
+    async def story(cluster: Cluster) -> None:
+        await login(cluster, "Anna")
+        async with Operator(topology, cluster.network, cluster.clock) as operator:
+            asked = asyncio.ensure_future(operator.ask("dc.1", BackUpDb(str(tmp_path / "never"), 100), 600.0))
+            await asyncio.sleep(1.0)
+            await cluster.nodes["dc.1"].stop()
+            with pytest.raises((RefusedError, PeerLost)):
+                await asked
+        await start_dc(cluster)
+
+    play(story)
+    assert not list(tmp_path.glob("never*"))
+
+
 def test_operators_see_rows_totals_and_no_secrets(play: Callable[..., None], topology: Topology) -> None:
     async def story(cluster: Cluster) -> None:
         loaded = await login(cluster, "Anna")
@@ -345,7 +392,7 @@ def test_operators_see_rows_totals_and_no_secrets(play: Callable[..., None], top
             assert isinstance(answer, DbStat)
             facts = answer.facts
             assert facts["durable_operations"] == facts["durable_acked"] == 2
-            assert facts["gold"] == {"wallets": 100, "minted": 100, "burned": 0}
+            assert facts["gold"] == {"wallets": 100, "mails": 0, "minted": 100, "burned": 0}
             assert facts["waiting"]["states"] == 1
             described = await operator.ask("dc.1", Describe())
             assert described.facts["durable_acked"] == 2  # type: ignore[attr-defined]

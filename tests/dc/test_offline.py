@@ -38,7 +38,7 @@ def test_stat(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, facts, _ = call(capsys, "stat", "--data", str(data))
     assert code == 0
     assert facts["durable_operations"] == 6
-    assert facts["gold"] == {"wallets": 205, "minted": 205, "burned": 0}
+    assert facts["gold"] == {"wallets": 205, "mails": 0, "minted": 205, "burned": 0}
     assert (facts["accounts"], facts["items"]) == (2, 1)
     assert facts["file_bytes"] == (data / DATA_FILE).stat().st_size
 

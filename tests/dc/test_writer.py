@@ -35,7 +35,7 @@ class HeldWorkers:
         self.begun = 0  # commits
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
-        self.begun += function.__name__ == "commit"
+        self.begun += "commit" in function.__name__
         await self.go.wait()
         return function(*args)
 
@@ -310,6 +310,48 @@ def test_what_is_cancelled_after_it_was_applied_ahead_is_taken_out_and_the_other
             assert [(await done).holdings[0].gold for done in ahead[1:]] == [55, 50]
             assert ledger.gold_of(book.rows, anna) == 50
             assert book.store.count("ledger") == 5
+
+    run(story())
+
+
+def test_newcomers_are_refused_while_the_players_operations_wait_for_long() -> None:
+    async def story() -> None:
+        workers = HeldWorkers()
+        async with writing(MemoryStore(), workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            waiting = [book.operate(pay(session, n, (0, anna, 1))) for n in range(1, 4)]
+            for _ in range(6):
+                book.writer.admit()  # a moment is nothing
+                await asyncio.sleep(0.1)
+            waiting.append(book.operate(pay(session, 4, (0, anna, 1))))  # who is here goes on
+            await asyncio.sleep(0.1)
+            with refused(Code.UNAVAILABLE):
+                book.writer.admit()
+            workers.go.set()
+            assert len(await asyncio.gather(*waiting)) == 4
+            book.writer.admit()
+            assert book.writer.admission.refused == 1
+
+    run(story())
+
+
+def test_a_slow_disk_is_no_queue() -> None:
+    """What comes during a commit waits for its end, however little comes."""
+
+    async def story() -> None:
+        workers = HeldWorkers()
+        async with writing(MemoryStore(), workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            for number in range(1, 20):
+                workers.go.clear()
+                paid = [book.operate(pay(session, 2 * number + n, (0, anna, 1))) for n in range(2)]
+                await asyncio.sleep(0.15)
+                book.writer.admit()
+                workers.go.set()
+                await asyncio.gather(*paid)
 
     run(story())
 

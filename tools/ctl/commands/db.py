@@ -1,4 +1,4 @@
-"""`mesh db`: rows, sizes and the check of the player database, of the running DC or from the file of a stopped one."""
+"""`mesh db`: rows and sizes of the player database, of the running DC or from the file of a stopped one."""
 
 import asyncio
 from pathlib import Path
@@ -15,15 +15,21 @@ from mesh.protocol.records import (
 from mesh.topology import Topology
 from tools.ctl import clusters
 from tools.ctl.asking import first
+from tools.ctl.commands.db_checks import audit, check, verify
+from tools.ctl.commands.db_copies import backup, export, import_, restore
+from tools.ctl.commands.db_data import dc_of
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, json_option
-from tools.ctl.output import console, emit_json, emit_json_line, say, table
+from tools.ctl.output import emit_json, emit_json_line, facts_table, say
 
 
 @click.group()
 def db() -> None:
-    """Look into the player database. Nothing here changes a row."""
+    """Look into the player database, check it, back it up.
+
+    What `restore` and `import` put in its place is checked first; nothing else here changes a row.
+    """
 
 
 @db.command()
@@ -75,50 +81,13 @@ def stat(environment: Environment, cluster: str | None, as_json: bool) -> int:
     if as_json:
         emit_json(facts)
     else:
-        _draw(facts)
+        facts_table(facts)
     return Exit.OK
 
 
-@db.command()
-@any_cluster_option
-@json_option
-@click.pass_obj
-def check(environment: Environment, cluster: str | None, as_json: bool) -> int:
-    """Read the whole database of a stopped cluster: every checksum, every reference, the economy computed anew.
-
-    Exit codes: 0 it is whole, 1 it is in use or cannot be read, 3 there is none, 6 it is damaged.
-    """
-    topology, running = clusters.find_or_load(cluster, environment)
-    if running:
-        raise CommandError(
-            f"the database of {running.label} is in use, and a check needs it to hold still: first `mesh down "
-            f"{running.label}`; `mesh db stat` shows the totals of a running one"
-        )
-    verdict, code = run_offline("dc", "check", _data(topology))
-    if as_json:
-        emit_json(verdict)
-    else:
-        for problem in verdict["problems"]:
-            say(problem)
-        _draw({key: value for key, value in verdict.items() if key != "problems"})
-        say("mesh: the database is whole" if verdict["ok"] else "mesh: the database is damaged")
-    return code
+for command in (check, verify, audit, backup, restore, export, import_):
+    db.add_command(command)
 
 
 def _data(topology: Topology) -> Path:
-    return topology.data(topology.of_role("dc")[0])
-
-
-def _draw(facts: dict[str, Any]) -> None:
-    drawn = table("what", "value", right=("value",))
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            for inner, number in value.items():
-                drawn.add_row(f"{key}.{inner}", _number(number))
-        else:
-            drawn.add_row(key, _number(value))
-    console().print(drawn, markup=False)
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return topology.data(dc_of(topology))

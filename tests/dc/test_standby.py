@@ -1,0 +1,221 @@
+"""The pure parts of a pair: the writer's term, the standby's mind, the batches between them, the settings."""
+
+import pytest
+from msgspec import ValidationError, convert
+
+from mesh.protocol.replication import Leased
+from nodes.dc.follower import CENTER_AWAY_S, SILENT_S, Follower
+from nodes.dc.lease import SUPPORT_MARGIN_S, SUPPORT_S, Term
+from nodes.dc.outgoing import Outgoing
+from nodes.dc.settings import DcSettings
+
+ONE, TWO = "eu.one.dc.1", "eu.one.dc.2"
+LEASE_S = 1.5
+
+
+def leased(epoch: int = 3, writer: str = ONE, granted: bool = True, synced: bool = True) -> Leased:
+    return Leased(epoch, writer, granted, synced, LEASE_S)
+
+
+# --- the writer's term ---
+
+
+def test_a_lease_counts_from_when_it_was_asked_for():
+    term = Term(leased(), 10.0)
+    assert term.may_speak(10.0 + LEASE_S - 0.01)
+    assert not term.may_speak(10.0 + LEASE_S)
+    term.heard(leased(), ONE, 11.0, None)
+    assert term.may_speak(12.0)
+    assert not term.may_speak(11.0 + LEASE_S)
+
+
+def test_one_that_nobody_can_follow_needs_no_lease():
+    term = Term(leased(synced=False), 10.0)
+    assert term.mode == "alone"
+    assert term.may_speak(1000.0)
+
+
+def test_the_standby_supports_while_the_center_is_away():
+    term = Term(leased(), 10.0)
+    term.supported(20.0)
+    assert term.may_speak(20.0 + SUPPORT_S - 0.01)
+    assert not term.may_speak(20.0 + SUPPORT_S)
+
+
+@pytest.mark.parametrize("answer", [leased(4, TWO, False), leased(4), leased(3, TWO, False)])
+def test_a_higher_epoch_or_another_writer_ends_it(answer):
+    term = Term(leased(synced=False), 10.0)
+    term.heard(answer, ONE, 10.0, None)
+    assert term.over
+    assert not term.may_speak(10.0)
+
+
+def test_a_refused_renewal_is_none():
+    term = Term(leased(), 10.0)
+    term.heard(leased(granted=False), ONE, 11.0, None)
+    assert not term.over
+    assert not term.may_speak(10.0 + LEASE_S)
+
+
+def test_to_go_on_alone_takes_the_centers_word():
+    term = Term(leased(), 10.0)
+    term.lost()
+    assert (term.mode, term.wish) == ("paired", False)
+    term.heard(leased(), ONE, 10.1, False)
+    assert (term.mode, term.wish) == ("paired", False), "it was not written down yet"
+    term.heard(leased(synced=False), ONE, 10.2, False)
+    assert (term.mode, term.wish) == ("alone", None)
+
+
+def test_who_joins_is_in_sync_from_the_moment_of_asking():
+    term = Term(leased(synced=False), 10.0)
+    term.join()
+    assert term.mode == "joining"
+    term.joined()
+    assert (term.mode, term.wish) == ("paired", True)
+    assert not term.may_speak(10.0 + LEASE_S)
+    term.heard(leased(), ONE, 12.0, True)
+    assert (term.mode, term.wish) == ("paired", None)
+
+
+def test_who_is_lost_while_joining_is_not_missed():
+    term = Term(leased(synced=False), 10.0)
+    term.join()
+    term.lost()
+    assert (term.mode, term.wish) == ("alone", None)
+
+
+def test_an_answer_to_an_older_wish_does_not_fulfil_a_newer_one():
+    term = Term(leased(synced=False), 10.0)
+    term.join()
+    term.joined()
+    term.lost()  # the wish to join is on its way
+    term.heard(leased(), ONE, 10.1, True)
+    assert (term.mode, term.wish) == ("paired", False)
+
+
+# --- the standby's mind ---
+
+
+def follower(now: float = 0.0) -> Follower:
+    return Follower(3, 7, now)
+
+
+def test_batches_are_taken_in_order_and_once():
+    mind = follower()
+    assert mind.judge(7, 9) == "apply"
+    mind.took(3, 9)
+    assert mind.judge(7, 9) == "known"
+    assert mind.judge(10, 11) == "gap"
+    assert mind.judge(9, 10) == "apply"
+
+
+def test_lower_epochs_are_not_heard():
+    mind = follower()
+    assert mind.hear(4, 1.0)
+    assert not mind.hear(3, 1.0)
+    mind.answered(6, False, 1.0)
+    assert not mind.hear(5, 1.0)
+
+
+def test_what_is_no_whole_takes_nothing_and_never_takes_over():
+    mind = Follower(0, 0, 0.0)
+    assert mind.judge(0, 1) == "gap"
+    assert not mind.wants(1000.0)
+    mind.begin_copy(5)
+    assert mind.judge(5, 6) == "apply"
+    mind.took(3, 6)
+    assert mind.epoch == 0
+    mind.end_copy(3, 6)
+    assert (mind.epoch, mind.batch) == (3, 6)
+
+
+def test_it_promises_only_while_the_center_is_away():
+    mind = follower()
+    mind.answered(3, False, 10.0)
+    assert not mind.promise(10.0 + CENTER_AWAY_S - 0.01)
+    assert mind.promise(10.0 + CENTER_AWAY_S + 0.01)
+
+
+def test_it_does_not_ask_for_the_office_while_it_keeps_a_promise():
+    mind = follower()
+    assert mind.hear(3, 100.0)
+    assert mind.promise(100.0)
+    assert not mind.wants(100.0 + SUPPORT_S + SUPPORT_MARGIN_S - 0.01)
+    assert mind.wants(100.0 + SUPPORT_S + SUPPORT_MARGIN_S)
+
+
+def test_who_has_asked_for_the_office_promises_nothing_until_it_is_answered():
+    mind = follower()
+    assert mind.wants(100.0)
+    assert not mind.promise(100.0), "the answer may be that we write, and be lost"
+    mind.answered(3, False, 100.5)
+    assert mind.promise(200.0)
+
+
+def test_it_asks_when_the_writer_is_silent_or_the_center_says_that_the_lease_is_over():
+    mind = follower()
+    assert mind.hear(3, 100.0)
+    assert not mind.wants(100.0 + SILENT_S)
+    assert mind.wants(100.0 + SILENT_S + 0.01)
+    mind.answered(3, False, 102.0)
+    assert mind.hear(3, 102.0)
+    assert not mind.wants(102.0)
+    mind.answered(3, True, 102.0)
+    assert mind.wants(102.0)
+
+
+# --- the batches between them ---
+
+
+def batches(count: int = 3, bytes_max: int = 10_000) -> Outgoing:
+    log = Outgoing(3, (2, 10), bytes_max)
+    for number in range(11, 11 + count):
+        log.add(number, [("purses", b"k", bytes([number]))])
+    return log
+
+
+def test_they_travel_together_until_they_are_confirmed():
+    log = batches()
+    assert log.take(10_000) == (10, 13, [("purses", b"k", bytes([n])) for n in (11, 12, 13)])
+    assert log.take(1) == (10, 11, [("purses", b"k", b"\x0b")])
+    log.confirm(12)
+    assert log.waiting == 1
+    assert log.take(10_000) == (12, 13, [("purses", b"k", b"\x0d")])
+    log.confirm(13)
+    assert log.take(10_000) is None
+
+
+@pytest.mark.parametrize("position", [(2, 10), (3, 10), (3, 11), (3, 13)])
+def test_one_that_is_on_the_way_goes_on(position):
+    log = batches()
+    assert log.resume(position)
+    assert log.waiting == 13 - position[1]
+
+
+@pytest.mark.parametrize("position", [(2, 11), (1, 10), (2, 9), (3, 14), (4, 12), (0, 0), (0, 10)])
+def test_one_that_went_another_way_does_not(position):
+    assert not batches().resume(position)
+
+
+def test_a_database_that_was_never_one_of_a_pair_is_copied():
+    assert not Outgoing(1, (0, 0), 1000).resume((0, 0)), "the rows of a single DC have no number either"
+
+
+def test_one_that_was_away_for_too_long_is_copied():
+    log = batches(count=2, bytes_max=60)
+    assert not log.resume((2, 10))
+    assert log.bytes <= 60
+    log.restart()
+    assert log.resume((3, 12))
+
+
+# --- settings ---
+
+
+@pytest.mark.parametrize(
+    "table", [{"dc.1": "dc.1"}, {"dc.1": "dc.2", "dc.3": "dc.4"}, {"dc.1": "gate.2"}, {"dc": "dc.2"}]
+)
+def test_a_standby_is_another_dc(table):
+    with pytest.raises(ValidationError, match="must name two nodes"):
+        convert({"standby": table}, DcSettings)

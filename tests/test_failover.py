@@ -1,0 +1,248 @@
+"""A pair of DCs while one of them is killed, hangs or stops: one writes at a time, and nothing is lost."""
+
+import asyncio
+import random
+
+import pytest
+
+from mesh.errors import Code, MeshError, RefusedError
+from mesh.protocol.cluster import FindAccount
+from mesh.protocol.records import GoldMove, Operate
+from mesh.testing import wait_until
+from tests.pair import STARTING_GOLD, Town, gold_in, tell
+
+
+@pytest.fixture
+def town(tmp_path):
+    def go(story, seed: int = 1, settings: str = "") -> None:
+        tell(tmp_path, story, seed, settings)
+
+    return go
+
+
+def test_the_standby_has_what_the_writer_acknowledges_and_serves_nobody(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress(20)
+        scene = town.cluster.node("scene.1")
+        assert [m.name for m in scene.peers("dc")] == [town.dc("dc.1").name]
+        with pytest.raises(RefusedError):
+            await scene.ask(town.dc("dc.2").name, Operate(1, 1, "pay", []))
+        with pytest.raises(RefusedError):
+            await town.cluster.node("login.1").ask(town.dc("dc.2").name, FindAccount("payer-0"))
+        await town.check()
+
+    town(story)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_writer_that_is_killed_is_followed_by_its_standby(town, seed):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress(3 + random.Random(seed).randrange(9))
+        await town.cluster.kill("dc.1")
+        await town.progress()
+        assert town.writers() == ["dc.2"]
+        assert max(gap for p in town.payers for gap in p.gaps) < 3.5
+        await town.cluster.start("dc.1")
+        await town.progress()
+        await town.check()
+
+    town(story, seed)
+
+
+def test_one_after_the_other_is_killed(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        for _ in range(3):
+            await wait_until(lambda: any(town.dc(w).pair.in_sync for w in town.writers()), timeout_s=20)
+            await town.progress(7)
+            (writer,) = town.writers()
+            await town.cluster.kill(writer)
+            await town.progress()
+            await town.cluster.start(writer)
+        await town.check()
+
+    town(story)
+
+
+def test_a_writer_that_is_back_at_once_goes_on(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.cluster.kill("dc.1")
+        await asyncio.sleep(0.3)
+        await town.cluster.start("dc.1")
+        await town.progress()
+        assert town.writers() == ["dc.1"]
+        await town.check()
+
+    town(story)
+
+
+def test_a_standby_that_is_killed_stops_nobody_and_comes_back(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.cluster.kill("dc.2")
+        await town.progress(20)
+        assert max(gap for p in town.payers for gap in p.gaps) < 0.5
+        await town.cluster.start("dc.2")
+        await town.progress()
+        await town.check()
+
+    town(story)
+
+
+def test_a_standby_that_lacks_something_never_takes_over(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.cluster.kill("dc.2")
+        await town.progress()  # without it
+        await town.cluster.kill("dc.1")
+        await town.cluster.start("dc.2")
+        await asyncio.sleep(8.0)
+        assert town.writers() == []
+        await town.cluster.start("dc.1")
+        await town.progress()
+        assert town.writers() == ["dc.1"]
+        await town.check()
+
+    town(story)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_writer_that_hangs_writes_nothing_when_it_is_back(town, seed):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress(3 + random.Random(seed).randrange(9))
+        old = town.dc("dc.1")
+        town.cluster.network.pause(old.name)
+        await town.progress()
+        assert town.dc("dc.2").pair.serves
+        assert not old.pair.may_answer()
+        town.cluster.network.pause(old.name, False)
+        await town.progress()
+        await wait_until(lambda: old.pair.role == "standby", timeout_s=20)
+        assert town.writers() == ["dc.2"]
+        await town.check()
+
+    town(story, seed)
+
+
+def test_a_standby_that_hangs_is_left_behind(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        town.cluster.network.pause(town.dc("dc.2").name)
+        await town.progress(20)
+        assert max(gap for p in town.payers for gap in p.gaps) < 2.5
+        town.cluster.network.pause(town.dc("dc.2").name, False)
+        await town.progress()
+        await town.check()
+
+    town(story)
+
+
+def test_without_the_center_the_two_go_on(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.cluster.kill("center.1")
+        await town.progress(600, 60)
+        assert town.writers() == ["dc.1"]
+        assert max(gap for p in town.payers for gap in p.gaps) < 1.0
+        await town.cluster.start("center.1")
+        await asyncio.sleep(8)
+        await town.progress()
+        assert town.writers() == ["dc.1"]
+        await town.check()
+
+    town(story)
+
+
+def test_two_of_three_away_and_nothing_is_acknowledged(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.cluster.kill("center.1")
+        await town.cluster.kill("dc.2")
+        await asyncio.sleep(0.1)
+        before = [payer.acknowledged for payer in town.payers]
+        await asyncio.sleep(10)
+        assert [payer.acknowledged for payer in town.payers] == before
+        await town.cluster.start("center.1", "dc.2")
+        await town.progress(5, 40)
+        await town.check()
+
+    town(story)
+
+
+def test_a_writer_without_a_standby_needs_no_center(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.cluster.kill("dc.2")
+        await town.progress()
+        await town.cluster.kill("center.1")
+        await town.progress(600, 60)
+        assert max(gap for p in town.payers for gap in p.gaps) < 1.0
+        await town.cluster.start("center.1", "dc.2")
+        await town.progress()
+        await town.check()
+
+    town(story)
+
+
+def test_all_of_them_stop_in_order_and_nothing_is_left_behind(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.check()
+        await asyncio.gather(*(town.dc(short).stop() for short in ("dc.1", "dc.2")))
+        assert town.dc("dc.1").dispatch.errors == town.dc("dc.2").dispatch.errors == 0
+        for short in ("dc.1", "dc.2"):
+            await town.cluster.start(short)
+
+    town(story)
+
+
+@pytest.mark.parametrize("victims", [("center.1", "dc.2"), ("dc.2",), ("center.1",)])
+def test_a_writer_that_is_left_by_the_others_stops_all_the_same(town, victims):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        for victim in victims:
+            await town.cluster.kill(victim)
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(8):
+            await town.dc("dc.1").stop()
+        for short in (*victims, "dc.1"):
+            town.cluster.nodes.pop(short, None)
+            await town.start(short)
+        await town.progress(5, 40)
+        await town.check()
+
+    town(story)
+
+
+def test_what_is_paid_for_is_refused_while_there_is_one_copy(town):
+    async def story(town: Town) -> None:
+        await town.begin(1)
+        await town.progress()
+        paid = await town.payer("paid", replicated=True)
+        await paid.pay()
+        await town.cluster.kill("dc.2")
+        await asyncio.sleep(1)
+        said = Operate(paid.session, 2, "pay", [], [GoldMove(0, paid.account, 1)], replicated=True)
+        with pytest.raises(MeshError) as refusal:
+            await town.ask("scene.1", said)
+        assert isinstance(refusal.value, RefusedError)
+        assert refusal.value.code == Code.UNAVAILABLE
+        assert gold_in(town.disks.stores["dc.1"], paid.account) == STARTING_GOLD + 1
+        await town.cluster.start("dc.2")
+        await paid.pay()
+        assert gold_in(town.disks.stores["dc.2"], paid.account) == STARTING_GOLD + 2
+        await town.check()
+
+    town(story)

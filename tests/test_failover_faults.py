@@ -1,0 +1,150 @@
+"""A pair of DCs that are cut off from each other or from the center, whose copy breaks, to whom anything happens."""
+
+import asyncio
+
+import pytest
+
+from mesh.protocol.cluster import CreateAccount
+from mesh.testing import wait_until
+from nodes.dc import replication, standby
+from nodes.dc.memory_store import MemoryStore
+from tests.pair import Fate, Town, cut, mend, tell
+
+
+@pytest.fixture
+def town(tmp_path):
+    def go(story, seed: int = 1, settings: str = "") -> None:
+        tell(tmp_path, story, seed, settings)
+
+    return go
+
+
+@pytest.mark.parametrize("how", ["both", "there", "back"])
+@pytest.mark.parametrize("other", ["center.1", "dc.2"])
+def test_a_writer_that_is_cut_off_from_one_of_the_others(town, other, how):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        cut(town, "dc.1", other, how)
+        await town.progress(20, 40)
+        assert len(town.writers()) == 1 or not town.dc("dc.1").pair.may_answer()
+        mend(town)
+        await town.progress(5, 40)
+        await town.check()
+
+    town(story)
+
+
+@pytest.mark.parametrize("how", ["both", "there", "back"])
+def test_a_writer_that_is_cut_off_from_both(town, how):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        cut(town, "dc.1", "center.1", how)
+        cut(town, "dc.1", "dc.2", how)
+        await town.progress(20, 40)
+        assert town.dc("dc.2").pair.serves
+        assert not town.dc("dc.1").pair.may_answer()
+        mend(town)
+        await town.progress(5, 40)
+        await town.check()
+
+    town(story)
+
+
+@pytest.mark.parametrize("how", ["both", "there", "back"])
+def test_a_standby_that_is_cut_off_from_the_center(town, how):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        cut(town, "dc.2", "center.1", how)
+        await town.progress(200, 40)
+        assert town.writers() == ["dc.1"]
+        mend(town)
+        await town.check()
+
+    town(story)
+
+
+def test_what_is_paid_for_and_waits_is_unknown_when_another_one_writes(town):
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        paid = await town.payer("paid", replicated=True)
+        await paid.pay()
+        cut(town, "dc.1", "dc.2", "both")
+        cut(town, "dc.1", "center.1", "both")
+        asked = asyncio.ensure_future(paid.pay())
+        await wait_until(lambda: town.dc("dc.2").pair.serves)
+        mend(town)
+        await asked
+        await town.check()
+
+    town(story, settings='replicated = "paid"\n')
+
+
+@pytest.fixture
+def slow_copies(monkeypatch):
+    """A copy takes a while: a few rows in a piece."""
+    monkeypatch.setattr(replication, "COPY_ROWS", 3)
+    monkeypatch.setattr(standby, "FORGET_ROWS", 7)
+
+
+async def copying(town: Town, pieces: int) -> None:
+    """The standby has lost its disk and is in the middle of a copy of a database with some players in it."""
+    await town.cluster.kill("dc.2")
+    for number in range(60):
+        await town.ask("login.1", CreateAccount(f"filler-{number}", "hash"))
+    town.disks.stores["dc.2"].damage("names", b"left over", b"of a copy that was never completed")
+    await town.cluster.start("dc.2")
+    await wait_until(lambda: town.dc("dc.2").pair.standby.follower.copying)
+    await asyncio.sleep(0.003 * pieces)
+    assert town.dc("dc.2").pair.standby.follower.copying
+
+
+@pytest.mark.parametrize("pieces", [1, 5, 30])
+def test_a_copy_is_made_beside_the_writing_and_again_when_it_breaks(town, slow_copies, pieces):
+    async def story(town: Town) -> None:
+        await town.begin()
+        town.disks.stores["dc.2"] = MemoryStore()
+        await copying(town, pieces)
+        await town.cluster.kill("dc.2")
+        await town.cluster.start("dc.2")
+        assert standby.position(town.disks.stores["dc.2"]) == (0, 0)
+        await town.progress()
+        await town.check()
+
+    town(story)
+
+
+def test_half_a_copy_never_takes_over(town, slow_copies):
+    async def story(town: Town) -> None:
+        await town.begin()
+        town.disks.stores["dc.2"] = MemoryStore()
+        await copying(town, 20)
+        await town.cluster.kill("dc.1")
+        await asyncio.sleep(8.0)
+        assert town.writers() == []
+        await town.cluster.kill("dc.2")
+        await town.start("dc.2")
+        await asyncio.sleep(8.0)
+        assert town.writers() == []
+        await town.cluster.start("dc.1")
+        await town.progress()
+        await town.check()
+
+    town(story)
+
+
+@pytest.mark.parametrize("settings", ["", 'replicated = "paid"\n'])
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_nothing_that_was_acknowledged_is_lost(town, seed, settings):
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        for number in range(4):
+            await town.payer(f"payer-{number}", replicated=bool(settings))
+        town.pay()
+        await Fate(town, seed).run(25)
+        await town.progress(3, 60)
+        await town.check()
+
+    town(story, seed, settings)
