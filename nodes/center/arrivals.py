@@ -41,6 +41,8 @@ from nodes.center.watchers import Watcher
 TRIES = 2  # lines that are asked to take one login
 EXPECTED_MAX = 10_000  # promised places; one more is refused
 QUEUE_LOOK_S = 0.5  # the queue is looked at so often, and whenever somebody leaves
+BREAK_S = 2.0  # a gate that hangs is taken for dead by then
+BREAK_LOOK_S = 0.1
 NONCE_BITS = 32  # of a nonce below the epoch: nonces of different epochs of the center never meet
 
 
@@ -122,6 +124,8 @@ class Arrivals:
     async def _online(self, said: Online) -> Placed | Queued:
         await self.whole.wait()
         account = account_of(said.session)
+        if self.directory.of_account(account) is None:
+            self.node.dispatch.admit()
         async with self.claims.coming(said.session), self.locks.hold(account):
             await self._claim(said.session)
             waiting = self.queue.of_account(account)
@@ -175,7 +179,7 @@ class Arrivals:
         if old is not None and old.session != said.session:
             self.courier.kick_presence(old, Code.TAKEN_OVER)
             self.counts.taken_over += 1
-        if old is not None:
+        if old is not None and not self.keeper.is_given_up(old.scene):
             presence = await self._enter(said, old.scene, old.map, old.line, old)
             if presence is not None:
                 return self._has_come(presence, old)
@@ -211,6 +215,7 @@ class Arrivals:
         presence = self.directory.enter(
             said.session, status.name, status.friends, scene, said.gate, said.connection, now, map_, line
         )
+        self.node.seat.failpoints.hit("center.entering")
         enter = Enter(said.session, status, line, party=self.companions.party_of(presence.account), map=map_)
         try:
             hosted = await self.node.ask(scene, enter, self.told.enter_s)
@@ -229,6 +234,7 @@ class Arrivals:
         self.directory.hosted(
             presence, hosted.map, hosted.line, self._nonce(), self.node.clock.now(), self.told.linkdead_s
         )
+        self.node.seat.failpoints.hit("center.entered")
         return presence
 
     async def _withdraw(self, scene: str, old: Presence) -> None:
@@ -270,6 +276,7 @@ class Arrivals:
 
     async def _resume(self, said: Resume) -> Placed:
         await self.whole.wait()
+        await self._wait_for_break(said)
         async with self.locks.hold(account_of(said.session)):
             now = self.node.clock.now()
             try:
@@ -286,6 +293,15 @@ class Arrivals:
                 watcher.moved(presence)
             self.node.journal.record("resume", presence.account, session=presence.session, gate=said.gate)
             return self._placed(presence)
+
+    async def _wait_for_break(self, said: Resume) -> None:
+        """It names a token that was used a moment ago. Its client may not have heard of that: then the connection
+        that the token made is about to end, since its gate is dead or has noticed."""
+        until = self.node.clock.now() + BREAK_S
+        while (now := self.node.clock.now()) < until:
+            if not self.directory.may_repeat(said.session, said.nonce, now):
+                return
+            await asyncio.sleep(BREAK_LOOK_S)
 
     # --- the queue ---
 

@@ -1,9 +1,8 @@
-"""How a session ends: logged out, dropped for too long, banned, or lost with its scene.
+"""How a session ends: logged out, dropped for too long, banned, or lost because nobody can go on with it.
 
 A character is taken out of the world by its scene, which saves it first; it stays in the directory until the scene has
 answered, and the question is asked again until it has or until the scene itself is lost. Only then friends hear that it
-is offline. Everything here happens under the account's lock, except what follows from a scene that was lost; a presence
-that is being transferred is left to its transfer, which knows where else the character may be.
+is offline. Everything here happens under the account's lock. A scene that is lost ends nobody: see `rehoming.py`.
 """
 
 import asyncio
@@ -16,7 +15,6 @@ from mesh.protocol.sessions import account_of
 from nodes.center.courier import Courier
 from nodes.center.directory import WITHOUT_END, Directory, Presence
 from nodes.center.finish import finish
-from nodes.center.lines import Lines
 from nodes.center.locks import AccountLocks
 from nodes.center.queue import Queue
 from nodes.center.settings import CenterSettings
@@ -41,11 +39,10 @@ class Departures:
         queue: Queue,
         locks: AccountLocks,
         courier: Courier,
-        lines: Lines,
         watchers: list[Watcher],
     ) -> None:
         self._node, self._told, self._directory, self._queue = node, told, directory, queue
-        self._locks, self._courier, self._lines, self._watchers = locks, courier, lines, watchers
+        self._locks, self._courier, self._watchers = locks, courier, watchers
         self.room = asyncio.Event()  # somebody left: the queue may move
         self.expired = 0
         self.lost = 0
@@ -131,26 +128,10 @@ class Departures:
         return True
 
     def lose(self, presence: Presence) -> None:
-        """Its scene does not have it any more: the client has to log in again."""
+        """No scene has it, and none can have it: the client has to log in again."""
         self.lost += 1
         self._courier.kick_presence(presence, Code.UNAVAILABLE)
         self.ended(presence, "lost")
-
-    async def wait_for_scene(self, scene: str) -> None:
-        """The link to a scene broke: its players are lost when it does not come back soon; when it does, its own list
-        tells."""
-        await asyncio.sleep(self._told.scene_grace_s)
-        if scene not in self._node.switchboard.links.up:
-            self._lines.lost(scene)
-            lost = self.lose_scene(scene)
-            self._node.log.warning("a scene is gone", scene=scene, players=lost)
-
-    def lose_scene(self, scene: str) -> int:
-        """The scene is gone, with everybody on it. Logins and transfers under way find out by themselves."""
-        there = [p for p in self._directory.at_scene(scene) if p.stage != "entering" and not p.moving]
-        for presence in there:
-            self.lose(presence)
-        return len(there)
 
     def lose_gate(self, gate: str) -> int:
         """The gate is gone: its clients come back by another one."""
@@ -171,9 +152,9 @@ class Departures:
 
         self._node.spawn(ask())
 
-    async def discard_held(self, scene: str, session: int) -> None:
-        """The same, for one who holds the account's lock. Asks until it is answered or the link ends; then the scene's
-        own list will tell."""
+    async def discard_held(self, scene: str, session: int) -> bool:
+        """The same, for one who holds the account's lock. Asks until it is answered, which is what True means, or the
+        link ends; then the scene's own list will tell."""
         for _ in range(DISCARD_TRIES):
             try:
                 await self._node.ask(scene, Release(session, discard=True), self._told.release_s)
@@ -181,8 +162,10 @@ class Departures:
                 continue
             except MeshError as error:
                 self._node.log.warning("a stale character was not released", scene=scene, reason=str(error))
-            return
+                return False
+            return True
         self._node.log.warning("a stale character was not released", scene=scene, reason="no answer")
+        return False
 
     def sweep(self) -> None:
         """Release those whose time is up."""

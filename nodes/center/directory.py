@@ -12,6 +12,15 @@ Pure: a state machine that is told what happened and when. The stages of a prese
 A connection is named by its gate and number: what is said about an older connection of the session changes nothing, so
 that a late "dropped" never ends a session that was just resumed.
 
+A resume token is good once: its nonce must be the newest of the session. Nonces grow, over restarts of the center too,
+and the newest one that a client was given travels with its connection: its gate names it to the scene with `Attach`,
+and both name it to a center that starts anew. So a used token stays used, and nothing is written to a disk for it.
+Rejected: to keep the nonces in the DC, an fsync for each of thousands who come back at once; in a file of the center,
+which is the same; and to have the center tell the scenes, which it may die before.
+
+A gate may die after a token was used and before its client has the next one. So while the connection that it made is
+gone again, the same token may be used once more, for REPEAT_S: whoever has stolen it could have used it a moment ago.
+
 While a transfer is under way (`moving`) the stage keeps its meaning: who is linkdead stays so, who drops becomes so.
 The presence stays on its old line until the new one has it; meanwhile it takes a place on both.
 """
@@ -26,6 +35,7 @@ from typing import Literal
 from mesh.errors import Code, RefusedError
 from mesh.protocol.sessions import Friendship, Placement, account_of
 
+REPEAT_S = 10.0  # after the use of a resume token: it may be repeated when nothing came of it
 ENDED_MAX = 100_000  # accounts whose last session is remembered; beyond that the oldest is forgotten
 
 Stage = Literal["entering", "online", "linkdead", "leaving"]
@@ -46,10 +56,13 @@ class Presence:
     since: float  # of the last change of stage or connection
     map: str = ""
     line: int = 0
-    nonce: int | None = None  # what the next resume must name; None: any, for what an earlier center handed out
+    nonce: int | None = None  # what the next resume must name, or a newer one; None: any, as nobody knows it
+    spent: int = 0  # the nonce that the last resume named ...
+    spent_until: float = -math.inf  # ... and may name again until then, if its connection does not last
     deadline: float = WITHOUT_END  # when something must be done about a linkdead or leaving one
     asking: int = 0  # social requests under way
     placed_at: float = 0.0  # since when it is on this line
+    placed: int = 0  # how often it was put on one
     told_at: float = -math.inf  # when its gate had to hear that it plays elsewhere
     why: str = ""  # it is leaving; "" for one that is not
     moving: bool = False  # a transfer is under way: it may be on its old scene, on a new one or on none
@@ -157,6 +170,7 @@ class Directory:
         """The scene has it. It is online unless its gate was lost in the meantime."""
         self._put_on(presence, map_, line)
         presence.nonce, presence.since, presence.placed_at = nonce, now, now
+        presence.placed += 1
         if presence.gate:
             presence.stage = "online"
         else:
@@ -186,12 +200,26 @@ class Directory:
         found = self.of_session(session)
         if found is None or found.stage not in ("online", "linkdead"):
             raise RefusedError(Code.RESUME_GONE, "the session has ended")
-        if found.nonce is not None and found.nonce != nonce:
+        repeats = not found.gate and _was_spent(found, nonce, now)
+        if found.nonce is not None and nonce < found.nonce and not repeats:
             raise RefusedError(Code.RESUME_GONE, "the resume token was used")
+        if not repeats:
+            found.spent, found.spent_until = nonce, now + REPEAT_S
         before = (found.gate, found.connection)
         found.nonce = fresh_nonce
         self.connect(found, gate, connection, now)
         return found, *before
+
+    def may_repeat(self, session: int, nonce: int, now: float) -> bool:
+        """Is this the nonce of a resume whose connection is there still, as far as is known? When that is about to
+        break, it may be used again."""
+        found = self.of_session(session)
+        return found is not None and bool(found.gate) and _was_spent(found, nonce, now)
+
+    def learn_nonce(self, presence: Presence, nonce: int) -> None:
+        """A scene or a gate names this one; 0 is none."""
+        if nonce:
+            presence.nonce = max(nonce, presence.nonce or 0)
 
     def connect(self, presence: Presence, gate: str, connection: int, now: float) -> None:
         """It has this connection from now on."""
@@ -205,6 +233,7 @@ class Directory:
         self._take_off(presence)
         self._count(presence, -1)
         presence.scene, presence.placed_at, presence.told_at = scene, now, now
+        presence.placed += 1
         self._count(presence, 1)
         self._scenes.setdefault(scene, {})[presence.account] = presence
         self._put_on(presence, map_, line)
@@ -323,3 +352,8 @@ class Directory:
     def _unattend(self, presence: Presence, stage: Stage, deadline: float) -> None:
         presence.stage, presence.deadline = stage, deadline
         self._unattended[presence.account] = presence
+
+
+def _was_spent(presence: Presence, nonce: int, now: float) -> bool:
+    """Was this nonce used a moment ago?"""
+    return nonce == presence.spent and now <= presence.spent_until

@@ -43,14 +43,23 @@ class Keeper:
     lines: Lines
     relist: Callable[[str], Awaitable[None]]
     room: asyncio.Event  # set when a line was opened: the queue may move
+    is_over: Callable[[str, int], bool] = lambda _scene, _incarnation: False  # see rehoming.py
     counts: Counts = field(default_factory=Counts)
     _opening: dict[str, "asyncio.Task[Line | None]"] = field(default_factory=dict)  # by map
     _asked: set[tuple[str, str, int]] = field(default_factory=set)  # lines that a scene is asked to open or to undo
     _not_before: dict[str, float] = field(default_factory=dict)  # by map
 
     def scenes(self) -> dict[str, Member]:
-        """The scenes on which players may be placed, by name."""
-        return {member.name: member for member in self.node.peers("scene")}
+        """The scenes on which players may be placed, by name: those of which the process that has said that it is
+        Ready is the one that we are linked to, and was not given up."""
+        up = self.node.switchboard.links.up
+        ready = [m for m in self.node.peers("scene") if up[m.name].incarnation == m.incarnation]
+        return {member.name: member for member in ready if not self.is_given_up(member.name)}
+
+    def is_given_up(self, scene: str) -> bool:
+        """It is linked, and not to be asked for anything."""
+        link = self.node.switchboard.links.up.get(scene)
+        return link is not None and self.is_over(scene, link.incarnation)
 
     def shut(self) -> set[str]:
         """Of these, those that take no new players, because they are under pressure and the policy says so. That is

@@ -5,6 +5,8 @@ that somebody may set. The members are there for the moment after a restart: the
 registers again must not say that it is alone, or it would hang up on everybody who is a moment slower. They are
 written without fsync (a machine that dies takes the nodes with it), and a damaged file counts as an empty one. The same
 goes for the positions in the queue: who waited, in which order, and who may come back first.
+
+Which DC of a pair may write is written with fsync, too, and a damaged file is an error: a guess could let both write.
 """
 
 import os
@@ -15,14 +17,17 @@ import msgspec
 
 from mesh.errors import StorageError
 from mesh.protocol.control import Member
+from nodes.center.leases import Tenure
 from nodes.center.queue import Kept
 
 EPOCH_FILE = "epoch"
 MEMBERS_FILE = "members.mp"
 QUEUE_FILE = "queue.mp"
+TENURE_FILE = "tenure.mp"
 
 _decode_members = msgspec.msgpack.Decoder(list[Member]).decode
 _decode_queue = msgspec.msgpack.Decoder(Kept).decode
+_decode_tenure = msgspec.msgpack.Decoder(Tenure).decode
 
 
 def next_epoch(folder: Path) -> int:
@@ -63,6 +68,29 @@ def load_queue(folder: Path) -> Kept:
 def save_queue(folder: Path, kept: Kept) -> bool:
     """At most some 200 KB, once a second at most. False when the disk did not take it."""
     return _save(folder / QUEUE_FILE, kept)
+
+
+def load_tenure(folder: Path) -> Tenure | None:
+    """Which DC of a pair writes; None when that was never decided here. StorageError for a file that is damaged."""
+    path = folder / TENURE_FILE
+    try:
+        return _decode_tenure(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = "is damaged: move it away, start both DCs, and the one that is further goes on"
+        raise StorageError(f"{path} {text}") from None
+
+
+def save_tenure(folder: Path, tenure: Tenure) -> bool:
+    """On disk when this returns True. It changes with a failover, not with every lease."""
+    try:
+        _write(folder / TENURE_FILE, msgspec.msgpack.encode(tenure), sync=True)
+    except OSError:
+        return False
+    return True
 
 
 def _save(path: Path, what: object) -> bool:

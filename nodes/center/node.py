@@ -8,7 +8,9 @@
     FromClient, Publicise             friends, chat (step 8), parties  society.py
     Claim, Expect, Travel, bans       the other zones                  border.py
     FindPlayer, KickPlayer            operators                        operators.py
+    AskLease                          which DC of a pair writes        lease_desk.py, leases.py
     links that come and go            becoming whole again             wholeness.py, recovery.py
+    scenes that are lost              their players go on elsewhere    rehoming.py
 
 Its state is soft: `directory.py` is rebuilt from the scenes' and gates' lists after a restart (that is also what
 happens whenever a link comes back). On disk are the epoch, because it must grow with every start, the members, and who
@@ -43,6 +45,7 @@ from nodes.center.departures import SWEEP_S, Departures
 from nodes.center.directory import Directory
 from nodes.center.evacuation import Evacuation
 from nodes.center.keeper import TEND_S, Keeper
+from nodes.center.lease_desk import LeaseDesk
 from nodes.center.line_wishes import LineWishes
 from nodes.center.lines import Line, Lines
 from nodes.center.locks import AccountLocks
@@ -51,6 +54,7 @@ from nodes.center.operators import PlayerOrders
 from nodes.center.placement import Companions
 from nodes.center.queue import Queue
 from nodes.center.registry import EXPIRE_S, Registry
+from nodes.center.rehoming import Rehoming
 from nodes.center.settings import CenterSettings
 from nodes.center.society import Society
 from nodes.center.transfers import Transfers
@@ -84,7 +88,7 @@ class CenterNode(Node):
         locks, whole = AccountLocks(), asyncio.Event()
         self._courier = courier = Courier(self)
         self.society = Society(self, told, directory, courier, queue)
-        self.departures = Departures(self, told, directory, queue, locks, courier, lines, watchers)
+        self.departures = Departures(self, told, directory, queue, locks, courier, watchers)
         self.keeper = Keeper(self, told, lines, self._compare_scene, self.departures.room)
         companions = Companions(directory, self.society.party_of)
         self.border = Border(self, told, directory, queue, locks, courier, self.departures, self.society, whole)
@@ -93,10 +97,13 @@ class CenterNode(Node):
             self.border.claims, whole,
         )  # fmt: skip
         self.transfers = Transfers(self, told, directory, locks, self.departures, self.keeper, companions, watchers)
+        self.rehoming = Rehoming(self, told, directory, locks, self.departures, self.transfers, self.keeper, companions)
+        self.transfers.strand, self.keeper.is_over = self.rehoming.strand, self.rehoming.is_over
         self.evacuation = Evacuation(self, told, directory, self.keeper, self.transfers)
         self.wholeness = Wholeness(
-            self, told, directory, lines, courier, self.departures, self.arrivals, self.transfers, watchers
-        )
+            self, told, directory, lines, courier, self.departures, self.arrivals, self.transfers, self.rehoming,
+            watchers,
+        )  # fmt: skip
         self.serve_parts(self.departures, self.arrivals, self.transfers, self.evacuation)
         self.serve_parts(PlayerOrders(directory, queue, self.departures, self.society.names_of_party))
         self.society.social.add(LineWishes(self, told, courier, self.transfers, self.society.tabs))
@@ -104,7 +111,10 @@ class CenterNode(Node):
         self.society.join(self.border.zones)
         self.society.social.add(self.border.travels(self.transfers.depart_for_travel))
         watchers += [*self.society.watchers, self.border.zones]
-        self.serve_parts(*self.society.handlers, *self.border.handlers, Reception(self, self.arrivals.expect))
+        self.leases = LeaseDesk(self)
+        self.serve_parts(
+            *self.society.handlers, *self.border.handlers, Reception(self, self.arrivals.expect), self.leases
+        )
 
     async def _compare_scene(self, scene: str) -> None:
         await self.wholeness.compare_scene(scene)
@@ -115,11 +125,13 @@ class CenterNode(Node):
         self.publications.epoch = next_epoch(self.seat.data)
         known = load_members(self.seat.data)
         self.roster.restore(known, self.clock.now())
+        self.rehoming.remember(known)
         for member in known:
             self.registry.changed(member)
         self.roster.register(self.own_member(), self.clock.now())
         self.society.open()
         self.border.open()
+        self.leases.open()
         self.every(EXPIRE_S, self._expire_leases)
         self.every(SWEEP_S, self.departures.sweep)
         self.every(self._told.audit_s, self.wholeness.audit_gates)
@@ -146,6 +158,7 @@ class CenterNode(Node):
             "lines": [self._describe_line(line) for line in self.lines.all()],
             "members": [msgspec.to_builtins(member) for member in self.roster.members.values()],
             **self.directory.count(),
+            **self.leases.describe(),
         }
 
     def _describe_line(self, line: Line) -> dict[str, Any]:
@@ -211,7 +224,8 @@ class CenterNode(Node):
     def peer_up(self, member: Member) -> None:
         """A link is up: what does this node have?"""
         if member.role == "scene":
-            self.spawn(self.wholeness.compare_scene(member.name))
+            if self.rehoming.scene_up(member.name, self.switchboard.links.up[member.name].incarnation):
+                self.spawn(self.wholeness.compare_scene(member.name))
         elif member.role == "gate":
             self.spawn(self.wholeness.compare_gate(member.name))
         elif member.role == "center":
@@ -227,7 +241,7 @@ class CenterNode(Node):
         if member.role == "gate":
             self.departures.lose_gate(member.name)
         elif member.role == "scene":
-            self.spawn(self.departures.wait_for_scene(member.name))
+            self.spawn(self.rehoming.scene_lost(member.name))
         elif member.role == "center":
             self.border.zones.peer_lost(member.name)
 
@@ -258,7 +272,7 @@ class CenterNode(Node):
             "center_enters_failed_total", "Times that a scene did not take a character.", lambda: arrivals.enters_failed
         )
         reads("center_expired_total", "Sessions that did not come back in time.", lambda: self.departures.expired)
-        reads("center_lost_total", "Sessions that were lost with their scene.", lambda: self.departures.lost)
+        reads("center_lost_total", "Sessions that could not go on elsewhere.", lambda: self.departures.lost)
         reads("center_kicks_total", "Connections ended from here.", lambda: self._courier.kicks)
         reads("center_friend_notices_total", "Friends told of a coming or going.", lambda: self._courier.friend_notices)
 

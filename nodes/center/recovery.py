@@ -5,12 +5,13 @@ Pure: answers what must be said to whom. The rules:
 
 - a character that a scene hosts and nobody else has: it is kept, linkdead until a gate says that it has its client;
 - of two sessions of one account the newer one stays, and the scene with the older one is told to drop it unsaved;
-- a session that a scene should have and does not have is lost;
+- a session that a scene should have and does not have has lost its scene, and goes on elsewhere (`rehoming.py`);
 - one that departed from a scene and should be there goes back into the world there; what departed and is elsewhere is
   dropped. When it is not known where it is, it may be in the list of a scene that has not spoken yet: it waits;
 - one that is on another line of its scene than it should be is there, and its gate hears of it;
 - a session that a gate should have and does not have has lost its connection;
-- a connection of a gate for a session that is not in the zone, or has another connection, is ended;
+- a connection of a gate for a session that is over, or has another connection, is ended; one for a session that no
+  scene has is let in like those whose scene was lost;
 - a connection that is attached elsewhere than its session plays is told where that is.
 
 A list is older than its arrival: that somebody is missing or departed there means nothing when it came there since the
@@ -98,6 +99,7 @@ def adopt(directory: Directory, scene: str, at: HostedAt, now: float, linkdead_s
     """Nobody else has it: it is where this scene says."""
     status = at.status
     presence = directory.adopt(at.session, status.name, status.friends, scene, at.map, at.line, now, now + linkdead_s)
+    directory.learn_nonce(presence, at.nonce)
     if not at.attached:
         presence.told_at = now
     return presence
@@ -118,6 +120,7 @@ def compare_gate(
             if _is_elsewhere(present, at) or present.told_at > present.since - SETTLE_S:
                 findings.elsewhere.append(present)
             directory.connect(present, gate, at.connection, now)
+            directory.learn_nonce(present, at.nonce)
             findings.found.append(present)
         elif present.stage == "online" and (present.gate, present.connection) != (gate, at.connection):
             findings.superseded.append(at)

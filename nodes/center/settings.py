@@ -21,7 +21,7 @@ class CenterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_map: str = ""  # where new characters begin; "" for the first map by name that a scene hosts
     lease_s: float = 3.0  # a node that does not renew for so long is not in the registry any more
     recovery_s: float = 3.0  # after a start: the longest that logins wait for scenes to say whom they host
-    scene_grace_s: float = 3.0  # a scene whose link broke has this long to come back before its players are lost
+    scene_grace_s: float = 1.0  # a scene whose link broke has this long to come back before its players go elsewhere
     audit_s: float = 10.0  # how often gates are asked whom they have
     enter_s: float = 3.0  # a scene's time to build a character
     release_s: float = 3.0  # a scene's time to save one and take it out of the world

@@ -19,6 +19,7 @@ from nodes.center.courier import Courier
 from nodes.center.directory import Directory, Presence
 from nodes.center.elsewhere import Elsewhere
 from nodes.center.friendships import Friendships
+from nodes.center.mail_news import MailNews
 from nodes.center.parties import Parties
 from nodes.center.party_desk import PartyDesk
 from nodes.center.party_news import TICK_S, PartyNews
@@ -46,7 +47,8 @@ class Society:
         self.channels = Channels(node, directory, courier, blocks, self.parties, meter)
         self.friendships = Friendships(node, told, directory, courier, queue, blocks, tabs)
         self.social = Social(node, told, directory, courier, tabs, self.channels, self.friendships, desk)
-        self.handlers: list[object] = [self.social, self._news, Operators(node, self.channels.broadcast)]
+        mails = MailNews(directory, courier)
+        self.handlers: list[object] = [self.social, self._news, mails, Operators(node, self.channels.broadcast)]
         self.watchers: list[Watcher] = [blocks, self.friendships, self._news]
         self._measure()
 

@@ -12,7 +12,7 @@ the character in the world, because the next one is asked only when the one befo
     has said that it gave it away (Departed), or
     has said that it does not have it (the answer to Release), or
     has lost its link: then it is either dead, or its own list is held against the directory before anything else is
-    done with it (`recovery.py`).
+    done with it (`recovery.py`), or it was given up and nothing that it says counts (`rehoming.py`).
 
 A scene whose answer to Depart does not come may have the character or its keepsake; TakeBack makes it one of the two.
 Rejected: two scenes that hand the character over between themselves, because each of them, the center and the gate
@@ -21,7 +21,7 @@ would then have to find out alone where it is when one of them dies.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -72,6 +72,7 @@ class Transfers:
     keeper: Keeper
     companions: Companions
     watchers: list[Watcher]
+    strand: Callable[[list[Presence]], None] = lambda _: None  # their scenes do not have them: see rehoming.py
     under_way: int = 0
     done: Counter[tuple[str, ...]] = field(default_factory=Counter)  # by why
     failed: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -123,7 +124,7 @@ class Transfers:
         """Out of this zone: returns when the character is saved and out of the world. RefusedError when it stays."""
         async with self.locks.hold(presence.account):
             self._check(presence)
-            with self._moving(presence):
+            with self.moving(presence):
                 await self._depart(presence, "travel")
             # It is saved and out. When its keepsake cannot be released now, it is nobody's any more all the same.
             if not await self.departures.release_held(presence, "travel"):
@@ -135,7 +136,7 @@ class Transfers:
         async with self.locks.hold(presence.account):
             present = self.directory.of_session(presence.session) is presence and presence.stage != "leaving"
             if present and presence.scene == scene:
-                with self._moving(presence):
+                with self.moving(presence):
                     await self._come_home(presence, TakeBack(presence.session))
 
     def tell_gate(self, presence: Presence) -> None:
@@ -154,9 +155,10 @@ class Transfers:
     async def _transfer(self, presence: Presence, why: Why, goal: Goal) -> None:
         line = await self._choose(presence, goal, [])
         self._check(presence)  # its scene may have been lost while a line was being opened
-        with self._moving(presence):
+        with self.moving(presence):
             with self.directory.coming(line.scene, line.map, line.number):
                 departed = await self._depart(presence, why)
+                self.node.seat.failpoints.hit("center.departed")
                 hosted = await self._enter(presence, departed, goal, line)
             tried = [line]
             while hosted is None and len(tried) < TRIES and not goal.number:
@@ -208,11 +210,10 @@ class Transfers:
             except DeadlineExceeded:
                 continue
             except PeerLost:
-                self._wait_for(presence.scene)
                 raise RefusedError(Code.UNAVAILABLE, "the scene cannot be reached: try again") from None
             except RefusedError as error:
                 if error.code == Code.NOT_FOUND:
-                    self.departures.lose(presence)
+                    self.strand([presence])
                 raise
             assert isinstance(departed, Departed)
             return departed
@@ -223,18 +224,22 @@ class Transfers:
         raise RefusedError(Code.UNAVAILABLE, "the scene does not answer: try again")
 
     async def _enter(self, presence: Presence, departed: Departed, goal: Goal, line: Line) -> Hosted | None:
-        """Step 2 at one line. None when it is certain that the character is not there."""
+        """Step 2 at one line. None when it is certain that the character is not there. The own scene is not asked to
+        drop it, since it would drop the keepsake: it finds what it has when it comes home."""
         enter = self._entering(presence, departed, goal.map, line.number, goal.spot)
+        return await self.enter(enter, line, is_home=line.scene == presence.scene)
+
+    async def enter(self, said: Enter, line: Line, *, is_home: bool) -> Hosted | None:
+        """Have a scene build a character. None when it is certain that it has not; a refusal, too, may come from a
+        handler that was cut short after it had built the character."""
         try:
-            hosted = await self.node.ask(line.scene, enter, self.told.enter_s)
+            hosted = await self.node.ask(line.scene, said, self.told.enter_s)
         except PeerLost as error:
             reason = str(error)
         except (RefusedError, DeadlineExceeded) as error:
-            # A refusal, too, may come from a handler that was cut short after it had built the character. The own scene
-            # is not asked to drop it, since it would drop the keepsake: it finds what it has when it comes home.
             reason = str(error)
-            if line.scene != presence.scene:
-                await self.departures.discard_held(line.scene, presence.session)
+            if not is_home:
+                await self.departures.discard_held(line.scene, said.session)
         else:
             assert isinstance(hosted, Hosted)
             return hosted
@@ -248,15 +253,14 @@ class Transfers:
             self.returned += 1
 
     async def _come_home(self, presence: Presence, said: Enter | TakeBack) -> bool:
-        """Into the world on its own scene. False when that did not work: then it is lost, or will be known when the
-        scene is linked again."""
+        """Into the world on its own scene. False when that did not work: then it has none, or that will be known when
+        the scene is linked again or was given up."""
         for _ in range(HOME_TRIES):
             try:
                 hosted = await self.node.ask(presence.scene, said, self.told.enter_s)
             except DeadlineExceeded:
                 continue
             except PeerLost:
-                self._wait_for(presence.scene)
                 return False
             except RefusedError as error:
                 self.node.log.warning("a character could not come home", scene=presence.scene, reason=str(error))
@@ -265,22 +269,26 @@ class Transfers:
                 await asyncio.sleep(AGAIN_S)
                 continue
             assert isinstance(hosted, Hosted)
-            self._moved(presence, presence.scene, hosted)
+            self.moved(presence, presence.scene, hosted)
             return True
-        self.departures.lose(presence)
-        self.departures.discard(presence.scene, presence.session)
+        if await self.departures.discard_held(presence.scene, presence.session):
+            self.strand([presence])
+        elif presence.scene in self.node.switchboard.links.up:  # it may have the character or not, and does not say
+            self.departures.lose(presence)
         return False
 
     def _arrived(self, presence: Presence, scene: str, hosted: Hosted) -> None:
         """Steps 3 and 4."""
+        self.node.seat.failpoints.hit("center.arrived")
         old = presence.scene
         if old != scene:
             self.departures.discard(old, presence.session)
-        self._moved(presence, scene, hosted)
+        self.moved(presence, scene, hosted)
         self.keeper.consider(presence.map)
         self.departures.room.set()
 
-    def _moved(self, presence: Presence, scene: str, hosted: Hosted) -> None:
+    def moved(self, presence: Presence, scene: str, hosted: Hosted) -> None:
+        """It is there now: step 4."""
         self.directory.move(presence, scene, hosted.map, hosted.line, self.node.clock.now())
         self.tell_gate(presence)
         for watcher in self.watchers:
@@ -293,12 +301,9 @@ class Transfers:
         party = self.companions.party_of(presence.account)
         return Enter(presence.session, status, line, departed.carried, spot, party, map_)
 
-    def _wait_for(self, scene: str) -> None:
-        """Its link is gone. Whoever is there is lost when it does not come back."""
-        self.node.spawn(self.departures.wait_for_scene(scene))
-
     @contextmanager
-    def _moving(self, presence: Presence) -> Iterator[None]:
+    def moving(self, presence: Presence) -> Iterator[None]:
+        """Where it is cannot be said for the moment."""
         presence.moving = True
         try:
             yield

@@ -22,6 +22,7 @@ from nodes.center.departures import Departures
 from nodes.center.directory import Directory, Presence
 from nodes.center.lines import Lines
 from nodes.center.recovery import adopt, compare_gate, compare_scene
+from nodes.center.rehoming import Rehoming
 from nodes.center.settings import CenterSettings
 from nodes.center.transfers import Transfers
 from nodes.center.watchers import Watcher
@@ -41,6 +42,7 @@ class Wholeness:
     departures: Departures
     arrivals: Arrivals
     transfers: Transfers
+    rehoming: Rehoming
     watchers: list[Watcher]
     hears: list[Callable[[str, HostedList], None]] = field(default_factory=list)
     unheard: set[str] = field(default_factory=set)  # scenes that have not spoken since the start
@@ -87,8 +89,7 @@ class Wholeness:
             self._came(presence)
         for where, session in found.stale:
             self.departures.discard(where, session)
-        for presence in found.lost:
-            self.departures.lose(presence)
+        self.rehoming.strand(found.lost)
         for presence, at in found.moved:
             self.directory.move(presence, scene, at.map, at.line, now)
             self.transfers.tell_gate(presence)
@@ -159,7 +160,7 @@ class Wholeness:
         for at in found.superseded:
             self.courier.kick(gate, at.connection, at.session, Code.TAKEN_OVER)
         if self.arrivals.whole.is_set():
-            for at in found.strangers:
+            for at in self.rehoming.take_in(gate, found.strangers):
                 self.courier.kick(gate, at.connection, at.session, self._why_stranger(at))
 
     def _why_stranger(self, at: SessionAt) -> Code:

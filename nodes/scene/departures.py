@@ -16,6 +16,7 @@ import numpy as np
 
 from mesh.clock import Clock
 from mesh.errors import Code, RefusedError
+from mesh.failpoints import Failpoints
 from mesh.node import Caller, on
 from mesh.protocol.cluster import Release
 from mesh.protocol.control import Done
@@ -45,7 +46,9 @@ class Departures:
         game: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"],
         combat_s: float,
+        failpoints: Failpoints,
     ) -> None:
+        self._hit = failpoints.hit
         self._residents, self._keepsakes, self._saves = residents, keepsakes, saves
         self._clock, self._game, self._spawn, self._combat_s = clock, game, spawn, combat_s
         self._removals: dict[int, asyncio.Task[None]] = {}
@@ -84,7 +87,10 @@ class Departures:
                 await asyncio.sleep(AGAIN_S)
             elif self._may_go(session) and meant == (session, session.recalls):
                 self._check(line, session, said.why)
-                return self._hand_over(line, session)
+                self._hit("scene.departing")
+                departed = self._hand_over(line, session)
+                self._hit("scene.departed")
+                return departed
         return keepsake.departed
 
     def _here(self, number: int) -> Session:

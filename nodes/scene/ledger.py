@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from mesh.errors import DeadlineExceeded, PeerLost
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
+from mesh.failpoints import Failpoints
 from mesh.protocol.catalogue import Message
 from mesh.protocol.records import (
     GoldMove,
     ItemMove,
+    Letter,
     Operate,
     Operated,
 )
@@ -27,16 +29,27 @@ from nodes.scene.sessions import Session
 AGAIN_S = 0.5  # between two attempts; the DC is back within that after a crash
 ASK_TIMEOUT_S = 5.0  # of one attempt
 DC = "dc"
+_NOT_NOW = (Code.UNAVAILABLE, Code.DISK_FULL, Code.SHUTDOWN)
+"""Refusals that say nothing about an earlier attempt whose outcome is unknown: it may be carried out yet."""
 
 Ask = Callable[[str, Message, float], Awaitable[Message]]
 Spawn = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Ledger:
-    """`tries` bounds how long an operation may take."""
+    """`tries` bounds how long an operation may take. `doubt` is called when the DC says that somebody else is in
+    charge of a player: perhaps of all of them."""
 
-    def __init__(self, ask: Ask, spawn: Spawn, tries: int) -> None:
-        self._ask, self._spawn, self._tries = ask, spawn, tries
+    def __init__(
+        self,
+        ask: Ask,
+        spawn: Spawn,
+        tries: int,
+        doubt: Callable[[], None] = lambda: None,
+        failpoints: Failpoints | None = None,
+    ) -> None:
+        self._ask, self._spawn, self._tries, self._doubt = ask, spawn, tries, doubt
+        self._failpoints = failpoints or Failpoints()
         self._locks: dict[int, asyncio.Lock] = {}  # by session, while somebody holds or wants it
         self.done = 0
         self.repeated = 0
@@ -65,6 +78,10 @@ class Ledger:
         gold: Sequence[GoldMove] = (),
         items: Sequence[ItemMove] = (),
         level: int = 0,
+        *,
+        letter: Letter | None = None,
+        mail: int = 0,
+        room: int = 0,
     ) -> Operated:
         """The first party's operation, inside the work of `begin`. RefusedError: it was not done. PeerLost or
         DeadlineExceeded: unknown, after all attempts."""
@@ -73,15 +90,27 @@ class Ledger:
             for number in sorted(numbers):  # always in the same order: two trades cannot wait for each other
                 await stack.enter_async_context(self._locks.setdefault(number, asyncio.Lock()))
             sequence = parties[0].next_operation()
-            said = Operate(numbers[0], sequence, kind, numbers, list(gold), list(items), level)
+            said = Operate(
+                numbers[0], sequence, kind, numbers, list(gold), list(items), level,
+                letter=letter, mail=mail, room=room,
+            )  # fmt: skip
             operated = await self._persist(said)
             self._take(operated, parties)
             return operated
 
     async def _persist(self, said: Operate) -> Operated:
         for attempt in range(1, self._tries + 1):
+            self._soon("scene.operation-asked")
             try:
                 answer = await self._ask(DC, said, ASK_TIMEOUT_S)
+            except RefusedError as error:
+                if error.code == Code.STALE_EPOCH:
+                    self._doubt()
+                if attempt == 1 or error.code not in _NOT_NOW:
+                    raise
+                if attempt == self._tries:
+                    raise DeadlineExceeded("it is not known whether an earlier attempt was carried out") from None
+                await asyncio.sleep(AGAIN_S)
             except (PeerLost, DeadlineExceeded):
                 if attempt == self._tries:
                     raise
@@ -90,8 +119,15 @@ class Ledger:
             else:
                 assert isinstance(answer, Operated), "the catalogue names the only answer"
                 self.done += 1
+                self._failpoints.hit("scene.operation-heard")
                 return answer
         raise AssertionError("at least one attempt is made")
+
+    def _soon(self, name: str) -> None:
+        """A failpoint behind what is about to be said: that leaves at the end of the next turn of the loop."""
+        if self._failpoints.armed:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._failpoints.hit, name)
 
     def _take(self, operated: Operated, parties: Sequence[Session]) -> None:
         by_account = {one.account: one for one in parties}

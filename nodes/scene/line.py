@@ -177,7 +177,7 @@ class Line:
 
     def hosted(self, session: Session) -> HostedAt:
         status, attached = self.status_of(session), bool(session.gate)
-        return HostedAt(session.number, status, self.name, self.number, party=session.party, attached=attached)
+        return HostedAt(session.number, status, self.name, self.number, False, session.party, attached, session.nonce)
 
     def at(self) -> LineAt:
         """As the center is told of it."""
@@ -355,7 +355,7 @@ class Line:
         return Entered(
             self._scene_name, self.name, self.number, one.size_m, one.unit_m, self.scene.tick_hz, one.aoi_m,
             one.speed_mps, int(world.x[slot]), int(world.y[slot]), you, view, session.processed, session.resumed,
-            self._shown,
+            self._shown, session.anew,
         )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:

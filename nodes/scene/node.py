@@ -15,6 +15,7 @@ It hears, in this order of a player's life (the steps are those of the architect
        Release   center  save, take out of the world                 -> Done
        ListHosted center who is here, and on which lines             -> HostedList
        OpenLine, CloseLine, PartyChanged, FriendsChanged             center
+       Replaced  center  its players are elsewhere: end
     9  says SaveStates and Operate to the DC, and records behaviour
        says Cross (somebody walked into a portal), MembersSeen and, to become empty, Evacuate to the center
        says Kick to the gate of a player who goes on with bad messages
@@ -28,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
-from mesh.node import Caller, Node, on_batch
-from mesh.protocol.cluster import Kick
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, ReplacedError
+from mesh.node import Caller, Node, on, on_batch
+from mesh.protocol.cluster import Kick, Replaced
 from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
 from mesh.protocol.placement import Evacuate, Evacuated, MembersSeen
@@ -72,8 +73,8 @@ class SceneNode(Node):
         said, now = self.settings, self.clock.now
         self.sessions, self.keepsakes = Sessions(), Keepsakes()
         self.out = Outbound(self._arm_flush)
-        self.ledger = Ledger(self.ask, self.spawn, said.operation_tries)
-        self.saves = Saves(self.ask, self.spawn, said.saves_in_flight)
+        self.saves = Saves(self.ask, self.spawn, said.saves_in_flight, self.replaced)
+        self.ledger = Ledger(self.ask, self.spawn, said.operation_tries, self.saves.check, seat.failpoints)
         self.ticker, self.game = Ticker(said.tick_hz), GameClock(now)
         self.degradation = Degradation(self.topology.policy, self.game, self.ticker, self.sessions, self.out)
         self.counts = Counts()
@@ -83,7 +84,7 @@ class SceneNode(Node):
         self.parties = Parties(self.sessions, self.lines, self.keepsakes)
         self.play = Play(
             self.lines, self.sessions, self.parties, self.out, self.ledger, self.journal.record, now, self.game.now,
-            said, self._expel,
+            said, self._expel, self.ask, self.tell,
         )  # fmt: skip
         self.shared = Shared(
             said, self.name, self.random, self.out, self.journal.record, self.play.looting.advance,
@@ -93,11 +94,12 @@ class SceneNode(Node):
         self._lap_at = 0.0
         self.residents = Residents(
             said, self.lines, self.sessions, self.keepsakes, self.parties, self.play.trading, self.clock,
-            self.game.now, self._awake.set,
+            self.game.now, self._awake.set, seat.failpoints,
         )  # fmt: skip
         self.departures = Departures(
-            self.residents, self.keepsakes, self.saves, self.clock, self.game.now, self.spawn, said.combat_s
-        )
+            self.residents, self.keepsakes, self.saves, self.clock, self.game.now, self.spawn, said.combat_s,
+            seat.failpoints,
+        )  # fmt: skip
         for name, number in said.lines_of(seat.spec.short, seat.spec.number):
             self.lines.open(name, number, fixed=True)
         self.serve_parts(self.residents, self.departures, self.lines, self.parties)
@@ -112,11 +114,23 @@ class SceneNode(Node):
     async def drain(self) -> None:
         """Everybody's state is with the DC before the scene stops. Those who have departed were saved then."""
         self.residents.closed = self.residents.stopping = self.lines.closed = True
-        while True:
+        while self.failure is None:
             left = [(line, slots) for line in self.lines if len(slots := line.unsaved())]
             if not left or all([await self.saves.save(line, slots) for line, slots in left]):
                 return
             await asyncio.sleep(SAVE_AGAIN_S)
+
+    @on(Replaced)
+    def on_replaced(self, _said: Replaced, _caller: Caller) -> None:
+        self.replaced("the center has given this process up, its players are elsewhere")
+
+    def replaced(self, why: str) -> None:
+        """Nothing that this scene does counts any more: its process ends, unsaved, and is started anew."""
+        if self.failure is None:
+            self.log.warning("this scene was replaced", reason=why)
+            self.failure = ReplacedError(why)
+            self.residents.closed = self.residents.stopping = self.lines.closed = True
+            self.failed.set()
 
     async def hand_over(self) -> Drained:
         """The center takes everybody elsewhere. Only who departed and found no other place comes back."""
@@ -219,6 +233,7 @@ class SceneNode(Node):
             self.play.bad(session, 0, Code.BAD_MESSAGE, "a play message starts with 8 bytes")
             return
         sequence, received = PLAY_HEAD.unpack_from(frame)
+        session.anew = False  # it has heard Entered, and counts as we do
         session.acknowledge(min(received, session.sent))
         if not sequence:
             return  # a bare acknowledgement
@@ -262,6 +277,7 @@ class SceneNode(Node):
 
     def _tick(self) -> None:
         began = self._lap_at = self.clock.now()
+        self.seat.failpoints.hit("scene.tick")
         tick, now, pace = self.ticker.tick, self.game.now(), self.game.lenience()
         for line in self.lines:
             line.pace = pace
@@ -323,7 +339,7 @@ class SceneNode(Node):
     def _view_again(self, session: Session) -> None:
         """Control pieces were lost on the way to the gate: start over, as after a resume."""
         self.counts.views_again += 1
-        session.attach(session.gate, session.connection, 0, True)
+        session.attach(session.gate, session.connection, 0, not session.anew)
         self.lines.of(session).show(session)
 
     # --- building ---

@@ -1,8 +1,8 @@
 """What players ask for: decodes a play message and hands it to whoever carries it out.
 
-Owns the table of these handlers: attack and say are here, the rest is in looting.py and trading.py. A request that is
-not possible is answered with PlayDenied and play goes on; what takes the DC is carried out beside, and told when it is
-on disk. A handler takes (line, session, message, its sequence, the time in the game).
+Owns the table of these handlers: attack and say are here, the rest is in looting.py, trading.py and mailing.py. A
+request that is not possible is answered with PlayDenied and play goes on; what takes the DC is carried out beside, and
+told when it is on disk. A handler takes (line, session, message, its sequence, the time in the game).
 """
 
 from collections.abc import Callable
@@ -13,10 +13,11 @@ from mesh.handlers import Handlers, on
 from mesh.protocol import play
 from mesh.protocol.catalogue import number_in, number_of
 from mesh.protocol.codec import decoder_for
-from nodes.scene.ledger import Ledger
+from nodes.scene.ledger import Ask, Ledger
 from nodes.scene.line import Line
 from nodes.scene.lines import Lines
 from nodes.scene.looting import Looting
+from nodes.scene.mailing import Mailing, Tell
 from nodes.scene.outbound import Outbound
 from nodes.scene.parties import Parties
 from nodes.scene.sessions import Session, Sessions
@@ -44,16 +45,19 @@ class Play:
         game: Callable[[], float],
         settings: SceneSettings,
         expel: Expel,
+        ask: Ask,
+        tell: Tell,
     ) -> None:
         self._lines, self._out, self._settings, self._expel = lines, out, settings, expel
         self._now, self._game = now, game
         self.looting = Looting(lines, sessions, parties, out, ledger, record, now, settings.inventory_max, self.deny)
         self.trading = Trading(lines, sessions, out, ledger, record, now, settings.inventory_max)
+        self.mailing = Mailing(out, ledger, ask, tell, record, now, settings.inventory_max, self.deny)
         self.denied = 0
         self.heard = 0
         self._decode = decoder_for("scene", "client")
         self._handlers = Handlers()
-        for part in (self, self.looting, self.trading):
+        for part in (self, self.looting, self.trading, self.mailing):
             self._handlers.collect(part)
         self._numbers = {number_of(known) for known in self._handlers.messages}
 

@@ -3,7 +3,8 @@
 Owns the way in. A character is in the world from Enter to Release or Depart (departures.py); in between gates come
 (Attach) and go (Detach). One that comes from another line brings `carried`, and goes on with its numbers: those of the
 DC's operations above all, which must never be made from a clock once a session has some. One that comes back finds its
-keepsake, which is used up by that.
+keepsake, which is used up by that. One whose scene was lost brings nothing but what the DC knows (`operation`): its
+client is told so until it says something, and both count anew.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import msgspec
 
 from mesh.clock import Clock
 from mesh.errors import Code, RefusedError
+from mesh.failpoints import Failpoints
 from mesh.node import Caller, on
 from mesh.protocol.cluster import Attach, Attached, Detach, Enter, Hosted, HostedAt, HostedList, ListHosted
 from mesh.protocol.placement import TakeBack
@@ -39,7 +41,9 @@ class Residents:
         clock: Clock,
         game: Callable[[], float],
         arrived: Callable[[], None],
+        failpoints: Failpoints,
     ) -> None:
+        self._failpoints = failpoints
         self.settings, self.lines, self.sessions, self.keepsakes = settings, lines, sessions, keepsakes
         self.parties, self.trading, self.clock, self._game, self._arrived = parties, trading, clock, game, arrived
         self.closed = False  # the scene is being emptied: only who was here a moment ago may come back
@@ -51,6 +55,7 @@ class Residents:
         session = self.sessions.find(said.session)
         if session is None:
             session = self._enter(said, self.keepsakes.find(said.session))
+            self._failpoints.hit("scene.entering")
         elif session.leaving:
             raise RefusedError(Code.UNAVAILABLE, "this session is being taken out of the world")
         session.recalls += 1
@@ -80,7 +85,12 @@ class Residents:
         known = said.received or not session.transferred  # after a transfer the gate does not know what its client has
         if said.resumed and known and said.received < session.forgotten:
             self.incomplete += 1
+        if session.anew:  # what its client has received is of the scene that was lost
+            said = msgspec.structs.replace(said, received=0, resumed=False)
         session.acknowledge(min(said.received, session.sent))
+        if 0 < said.nonce < session.nonce:  # a gate that stood still, and whose client came back through another one
+            raise RefusedError(Code.STALE_EPOCH, "this session has a newer connection")
+        session.nonce = max(session.nonce, said.nonce)
         session.attach(caller.peer, said.connection, said.received, said.resumed)
         self.lines.of(session).attach(session)
         self._arrived()
@@ -94,6 +104,10 @@ class Residents:
 
     @on(ListHosted)
     def on_list_hosted(self, _said: ListHosted, _caller: Caller) -> HostedList:
+        """Whom this names is here from now on: a departure under way, of which the center asks for no end when its link
+        broke, would contradict that."""
+        for session in self.sessions:
+            session.recalls += 1
         here = [self.lines.of(session).hosted(session) for session in self.sessions]
         openable = [] if self.closed else self.lines.openable
         return HostedList(
@@ -136,12 +150,15 @@ class Residents:
             status = self._taken_over(older, status)
             self.end(older)
         self.keepsakes.drop(account)
-        # Above all that an earlier life of this session, of which nothing is left, has used.
-        operation = 0 if said.carried else int(self.clock.wall() * 1000)
+        # A session that goes on must not use a number twice; what it has used is known to it, or to the DC.
+        operation = 0 if said.carried else said.operation or int(self.clock.wall() * 1000)
         spot = said.spot if line.name == _map_of(said) else None
         session = line.enter(said.session, status, self._game(), operation, spot, said.carried)
+        session.nonce = max(session.nonce, said.nonce)
         if older is not None:
             session.take_over(older)
+        if said.operation is not None and said.carried is None:
+            session.anew = True
         session.party = said.party if said.party is not None and said.party.party else None
         self.sessions.add(session)
         self.parties.came(session)
@@ -192,5 +209,5 @@ def _left(keepsake: Keepsake | None, line: Line) -> bool:
 
 
 def _departed(keepsake: Keepsake) -> HostedAt:
-    status = keepsake.departed.status
-    return HostedAt(keepsake.session, status, status.map, keepsake.line, True, keepsake.party, False)
+    status, nonce = keepsake.departed.status, keepsake.departed.carried.nonce
+    return HostedAt(keepsake.session, status, status.map, keepsake.line, True, keepsake.party, False, nonce)

@@ -4,6 +4,8 @@ Owns the requests under way. A character is marked unsaved when something change
 sent, and comes back when the DC did not take it, so nothing is forgotten while the DC is away. Bounded: at most
 `in_flight_max` requests; what does not fit stays marked. A session counts the saves of it that are under way: one that
 goes to another scene waits for them, so that none of them can overtake the first save of that scene.
+
+A DC that refuses a save with `stale_epoch` means the scene as a whole: it was given up, and has to end.
 """
 
 from collections.abc import Callable, Coroutine
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mesh.errors import DeadlineExceeded, PeerLost, RefusedError
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 from mesh.protocol.lanes import STATE
 from mesh.protocol.records import SaveStates
 from nodes.scene.ledger import DC, Ask
@@ -24,8 +26,16 @@ BATCH_MAX = 4_096  # characters in one request: 100 KB
 
 
 class Saves:
-    def __init__(self, ask: Ask, spawn: Callable[[Coroutine[Any, Any, Any]], Any], in_flight_max: int) -> None:
-        self._ask, self._spawn, self._in_flight_max = ask, spawn, in_flight_max
+    """`replaced` is called when the scene was given up."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        spawn: Callable[[Coroutine[Any, Any, Any]], Any],
+        in_flight_max: int,
+        replaced: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._ask, self._spawn, self._in_flight_max, self._replaced = ask, spawn, in_flight_max, replaced
         self._in_flight = 0
         self.saved = 0
         self.failed = 0
@@ -48,13 +58,27 @@ class Saves:
             session.saving += 1
         taken = False
         try:
-            await self._ask(DC, said, SAVE_TIMEOUT_S)
-            taken = True
-        except (PeerLost, DeadlineExceeded, RefusedError):
-            pass
+            taken = await self._say(said)
         finally:
             self._ended(line, sessions, taken)
         return taken
+
+    def check(self) -> None:
+        """Is this scene still heard? A save of nobody tells."""
+        self._spawn(self._say(SaveStates("", b"", b"")))
+
+    async def _say(self, said: SaveStates) -> bool:
+        """True when the DC has it."""
+        try:
+            await self._ask(DC, said, SAVE_TIMEOUT_S)
+        except RefusedError as error:
+            if error.code == Code.STALE_EPOCH:
+                self._replaced(error.text)
+        except (PeerLost, DeadlineExceeded):
+            pass
+        else:
+            return True
+        return False
 
     def _ended(self, line: Line, sessions: list[Session], taken: bool) -> None:
         """Also when whoever waited for it gave up."""

@@ -4,7 +4,7 @@ Owns the sessions, both directions' numbering and what the client has not acknow
 carried out once: numbers at or below the highest one carried out are repetitions. Downwards every EVENT piece has a
 number and stays in the ring until the client acknowledged it, at most RING_MAX pieces and RING_S long (overflow:
 the oldest go, and a client that resumes after that has missed them; counted). Both numberings go on when the session
-moves to another line or scene: `carried` here, `carry_on` there.
+moves to another line or scene: `carried` here, `carry_on` there. When its scene is lost they begin anew (`anew`).
 """
 
 from collections import deque
@@ -25,10 +25,10 @@ class Session:
     """One character in the world. `slot` and `handle` name it on its line (`line` is that line's index)."""
 
     __slots__ = (
-        "account", "advancing", "attributes", "blocked", "busy", "chat", "connection", "dead_until", "emotes",
-        "forgotten", "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "name", "number",
-        "offences", "operation", "party", "processed", "recalls", "received", "region", "resumed", "ring", "saving",
-        "sent", "slot", "transferred", "waiting",
+        "account", "advancing", "anew", "attributes", "blocked", "busy", "chat", "connection", "dead_until", "emotes",
+        "forgotten", "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "name", "nonce",
+        "number", "offences", "operation", "party", "processed", "recalls", "received", "region", "resumed", "ring",
+        "saving", "sent", "slot", "transferred", "waiting",
     )  # fmt: skip
 
     def __init__(self, number: int, name: str, line: int, slot: int, handle: int, operation: int, chat: Bucket) -> None:
@@ -45,6 +45,7 @@ class Session:
         self.items: dict[int, Item] = {}
         self.gate = ""  # the node that carries its frames, "" for none
         self.connection = 0
+        self.nonce = 0  # of the newest resume token that a gate has named
         self.waiting = False  # attached, but `Entered` was not sent yet: events wait in the ring
         self.resumed = False
         self.received = 0  # what the client had when it attached
@@ -53,6 +54,7 @@ class Session:
         self.ring: deque[tuple[int, float, bytes]] = deque()
         self.forgotten = 0  # the highest number that left the ring without an acknowledgement
         self.operation = operation  # the number of the last durable operation
+        self.anew = False  # its scene was lost, and its client has said nothing here yet: it counts as before
         self.transferred = False  # came from another line: what its client has received is known to the client alone
         self.leaving = False  # it is being saved for the last time, to be taken out
         self.recalls = 0  # how often the center said that it is to be here: ends what was to take it elsewhere
@@ -120,7 +122,7 @@ class Session:
         return Carried(
             self.processed, self.sent, self.forgotten, self.operation, ring, dead_s,
             game - self.fought_at if self.fought_at != NEVER else None, self.chat.tokens(now),
-            self.offences.tokens(now) if self.offences is not None else None,
+            self.offences.tokens(now) if self.offences is not None else None, self.anew, self.nonce,
         )  # fmt: skip
 
     def carry_on(self, carried: Carried, now: float, game: float) -> None:
@@ -128,7 +130,7 @@ class Session:
         self.processed, self.sent, self.forgotten = carried.processed, carried.sent, carried.forgotten
         self.operation = carried.operation
         self.ring = deque((sequence, now - age_ms / 1000, made) for sequence, age_ms, made in carried.ring)
-        self.transferred = True
+        self.transferred, self.anew, self.nonce = True, carried.anew, max(self.nonce, carried.nonce)
         if carried.fought_s is not None:
             self.fought_at = game - max(0.0, carried.fought_s)
         if carried.chat is not None:

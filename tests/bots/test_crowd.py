@@ -130,6 +130,14 @@ def test_a_shape_brings_players_breaks_their_connections_and_lets_them_go(two_ma
     run(with_cluster(two_maps, ROLES, tmp_path / "data", story))
 
 
+async def lose_scene(cluster: Any) -> None:
+    """It dies, and nobody on it can go on elsewhere."""
+    center, scene = cluster.node("center.1"), cluster.node("scene.1").name
+    await cluster.kill("scene.1")
+    for presence in center.directory.at_scene(scene):
+        center.departures.lose(presence)
+
+
 def test_who_is_sent_away_comes_back_by_itself_when_losses_are_what_a_run_is_about(
     two_maps: Topology, tmp_path: Path
 ) -> None:
@@ -137,7 +145,7 @@ def test_who_is_sent_away_comes_back_by_itself_when_losses_are_what_a_run_is_abo
         stage = Stage(World(cluster), users=6, scenario="portals", returning=True)
         playing = asyncio.create_task(stage.crowd.play(cluster.clock.now()))
         await asyncio.sleep(10.0)
-        await cluster.kill("scene.1")
+        await lose_scene(cluster)
         await asyncio.sleep(1.0)
         await cluster.start("scene.1")
         await asyncio.sleep(30.0)
@@ -175,7 +183,7 @@ def test_whose_scene_dies_comes_back_in_an_ordinary_run_too(two_maps: Topology, 
         stage = Stage(World(cluster), users=6, scenario="walk")
         playing = asyncio.create_task(stage.crowd.play(cluster.clock.now()))
         await asyncio.sleep(10.0)
-        await cluster.kill("scene.1")
+        await lose_scene(cluster)
         await asyncio.sleep(1.0)
         await cluster.start("scene.1")
         await asyncio.sleep(30.0)
@@ -188,6 +196,26 @@ def test_whose_scene_dies_comes_back_in_an_ordinary_run_too(two_maps: Topology, 
         assert any(name.startswith("sent away") for name in whole.counts)
         assert whole.counts["connection lost"] == 1
         assert whole.counts["resumed"] >= 1
+        assert whole.errors == {}
+
+    run(with_cluster(two_maps, ROLES, tmp_path / "data", story))
+
+
+def test_who_goes_on_elsewhere_is_not_sent_away(two_maps: Topology, tmp_path: Path) -> None:
+    async def story(cluster: Any) -> None:
+        stage = Stage(World(cluster), users=6, scenario="walk")
+        playing = asyncio.create_task(stage.crowd.play(cluster.clock.now()))
+        await asyncio.sleep(10.0)
+        await cluster.kill("scene.1")
+        await asyncio.sleep(1.0)
+        await cluster.start("scene.1")
+        await asyncio.sleep(10.0)
+        assert all(bot.inside for bot in stage.crowd.bots)
+        playing.cancel()
+        stage.crowd.send_report()
+        whole = stage.totals.whole
+        assert not any(name.startswith("sent away") for name in whole.counts)
+        assert whole.counts.get("connection lost", 0) == 0
         assert whole.errors == {}
 
     run(with_cluster(two_maps, ROLES, tmp_path / "data", story))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mesh.errors import Code, MeshError, RefusedError
+from mesh.errors import Code, MeshError, RefusedError, ReplacedError
 from mesh.node import Caller, Node, on, on_published
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder
 from mesh.protocol.cluster import (
@@ -29,6 +29,7 @@ from mesh.protocol.cluster import (
     Online,
     QueueMoved,
     Release,
+    Replaced,
     Resume,
     SessionAt,
     Sessions,
@@ -45,7 +46,14 @@ from mesh.protocol.placement import (
     TakeBack,
     Transferred,
 )
-from mesh.protocol.records import ChangeFriendship, FriendshipChanged
+from mesh.protocol.records import (
+    ChangeFriendship,
+    FenceScene,
+    FriendshipChanged,
+    ReadStatuses,
+    StatusAt,
+    StatusesRead,
+)
 from mesh.protocol.sessions import Carried, Friendship, PartyAt, Placement, Status, account_of, session_of
 from mesh.testing import Cluster, run
 from mesh.topology import load
@@ -162,7 +170,8 @@ class Scene(Node):
         self.characters[said.session] = said.status
         self.where[said.session] = free[0]
         self.parties[said.session] = said.party
-        self.carried[said.session] = said.carried or (keepsake.departed.carried if keepsake else Carried(0, 0, 0, 0))
+        carried = said.carried or (keepsake.departed.carried if keepsake else None)
+        self.carried[said.session] = carried or Carried(0, 0, 0, said.operation or 0)
 
     def _remove(self, session: int) -> None:
         self.characters.pop(session, None)
@@ -218,6 +227,13 @@ class Scene(Node):
         self.keepsakes.pop(said.session, None)
         await self._done(said)
         return Done()
+
+    @on(Replaced)
+    def on_replaced(self, said: Replaced, _caller: Caller) -> None:
+        """As real ones: what keeps an eye on the processes starts it anew."""
+        self.asked.append(said)
+        self.failure = ReplacedError("given up")
+        self.failed.set()
 
     @on(OpenLine)
     async def on_open_line(self, said: OpenLine, _caller: Caller) -> Done:
@@ -371,13 +387,36 @@ class Gate(Node):
 
 
 class Dc(Node):
-    """Friendships in a dict."""
+    """Friendships in a dict; it knows every character, except those that are `forgotten`."""
 
     ROLE = "dc"
 
     def __init__(self, seat: Any) -> None:
         super().__init__(seat)
         self.friends: dict[int, dict[int, Friendship]] = {}
+        self.fenced: list[FenceScene] = []
+        self.read: list[int] = []  # sessions
+        self.forgotten: set[int] = set()  # sessions
+        self.operations: dict[int, int] = {}  # the last one, by session
+        self.maps: dict[int, str] = {}  # by account
+        self.full = False
+
+    @on(FenceScene)
+    def on_fence(self, said: FenceScene, _caller: Caller) -> Done:
+        if self.full:
+            raise RefusedError(Code.DISK_FULL)
+        self.fenced.append(said)
+        return Done()
+
+    @on(ReadStatuses)
+    def on_read(self, said: ReadStatuses, _caller: Caller) -> StatusesRead:
+        self.read += said.sessions
+        known = [session for session in said.sessions if session not in self.forgotten]
+        return StatusesRead([self._status_at(session) for session in known])
+
+    def _status_at(self, session: int) -> StatusAt:
+        account = account_of(session)
+        return StatusAt(session, status(account, map_=self.maps.get(account, "")), self.operations.get(session, 0))
 
     @on(ChangeFriendship)
     def on_change(self, said: ChangeFriendship, _caller: Caller) -> FriendshipChanged:
@@ -418,6 +457,18 @@ class Neighbourhood:
 
     def gate(self, number: int = 1) -> Gate:
         return self.cluster.node(f"gate.{number}")
+
+    @property
+    def dc(self) -> Dc:
+        return self.cluster.node("dc.1")
+
+    async def supervise(self) -> None:
+        """Start anew whoever finds that it is not to serve any more."""
+        while True:
+            await asyncio.sleep(0.1)
+            for short in [short for short, node in self.cluster.nodes.items() if node.failed.is_set()]:
+                await self.cluster.kill(short)
+                await self.cluster.start(short)
 
     @property
     def login(self) -> Login:
@@ -493,10 +544,13 @@ def tell(tmp_path: Path, story: Story, settings: str = "", scene: type[Scene] = 
     async def whole() -> None:
         cluster = Cluster(topology, roles, tmp_path / "data")
         await cluster.start("center.1", "dc.1", "login.1", "scene.1", "scene.2", "gate.1", "gate.2")
+        zone = Neighbourhood(cluster)
+        supervisor = asyncio.ensure_future(zone.supervise())
         try:
-            await story(Neighbourhood(cluster))
+            await story(zone)
             assert cluster.internal_errors() == []
         finally:
+            supervisor.cancel()
             await cluster.stop()
 
     run(whole())

@@ -433,6 +433,7 @@ def test_who_was_lost_with_its_scene_comes_back_first_and_who_logged_out_does_no
         await zone.online(3)
         await zone.gate(1).ask("center", Leave(leaver.session))
         await wait_until(lambda: names(zone) == ["P3"])
+        zone.dc.forgotten.add(victim.session)
         await zone.cluster.kill(victim.placement.scene.removeprefix("eu.one."))
         assert isinstance(await zone.online(4), Queued)
         await wait_until(lambda: names(zone) == ["P3", "P4"], timeout_s=10)

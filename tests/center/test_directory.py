@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mesh.errors import RefusedError
 from mesh.protocol.sessions import account_of, session_of
-from nodes.center.directory import Directory, Presence
+from nodes.center.directory import REPEAT_S, Directory, Presence
 
 LINKDEAD_S = 60.0
 
@@ -61,6 +61,25 @@ def test_a_nonce_is_good_once() -> None:
         directory.resume(presence.session, 7, "g1", 3, 9, 3.0)
     _, gate, connection = directory.resume(presence.session, 8, "g1", 4, 9, 3.0)
     assert (gate, connection) == ("g1", 2), "the connection that the gate has not yet seen break"
+
+
+def test_a_token_whose_connection_came_to_nothing_may_be_used_again_for_a_moment() -> None:
+    directory = Directory()
+    presence = came(directory)
+    directory.resume(presence.session, 7, "g2", 2, 8, 2.0)
+    assert directory.may_repeat(presence.session, 7, 2.0), "its gate may be about to break"
+    assert not directory.may_repeat(presence.session, 8, 2.0)
+    directory.lose_gate("g2", 2.1, LINKDEAD_S)
+    assert not directory.may_repeat(presence.session, 7, 2.1)
+    directory.resume(presence.session, 7, "g1", 3, 9, 3.0)
+    directory.drop(presence.session, "g1", 3, 4.0, LINKDEAD_S)
+    with pytest.raises(RefusedError, match="resume_gone"):
+        directory.resume(presence.session, 7, "g1", 4, 10, 2.0 + REPEAT_S + 0.1)
+    directory.resume(presence.session, 9, "g1", 4, 10, 2.0 + REPEAT_S + 0.1)
+    directory.drop(presence.session, "g1", 4, 14.0, LINKDEAD_S)
+    with pytest.raises(RefusedError, match="resume_gone"):
+        directory.resume(presence.session, 7, "g1", 5, 11, 14.0)
+    directory.resume(presence.session, 9, "g1", 5, 11, 14.0)
 
 
 @pytest.mark.parametrize("session", [session_of(1, 2), session_of(2, 1)])

@@ -80,6 +80,7 @@ def test_who_lost_its_place_comes_back_whatever_the_pressure(tmp_path: Path) -> 
         victim = await zone.online(1)
         scene = int(victim.placement.scene[-1])
         await press(zone, HOLDS, 3 - scene)
+        zone.dc.forgotten.add(victim.session)  # it cannot go on elsewhere by itself
         await zone.cluster.kill(f"scene.{scene}")
         await wait_until(lambda: zone.center.directory.of_account(1) is None, timeout_s=10)
         assert isinstance(await zone.online(7), Queued)

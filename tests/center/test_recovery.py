@@ -1,5 +1,9 @@
 """What scenes and gates say they have, against what the directory says."""
 
+import msgspec
+import pytest
+
+from mesh.errors import RefusedError
 from mesh.protocol.cluster import HostedAt, SessionAt
 from mesh.protocol.sessions import Friendship, Status, account_of, session_of
 from nodes.center.directory import Directory, Presence
@@ -44,6 +48,26 @@ def test_whoever_was_adopted_may_resume_once_with_what_an_earlier_center_signed(
     directory = Directory()
     compare_scene(directory, "s1", [hosted(1)], 100.0, 100.0, LINKDEAD_S)
     presence, _, _ = directory.resume(session_of(1, 1), 999, "g1", 5, 1000, 101.0)
+    assert presence.nonce == 1000
+
+
+def test_what_an_earlier_center_saw_used_stays_used() -> None:
+    directory = Directory()
+    at = msgspec.structs.replace(hosted(1), nonce=41)
+    compare_scene(directory, "s1", [at, hosted(2)], 100.0, 100.0, LINKDEAD_S)
+    compare_gate(directory, "g1", [msgspec.structs.replace(at_gate(2), nonce=50)], 100.0, 100.1, LINKDEAD_S)
+    for session, used, fresh in ((session_of(1, 1), 40, 41), (session_of(2, 1), 49, 50)):
+        with pytest.raises(RefusedError, match="resume_gone"):
+            directory.resume(session, used, "g2", 5, 1000, 101.0)
+        presence, _, _ = directory.resume(session, fresh, "g2", 5, 1000, 101.0)
+        assert presence.nonce == 1000
+
+
+def test_a_token_that_nobody_but_its_client_has_heard_of_is_good() -> None:
+    """The center died after it had answered, before the gate had told the scene."""
+    directory = Directory()
+    compare_scene(directory, "s1", [msgspec.structs.replace(hosted(1), nonce=41)], 100.0, 100.0, LINKDEAD_S)
+    presence, _, _ = directory.resume(session_of(1, 1), 42, "g2", 5, 1000, 101.0)
     assert presence.nonce == 1000
 
 

@@ -183,13 +183,17 @@ def test_who_asks_twice_goes_once(tmp_path: Path) -> None:
     tell(tmp_path, story, scene=Maps)
 
 
-def test_a_character_that_its_scene_does_not_have_is_lost(tmp_path: Path) -> None:
+def test_a_character_that_its_scene_does_not_have_goes_on_from_what_is_stored(tmp_path: Path) -> None:
     async def story(zone: Neighbourhood) -> None:
         placed = await zone.online(1, map_="meadow")
         zone.scene(1)._remove(placed.session)
         assert await code(cross(zone, placed.session)) == "not_found"
-        assert zone.stage(1) is None
-        await wait_until(lambda: zone.gate(1).kicks)
+        await wait_until(lambda: zone.homes(1))
+        await asyncio.sleep(0.1)
+        assert is_whole(zone, 1, (ONE, "meadow", 1))
+        assert placed.session in zone.scene(1).attached
+        assert zone.gate(1).kicks == []
+        assert zone.dc.fenced == [], "the scene is in order otherwise"
 
     tell(tmp_path, story, scene=Maps)
 
@@ -282,16 +286,32 @@ def test_an_old_scene_that_does_not_answer_is_asked_to_take_it_back(tmp_path: Pa
     tell(tmp_path, story, "depart_s = 2.0", scene=Maps)
 
 
-def test_a_character_that_nobody_takes_back_is_lost_and_may_log_in(tmp_path: Path) -> None:
+def test_a_character_that_nobody_takes_back_waits_for_one_who_does(tmp_path: Path) -> None:
     async def story(zone: Neighbourhood) -> None:
         placed = await zone.online(1, map_="meadow", friends=[friend(2)])
         await zone.online(2, gate=2)
         zone.scene(1).mood = zone.scene(2).mood = "refuse"
         assert await code(cross(zone, placed.session)) == "unavailable"
-        await asyncio.sleep(0.1)
-        assert zone.stage(1) is None
+        await asyncio.sleep(10)
+        assert zone.stage(1) == "online"
         assert zone.homes(1) == []
         assert zone.keepsakes() == 0
+        zone.scene(1).mood = "take"
+        await wait_until(lambda: zone.homes(1))
+        await asyncio.sleep(0.1)
+        assert is_whole(zone, 1, (ONE, "meadow", 1))
+        assert zone.gate(1).kicks == []
+
+    tell(tmp_path, story, scene=Maps)
+
+
+def test_a_character_that_nobody_takes_is_lost_in_the_end_and_may_log_in(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        placed = await zone.online(1, map_="meadow", friends=[friend(2)])
+        zone.scene(1).mood = zone.scene(2).mood = "refuse"
+        assert await code(cross(zone, placed.session)) == "unavailable"
+        await wait_until(lambda: zone.stage(1) is None, timeout_s=70)
+        await asyncio.sleep(0.1)
         assert [kick.code for kick in zone.gate(1).kicks] == ["unavailable"]
         zone.scene(1).mood = "take"
         await zone.online(1, map_="meadow")
@@ -416,7 +436,7 @@ def test_an_old_scene_that_dies_on_the_way_takes_nobody_with_it(tmp_path: Path) 
     tell(tmp_path, story, "scene_grace_s = 1.0", scene=Maps)
 
 
-def test_an_old_scene_that_restarts_before_is_not_asked_for_what_it_lost(tmp_path: Path) -> None:
+def test_who_wants_to_leave_a_scene_that_restarts_is_there_again(tmp_path: Path) -> None:
     class Closed(Maps):
         MAPS = ("forest",)
 
@@ -437,9 +457,9 @@ def test_an_old_scene_that_restarts_before_is_not_asked_for_what_it_lost(tmp_pat
         await zone.cluster.start("scene.1")
         await asyncio.sleep(3)
         crossing.cancel()
-        assert asked(zone, 1) == []
-        assert problems(zone, 1) == []
-        assert len(zone.gate(1).kicks) == 1
+        assert asked(zone, 1) == ["Depart", "Enter"], "it does not have it any more"
+        assert problems(zone, 1, (ONE, "meadow", 1)) == [], "it is there from what is stored"
+        assert zone.gate(1).kicks == []
 
     tell(tmp_path, story, scene=Closed)
 

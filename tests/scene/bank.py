@@ -17,7 +17,7 @@ from mesh.protocol.sessions import account_of
 
 class Bank:
     """`ask` is what the scene's parts are given. `lose` answers are lost after the work was done; `away` requests
-    find nobody; `refuse` is a code for the next operation."""
+    find nobody; `refuse` is a code for the next operation; while it is `fenced` this scene is not heard."""
 
     def __init__(self) -> None:
         self.gold: dict[int, int] = {}
@@ -29,6 +29,7 @@ class Bank:
         self.lose = 0
         self.away = 0
         self.refuse = ""
+        self.fenced = False
         self.delay_s = 0.01
 
     def give(self, account: int, gold: int, *kinds: str) -> list[Item]:
@@ -47,6 +48,8 @@ class Bank:
         if self.away:
             self.away -= 1
             raise PeerLost("no dc")
+        if self.fenced:
+            raise RefusedError(Code.STALE_EPOCH, "given up")
         if isinstance(said, SaveStates):
             self.saved.append(said)
             return Done()

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.protocol import play
 from mesh.protocol.catalogue import encode
-from mesh.protocol.cluster import Enter, HostedList, ListHosted, Release
+from mesh.protocol.cluster import Attach, Enter, HostedList, ListHosted, Release
 from mesh.protocol.lanes import STATE, Lane
 from mesh.protocol.sessions import session_of
 from mesh.testing import wait_until
@@ -284,6 +284,24 @@ def test_the_center_can_ask_who_is_here(in_zone: Any) -> None:
             zone.status(1, gold=5, region="north", attributes={"str": 3}),
         )
         assert (found[session_of(2, 1)].map, found[session_of(2, 1)].status.x) == ("cave", 10.0)
+
+    in_zone(story)
+
+
+def test_a_gate_that_stood_still_does_not_get_a_session_back(in_zone: Any) -> None:
+    """Its client came back through another gate, with a newer token; both have a connection of that number."""
+
+    async def story(zone: Zone) -> None:
+        await zone.enter(1)
+        session = session_of(1, 1)
+        await zone.gate.ask(SCENE, Attach(session, 1, nonce=41))
+        await zone.gate.ask(SCENE, Attach(session, 2, resumed=True, nonce=42))
+        with pytest.raises(RefusedError, match="stale_epoch"):
+            await zone.gate.ask(SCENE, Attach(session, 1, resumed=True, nonce=41))
+        assert zone.scene.sessions.find(session).connection == 2
+        listed = await zone.center.ask(SCENE, ListHosted())
+        assert [at.nonce for at in listed.hosted] == [42]
+        await zone.gate.ask(SCENE, Attach(session, 2, resumed=True, nonce=42))
 
     in_zone(story)
 

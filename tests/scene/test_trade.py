@@ -112,6 +112,7 @@ class Market:
             self.stage.lines, self.sessions, self.parties, self.stage.out, ledger,
             lambda kind, player, **fields: self.stage.events.append((kind, player, fields)),
             lambda: self.stage.now, lambda: self.stage.now, SceneSettings(inventory_max=20), self.expelled.append,
+            self.bank.ask, lambda *_: None,
         )  # fmt: skip
         self.players: list[Session] = []
         for n in range(1, players + 1):

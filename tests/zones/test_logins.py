@@ -127,6 +127,9 @@ def test_a_scene_that_does_not_let_go_keeps_the_other_zone_waiting(tmp_path: Pat
         anna = await world.enter("anna", "two")
         assert world.zones_of("anna") == ["two"]
         world.cluster.network.pause(scene, False)
+        await wait_until(world.node("scene.1").failed.is_set)  # it is told to end, and what looks after it starts it
+        await world.cluster.kill("scene.1")
+        await world.cluster.start("scene.1")
         await asyncio.sleep(10)
         assert world.owners("anna") == [("two", anna.session.session)]
         assert anna.playing

@@ -75,7 +75,7 @@ class TwoZones(World):
         return sorted(
             (zone, at.session)
             for zone, scene in SCENES.items()
-            if scene in self.cluster.nodes
+            if scene in self.cluster.nodes and self.node(scene).failure is None  # else its process ends
             for at in self.node(scene).residents.on_list_hosted(None, None).hosted
             if at.status.name == name and not at.departed
         )
