@@ -28,3 +28,7 @@ class SystemClock:
 
     def wall(self) -> float:
         return time.time()
+
+    def stand_still(self, seconds: float) -> None:
+        """Have the calling thread do nothing: what failpoints do to it."""
+        time.sleep(seconds)

@@ -12,7 +12,7 @@ def count(
     metrics: Metrics, board: Switchboard, dispatch: Dispatch, journal: Journal, is_ready: Callable[[], bool]
 ) -> None:
     """Register what every node counts."""
-    counts, reads = board.counts, metrics.reads
+    counts, reads, breakers = board.counts, metrics.reads, board.asking.breakers
 
     def steps() -> dict[tuple[str, ...], float]:
         return {(str(step),): number for step, number in dispatch.steps.items()}
@@ -26,6 +26,14 @@ def count(
     reads("mesh_misaddressed_total", "Messages for another incarnation.", lambda: counts.misaddressed)
     reads("mesh_malformed_total", "Messages that broke the rules.", lambda: counts.malformed + dispatch.malformed)
     reads("mesh_late_answers_total", "Answers to requests that had ended.", lambda: counts.late)
+    reads("mesh_overdue_total", "Requests that came when nobody waited for them any more.", lambda: dispatch.overdue)
+    reads("mesh_given_up_total", "Requests whose asker's time ended before the answer.", lambda: dispatch.given_up)
+    reads("mesh_hopeless_total", "Requests not sent, as nobody waited any more.", lambda: counts.hopeless)
+    reads("mesh_breaker_refused_total", "Requests not sent, as a breaker was open.", lambda: breakers.refused)
+    reads("mesh_breaker_opened_total", "Times that a breaker opened.", lambda: breakers.opened)
+    reads("mesh_breaker_open", "1 while one is open.", board.asking.open_breakers, "peer", "message")
+    reads("mesh_admission_refused_total", "Newcomers refused.", lambda: dispatch.admission.refused)
+    reads("mesh_admission_shut", "1 while newcomers are refused.", lambda: int(dispatch.admission.is_shut))
     reads("mesh_errors_total", "Handlers and tasks that failed by a mistake of ours.", lambda: dispatch.errors)
     reads("mesh_links", "Links that are up.", lambda: len(board.links.up))
     reads("mesh_ready", "1 while the node is Ready.", lambda: int(is_ready()))

@@ -1,7 +1,8 @@
 """How a node hears: decodes what comes, finds its handler, and sees to it that every request gets its answer.
 
-Malformed input and refusals are answers. A mistake of ours in one handler is logged with its place, counted, and
-answered as `internal`: one bad message must not take everybody else's world down.
+A request that has been on its way for longer than its asker waits is dropped, and what a handler may take is what is
+left of that time. Malformed input and refusals are answers. A mistake of ours in one handler is logged with its place,
+counted, and answered as `internal`: one bad message must not take everybody else's world down.
 """
 
 import asyncio
@@ -14,9 +15,11 @@ import msgspec
 
 from mesh.alarm import Alarm
 from mesh.clock import Clock
+from mesh.core.admission import Admission
 from mesh.core.links import Link
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.handlers import Handlers
+from mesh.patience import UNTIL
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in, number_of
 from mesh.protocol.control import MemberChanged, Pulse, Refused
 from mesh.protocol.envelope import Envelope, Hop, Kind
@@ -46,6 +49,7 @@ class _Heard(NamedTuple):
     received: float
     context: TraceContext | None
     handler: object
+    left_s: float  # of its asker's patience, from when it was received on
 
 
 class Dispatch:
@@ -58,11 +62,14 @@ class Dispatch:
         self.steps = dict.fromkeys(range(1, 10), 0)
         self.errors = 0
         self.malformed = 0
+        self.overdue = 0  # requests that came when nobody waited for their answer any more
+        self.given_up = 0  # and those of which that was so before their answer was there
+        self.admission = Admission()
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
         self._late: set[int] = set()  # of these, those that are ended because nobody waits any more
-        self._promised = 0  # answers that are futures
+        self._promised: dict[int, asyncio.Future[Message]] = {}  # answers that come without a task
         self._last = 0
-        self._alarm = Alarm(clock, self._running.__contains__, self._too_late)
+        self._alarm = Alarm(clock, self._is_under_way, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
         self._decode: Callable[[Any], Message] | None = None
         self._decode_publication: Callable[[Any], Message] | None = None
@@ -70,12 +77,17 @@ class Dispatch:
     @property
     def under_way(self) -> int:
         """Messages whose answers take a while."""
-        return len(self._running) + self._promised
+        return len(self._running) + len(self._promised)
 
     def add(self, part: object) -> None:
         """Enter the handlers of an object into the table."""
         self.handlers.collect(part)
         self._decode = self._decode_publication = None
+
+    def admit(self) -> None:
+        """Somebody new is about to come in: RefusedError while those who are here wait for too long."""
+        if not self.admission.admits():
+            raise RefusedError(Code.UNAVAILABLE, f"{self._name} is behind with its work: try again in a moment")
 
     # --- batches and publications ---
 
@@ -119,6 +131,9 @@ class Dispatch:
 
     def heard(self, link: Link, envelope: Envelope) -> None:
         received = self._clock.now()
+        if 0 < envelope.timeout_ms <= 1000 * link.waited_s:
+            self.overdue += 1
+            return
         if self._decode is None:
             self._decode = decoder(self.handlers.messages)
         try:
@@ -143,10 +158,12 @@ class Dispatch:
         try:
             result = handler(said, Caller(link.peer, link.role, link.incarnation))
             if inspect.iscoroutine(result):
-                self._begin(_Heard(link, envelope, received, context, handler), result, type(said))
+                heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
+                self._begin(heard, result, type(said))
                 return
             if isinstance(result, asyncio.Future):
-                self._answer_later(_Heard(link, envelope, received, context, handler), result)
+                heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
+                self._answer_later(heard, result)
                 return
         except Exception as error:  # noqa: BLE001 - see the module
             result = self._refusal(error, handler)
@@ -156,10 +173,13 @@ class Dispatch:
 
     def _answer_later(self, heard: _Heard, result: asyncio.Future[Message]) -> None:
         """A plain handler may return a future that it sees to itself. That costs a third of a task, so it is for what
-        is said ten thousand times a second; nobody ends it when the asker's time is over."""
+        is said ten thousand times a second. When the asker's time is over it is cancelled, which says that the work
+        need not be begun: what has begun goes on."""
+        self._last += 1
+        number = self._last
 
         def over(done: asyncio.Future[Message]) -> None:
-            self._promised -= 1
+            del self._promised[number]
             try:
                 answer = done.result()
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see the module
@@ -169,8 +189,9 @@ class Dispatch:
         if self.under_way >= HANDLERS_MAX:
             result.cancel()
             raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
-        self._promised += 1
+        self._promised[number] = result
         result.add_done_callback(over)
+        self._alarm.set(number, heard.left_s)
 
     def _begin(self, heard: _Heard, work: Coroutine[Any, Any, Message | None], said: type[Message]) -> None:
         if self.under_way >= HANDLERS_MAX:
@@ -184,17 +205,28 @@ class Dispatch:
             self._late.discard(number)
             work.close()  # it was never begun when the node ended before
 
-        task = self._running[number] = self._spawn(self._finish(number, heard, work))
+        is_bounded = said not in self.handlers.to_the_end
+        task = self._running[number] = self._spawn(self._finish(number, heard, work, is_bounded))
         task.add_done_callback(over)
-        if said not in self.handlers.to_the_end:
-            timeout_ms = heard.envelope.timeout_ms
-            self._alarm.set(number, timeout_ms / 1000 if timeout_ms else HANDLER_S_MAX)
+        if is_bounded:
+            self._alarm.set(number, heard.left_s)
+
+    def _is_under_way(self, number: int) -> bool:
+        return number in self._running or number in self._promised
 
     def _too_late(self, number: int) -> None:
-        self._late.add(number)
-        self._running[number].cancel()
+        self.given_up += 1
+        if number in self._promised:
+            self._promised[number].cancel()
+        else:
+            self._late.add(number)
+            self._running[number].cancel()
 
-    async def _finish(self, number: int, heard: _Heard, work: Coroutine[Any, Any, Message | None]) -> None:
+    async def _finish(
+        self, number: int, heard: _Heard, work: Coroutine[Any, Any, Message | None], is_bounded: bool
+    ) -> None:
+        if is_bounded and heard.envelope.timeout_ms:
+            UNTIL.set(heard.received + heard.left_s)
         try:
             result = await work
         except asyncio.CancelledError as error:
@@ -236,3 +268,8 @@ class Dispatch:
             self.mistake(error, type(result))
             body = msgspec.Raw(encode(Refused(Code.INTERNAL, "an internal error; it was logged")))
         self._board.answer(link, envelope.request, body, received, hops, envelope.trace)
+
+
+def _left_s(link: Link, envelope: Envelope) -> float:
+    """Of a request that is being heard."""
+    return envelope.timeout_ms / 1000 - link.waited_s if envelope.timeout_ms else HANDLER_S_MAX

@@ -74,6 +74,10 @@ class StorageError(MeshError):
     """A disk, a folder or a file that cannot be used; the text says which and what to do."""
 
 
+class ReplacedError(MeshError):
+    """Somebody else has this node's place: its process must end at once, and may be started again."""
+
+
 class TopologyError(MeshError):
     """A topology with mistakes: all of them at once."""
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from mesh import patience
 from mesh.core.lifecycle import advance
 from mesh.core.links import Link
 from mesh.core.publications import Publications, split
@@ -82,12 +83,11 @@ class Node:
         self.journal = Journal(
             self.name, self.incarnation, self.clock, self.ask, lambda: [m.name for m in self._serving("log")]
         )
-        self.stopped = asyncio.Event()
-        self.ready = asyncio.Event()
+        self.stopped, self.ready = asyncio.Event(), asyncio.Event()
         self.failure: MeshError | None = None  # why it cannot serve, when it cannot; `failed` is set then
         self.failed = asyncio.Event()
         self._opened = self._stopping = False
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in their order, so that a simulation repeats itself
         self.dispatch = Dispatch(self.name, self.clock, self.log, self.switchboard, self.spawn)
         self.pressure = PressureWatch(self)
         self.serve_parts(self, self.pressure)
@@ -150,12 +150,12 @@ class Node:
 
     async def ask(self, target: str, message: Message, timeout_s: float = 5.0) -> Message:
         """Ask a node, or any Ready node of a role. Raises RefusedError, PeerLost or DeadlineExceeded."""
-        return await self.switchboard.ask(self._resolve(target), message, timeout_s)
+        return await self.switchboard.ask(self._resolve(target, message), message, timeout_s, guarded="." not in target)
 
     def tell(self, target: str, message: Message) -> bool:
         """One way. False: nobody there, or the link takes no more; counted."""
         try:
-            return self.switchboard.tell(self._resolve(target), message)
+            return self.switchboard.tell(self._resolve(target, message), message)
         except PeerLost:
             self.switchboard.counts.refused += 1
             return False
@@ -172,17 +172,17 @@ class Node:
         return self.publications.sequence
 
     def peers(self, role: str) -> list[Member]:
-        """Ready nodes of a role with a link that is up, by name."""
+        """Ready nodes of a role with a link that is up, by name; no standby is one of them."""
         up = self.switchboard.links.up
-        return [m for m in self.registry.of_role(role) if m.state == "Ready" and m.name in up]
+        return [m for m in self.registry.in_charge(role) if m.state == "Ready" and m.name in up]
 
     def member(self, name: str) -> Member | None:
         return self.registry.membership.members.get(name)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run it beside; a failure is logged, and it ends with the node."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        task = patience.begin(work)
+        self._tasks[task] = None
         task.add_done_callback(self._task_done)
         return task
 
@@ -256,9 +256,10 @@ class Node:
     async def abandon(self) -> None:
         """Let go of everything without a word, as a killed process does (for simulations)."""
         self.state = "Shutdown"
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # what ends may begin something
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         self.stopped.set()
 
     async def _end(self) -> None:
@@ -300,10 +301,10 @@ class Node:
     def _pulse(self) -> None:
         self.switchboard.endpoint.publish(self.publications.pulse(encode(Pulse())))
 
-    def _resolve(self, target: str) -> str:
+    def _resolve(self, target: str, message: Message) -> str:
         if "." in target:
             return target
-        peers = self._serving(target)
+        peers = self.switchboard.asking.able(self._serving(target), message)
         if not peers:
             raise PeerLost(f"no {target} node is Ready")
         return peers[self.random.randrange(len(peers))].name if len(peers) > 1 else peers[0].name
@@ -312,11 +313,11 @@ class Node:
         """The Ready nodes of a role; when there are none, those that drain: they hear the last word of whoever stops
         together with them."""
         up = self.switchboard.links.up
-        there = [m for m in self.registry.of_role(role) if m.name in up]
+        there = [m for m in self.registry.in_charge(role) if m.name in up]
         return [m for m in there if m.state == "Ready"] or [m for m in there if m.state == "Draining"]
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self.dispatch.errors += 1
             self.log.error("a task failed", task=task.get_name(), reason=repr(task.exception()))

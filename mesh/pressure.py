@@ -124,6 +124,9 @@ class PressureWatch:
         signals[LAG] = max(self._late_s, self._turn_s) / (LAG_LEFT_OUT_S if self.number else LAG_S)
         signals[BACKLOG] = max(signals.get(BACKLOG, 0.0), REFUSED if refused > self._full else 0.0)
         self._full = refused
+        delay_s = max(self._late_s, self._turn_s, node.switchboard.waited_s)
+        node.dispatch.admission.look(delay_s, node.clock.now())
+        node.switchboard.waited_s = 0.0
         step = self.core.look(signals, node.clock.now(), self._late_s + self._turn_s)
         if step is not None:
             self._stepped(step)

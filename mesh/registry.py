@@ -98,6 +98,10 @@ class Registry:
     def of_role(self, role: str) -> list[Member]:
         return self.membership.of_role(role)
 
+    def in_charge(self, role: str) -> list[Member]:
+        """Without those that only follow another one."""
+        return self.membership.in_charge(role)
+
     async def wait_linked(self, roles: Iterable[str]) -> None:
         """Until at least one node of each role is linked."""
         for role in roles:

@@ -7,11 +7,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from mesh.clock import Clock
+from mesh.failpoints import Failpoints
 from mesh.front import Front
 from mesh.topology import NodeSpec, Topology
 from mesh.transport.base import Network
@@ -51,6 +52,10 @@ class Logger(Protocol):
     def exception(self, text: str, **fields: Any) -> None: ...
 
 
+def no_crash_file(_path: Path) -> None:
+    """Of a node that is not a process of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """Everything that a node is given."""
@@ -64,3 +69,5 @@ class Seat:
     workers: Callable[[int], Workers]  # threads -> a pool of its own
     data: Path  # a folder of the node's own; made by whoever needs it
     front: Callable[..., Front] | None = None  # gates: makes the listening place from the gate's settings
+    failpoints: Failpoints = field(default_factory=Failpoints)  # nothing is armed but in tests
+    crashes_into: Callable[[Path], None] = no_crash_file  # where the process says how it dies of compiled code

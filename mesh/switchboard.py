@@ -1,7 +1,7 @@
-"""The links of one node: dialling, greeting, beats, requests and their ends. Knows no registry and no handlers.
+"""The links of one node: dialling, greeting, beats, what is said and heard. Knows no registry and no handlers.
 
-It owns the endpoint, the links and the pending requests. It never decides whom to talk to, and never lets a request
-go without an end.
+It owns the endpoint and the links; what is asked and waits for an answer is in `asking.py`. It never decides whom to
+talk to.
 """
 
 import asyncio
@@ -9,15 +9,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mesh.asking import Asking
 from mesh.clock import Clock
 from mesh.core.host import Counts, Host
 from mesh.core.links import LINKS_MAX, PATIENT_S, Link, Links, may_be_called
-from mesh.core.requests import Waiting
-from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError, StorageError
-from mesh.pending import Pending
-from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_of
-from mesh.protocol.codec import answer_decoder
-from mesh.protocol.control import Beat, Bye, Hello, Refused, Welcome
+from mesh.errors import RemoteProtocolError, StorageError
+from mesh.protocol.catalogue import Message, decoder, encode
+from mesh.protocol.control import Beat, Bye, Hello, Welcome
 from mesh.protocol.envelope import ENVELOPES_MAX, TYPED, Envelope, Hop, Kind, Lane, seal, unseal
 from mesh.trace import CURRENT
 from mesh.transport.base import Blob, Network
@@ -27,7 +25,6 @@ TEND_S = 0.25  # how often links are looked after
 REDIAL_S = 0.05
 REDIAL_REFUSED_S = 0.5  # after a greeting that came to nothing
 GOODBYE_S = 0.1  # for the others to hang up first: what is said last would be lost if we did
-TIMEOUT_MS_MAX = 3_600_000  # what an envelope can say
 SEALED_BYTES_MAX = 8 << 20  # of several envelopes in one message: the transport's limit is above it
 
 _link_message = decoder([Hello, Welcome, Beat, Bye])
@@ -43,9 +40,9 @@ class Switchboard:
         self.endpoint = network.endpoint(name, incarnation, self)
         self._host = host
         self._clock = clock
-        self._requests = Pending(clock)
+        self.waited_s = 0.0  # the longest that something was on its way, since somebody looked
+        self.asking = Asking(name, clock, self.links, self.counts, self._is_wanted, self._say)
         self._wanted: dict[str, str] = {}  # peers that we dial, and their addresses
-        self._waiting: Waiting[asyncio.Future[None]] = Waiting()  # asks that wait for a link
         self._dirty: list[Link] = []
         self._closed = False
         self._tended_at = clock.now()
@@ -66,10 +63,14 @@ class Switchboard:
     def hang_up(self, peer: str) -> None:
         """Have no link to this peer any more."""
         self._wanted.pop(peer, None)
-        for waiter in self._waiting.over(peer):
-            _fail(waiter, PeerLost(f"{peer} is not part of the mesh any more"))
+        self.asking.give_up(f"{peer} is not part of the mesh any more", peer)
         for link in self.links.of_peer(peer):
             self._drop(link, redial=False, farewell=True)
+
+    def begin_anew(self) -> None:
+        """End every link and dial again: what others wait for from us ends as unknown, since we cannot say."""
+        for link in list(self.links.by_id.values()):
+            self._drop(link, farewell=True)
 
     async def leave(self) -> None:
         """Say goodbye to everyone and let them hang up, so that they hear what was said last; then `close`."""
@@ -95,9 +96,7 @@ class Switchboard:
         self._closed = True
         for link in list(self.links.by_id.values()):
             self._drop(link, redial=False)
-        for waiter in self._waiting.over():
-            _fail(waiter, PeerLost(f"{self.name} is stopping"))
-        self._requests.close()
+        self.asking.close()
         self.endpoint.close()
 
     async def tend(self) -> None:
@@ -109,8 +108,7 @@ class Switchboard:
             paused = now - self._tended_at
             self._tended_at = now
             if paused > PATIENT_S:  # we stood still longer than anybody waits: for all we are dead, so begin anew
-                for link in list(self.links.by_id.values()):
-                    self._drop(link, farewell=True)
+                self.begin_anew()
                 continue
             if paused > 2 * TEND_S:  # only while we run ourselves can others be silent
                 self.links.excuse(paused - TEND_S, now)
@@ -118,6 +116,9 @@ class Switchboard:
                 self._drop(link, farewell=True)
             for link in self.links.due(now):
                 self._say(link, Envelope(Kind.LINK, _raw(Beat())))
+
+    def _is_wanted(self, peer: str) -> bool:
+        return peer in self._wanted and not self._closed
 
     def _open(self, peer: str) -> None:
         if self._closed or peer not in self._wanted or self.links.dialled_to(peer) is not None:
@@ -141,7 +142,7 @@ class Switchboard:
         self.counts.refused += len(link.outbox)
         link.outbox.clear()
         self.endpoint.hang_up(link.id)
-        self._requests.lost(link.id, f"the link to {link.peer} broke")
+        self.asking.lost(link)
         if link.state == "up":
             self._host.link_down(link)
         if redial and link.dialled and link.peer in self._wanted:
@@ -186,61 +187,9 @@ class Switchboard:
             envelope = Envelope(Kind.ANSWER, body, request)
         self._say(link, envelope)
 
-    async def ask(self, peer: str, message: Message, timeout_s: float) -> Message:
-        """Ask and wait. Raises RefusedError, PeerLost or DeadlineExceeded; nothing else, and never later than
-        `timeout_s` seconds."""
-        asked = self._clock.now()
-        link = self.links.up.get(peer)
-        try:
-            if link is None:
-                async with asyncio.timeout(timeout_s):
-                    link = await self._link_to(peer)
-            envelope, heard = await self._request(link, message, timeout_s - (self._clock.now() - asked))
-        except TimeoutError:
-            raise DeadlineExceeded(f"{peer} did not answer {type(message).__name__} within {timeout_s} s") from None
-        try:
-            answer: Message = answer_decoder(type(message))(envelope.body)
-        except RemoteProtocolError as error:
-            self.counts.malformed += 1
-            raise PeerLost(f"{peer} gave no answer to {type(message).__name__}: {error}") from None
-        current = CURRENT.get()
-        if current is not None:
-            declared = CATALOGUE[number_of(message)]
-            hop = Hop(
-                0, declared.step, declared.number, self.name, peer,
-                _us(asked), envelope.received_us, envelope.answered_us, _us(heard),
-            )  # fmt: skip
-            current.add(hop, envelope.hops)
-        if isinstance(answer, Refused):
-            raise RefusedError(answer.code, answer.text)
-        return answer
-
-    async def _request(self, link: Link, message: Message, timeout_s: float) -> tuple[Envelope, float]:
-        if self._requests.full:
-            raise RefusedError(Code.UNAVAILABLE, f"{self.name} waits for too many answers")
-        body = _raw(message)
-        current, timeout_ms = CURRENT.get(), min(max(1, round(timeout_s * 1000)), TIMEOUT_MS_MAX)
-        number, waiter = self._requests.begin(link.id, timeout_ms / 1000)
-        try:
-            self._say(link, Envelope(Kind.REQUEST, body, number, timeout_ms, current.id if current else 0))
-            return await waiter
-        finally:
-            self._requests.end(number)
-
-    async def _link_to(self, peer: str) -> Link:
-        link = self.links.up.get(peer)
-        while link is None:
-            if peer not in self._wanted or self._closed:
-                raise PeerLost(f"there is no link to {peer}")
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            if not self._waiting.begin(peer, waiter):
-                raise RefusedError(Code.UNAVAILABLE, f"too many wait for a link to {peer}")
-            try:
-                await waiter
-            finally:
-                self._waiting.end(peer, waiter)
-            link = self.links.up.get(peer)
-        return link
+    async def ask(self, peer: str, message: Message, timeout_s: float, guarded: bool = False) -> Message:
+        """See `Asking.ask`."""
+        return await self.asking.ask(peer, message, timeout_s, guarded)
 
     def _say(self, link: Link, envelope: Envelope) -> bool:
         """Keep it until the end of this turn, to travel with others. False: the link took no more and is over."""
@@ -262,10 +211,11 @@ class Switchboard:
     def _flush_link(self, link: Link) -> None:
         while link.outbox and self.links.by_id.get(link.id) is link:
             some = link.outbox[:ENVELOPES_MAX]
-            sealed = seal(link.incarnation, some)
+            said_us = _us(self._clock.now())
+            sealed = seal(link.incarnation, some, said_us)
             while len(sealed) > SEALED_BYTES_MAX and len(some) > 1:
                 some = some[: len(some) // 2]
-                sealed = seal(link.incarnation, some)
+                sealed = seal(link.incarnation, some, said_us)
             if not self.endpoint.send(link.id, [TYPED, sealed]):
                 # Typed messages must not be lost silently, so the link ends: both sides notice, every request on it
                 # fails, and it is dialled anew.
@@ -305,7 +255,7 @@ class Switchboard:
         if known is None or not frames or not frames[0]:
             self.counts.malformed += 1
             return
-        known.heard_at = self._clock.now()
+        known.hear(self._clock.now())
         if frames[0] == TYPED:
             self._typed(known, frames)
         elif known.state == "up":
@@ -321,6 +271,9 @@ class Switchboard:
         if batch.to not in (0, self.incarnation):
             self.counts.misaddressed += len(batch.envelopes)
             return
+        if batch.said_us:
+            link.waited_s = link.transit.heard(batch.said_us / 1e6, link.heard_at)
+            self.waited_s = max(self.waited_s, link.waited_s)
         for envelope in batch.envelopes:
             if self.links.by_id.get(link.id) is not link:
                 return  # it ended with one of these
@@ -331,7 +284,7 @@ class Switchboard:
                 self._say(link, Envelope(Kind.LINK, _raw(Bye(again=True))))
                 return
             elif envelope.kind == Kind.ANSWER:
-                self.counts.late += not self._requests.answered(envelope, link.id)
+                self.counts.late += not self.asking.answered(envelope, link.id)
             else:
                 self._host.heard(link, envelope)
 
@@ -370,9 +323,7 @@ class Switchboard:
         if replaced is not None:
             self._drop(replaced, redial=False)
         self._host.link_up(link)
-        for waiter in self._waiting.over(peer):
-            if not waiter.done():
-                waiter.set_result(None)
+        self.asking.linked(peer)
 
 
 def _raw(message: Message) -> msgspec.Raw:
@@ -381,8 +332,3 @@ def _raw(message: Message) -> msgspec.Raw:
 
 def _us(seconds: float) -> int:
     return round(seconds * 1e6)
-
-
-def _fail(waiter: asyncio.Future[None], error: Exception) -> None:
-    if not waiter.done():
-        waiter.set_exception(error)

@@ -3,6 +3,7 @@
     python -P -m nodes gate.1 --topology FILE        one process of a topology (gate.1+scene.1: two nodes, one loop)
     python -P -m nodes check FILE                    every problem of a topology, as JSON
     python -P -m nodes dc --offline COMMAND ...      work on the files of a stopped DC (or log), as JSON
+    python -P -m nodes simulate --seeds N            the whole zone on virtual time, with seeded faults
 
 Exit codes: 0 stopped as asked, 1 failure, 2 what a restart does not mend (topology, folder, port): the message
 says what.
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mesh import failpoints
 from mesh.errors import MeshError, StorageError, TopologyError
 from mesh.topology import ROLES, Topology, load
 
@@ -39,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         return check(words[1:])
     if "--offline" in words:
         return offline(words)
+    if words[:1] == ["simulate"]:
+        return int(importlib.import_module("nodes.simulation.command").main(words[1:]))
     options = _options().parse_args(words)
     try:
         topology = load(
@@ -55,8 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise TopologyError([f"{options.topology}: no process {options.nodes}; there are {names}"])
         from nodes.process import run_process
 
-        return run_process(topology, process, _classes(process.nodes), options.parent)
-    except (TopologyError, StorageError) as error:
+        armed = failpoints.parse(os.environ.get(failpoints.VARIABLE, ""))
+        return run_process(topology, process, _classes(process.nodes), options.parent, armed)
+    except (TopologyError, StorageError, failpoints.FailpointError) as error:
         print(str(error), file=sys.stderr)
         return USAGE_EXIT
     except MeshError as error:

@@ -1,19 +1,22 @@
 """One operating system process of a cluster: its loop, its nodes, its HTTP door, its signals."""
 
 import asyncio
+import faulthandler
 import gc
 import os
 import random
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from loguru import logger
 
 from mesh import logs, metrics
 from mesh.clock import SystemClock
-from mesh.errors import StorageError
+from mesh.errors import ReplacedError, StorageError
+from mesh.failpoints import Armed, Failpoints
 from mesh.http import HttpDoor
 from mesh.node import Node
 from mesh.seat import Seat, ThreadWorkers
@@ -23,13 +26,20 @@ from mesh.transport.sockets import ZmqNetwork
 
 PARENT_CHECK_S = 0.5
 USAGE_EXIT = 2
+REPLACED_EXIT = 1  # as after a crash: the supervisor starts the process anew
 COLLECT = (20_000, 20, 100)
 """When cycles are looked for (gc.set_threshold). Nothing here makes many of them, and with the usual numbers a burst of
 logins spends a fifth of its time on looking."""
 
 
-def run_process(topology: Topology, process: Process, classes: dict[str, type[Node]], parent: int | None) -> int:
-    """Run these nodes until a signal; the exit code."""
+def run_process(
+    topology: Topology,
+    process: Process,
+    classes: dict[str, type[Node]],
+    parent: int | None,
+    armed: dict[str, Armed] | None = None,
+) -> int:
+    """Run these nodes until a signal; the exit code. `armed`: failpoints."""
     clock = SystemClock()
     try:
         for folder in (topology.runtime, topology.sockets):
@@ -37,7 +47,7 @@ def run_process(topology: Topology, process: Process, classes: dict[str, type[No
         logs.begin(topology.log_file(process), clock)
     except OSError as error:
         raise StorageError(f"cannot use {error.filename}: {error.strerror}; choose another --runtime") from None
-    work = _Runner(topology, process, classes, clock, parent)
+    work = _Runner(topology, process, classes, clock, parent, armed or {})
     if sys.platform == "win32":
         return asyncio.run(work.run())
     import uvloop
@@ -55,12 +65,17 @@ class _Runner:
         classes: dict[str, type[Node]],
         clock: SystemClock,
         parent: int | None,
+        armed: dict[str, Armed],
     ) -> None:
+        self._failpoints = Failpoints(armed, self._act)
+        self._crashes: BinaryIO | None = None  # kept open for the moment in which it is needed
         self._topology, self._process, self._classes = topology, process, classes
         self._clock, self._parent = clock, parent
         self._stop = asyncio.Event()
         self._nodes: list[Node] = []
         self._system = metrics.of_process()
+        if armed:
+            logger.bind(node=process.name).warning("failpoints are armed", points=",".join(armed))
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -85,6 +100,9 @@ class _Runner:
             logger.bind(node=self._process.name).error("cannot start", reason=str(error))
             print(str(error), file=sys.stderr)
             return USAGE_EXIT
+        except ReplacedError as error:
+            logger.bind(node=self._process.name).error("the process ends", reason=str(error))
+            return REPLACED_EXIT
         finally:
             watch.cancel()
             await self._stop_nodes()
@@ -93,7 +111,8 @@ class _Runner:
         return 0
 
     async def _wait_end(self) -> None:
-        """Until somebody asks for it; StorageError when a node finds that it cannot serve."""
+        """Until somebody asks for it. StorageError when a node finds that it cannot serve, ReplacedError when it is not
+        to serve any more."""
         loop = asyncio.get_running_loop()
         waits = [loop.create_task(event.wait()) for event in (self._stop, *(node.failed for node in self._nodes))]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +152,21 @@ class _Runner:
             ThreadWorkers,
             self._topology.data(spec),
             _front if spec.role == "gate" else None,
+            self._failpoints,
+            self._crash_into,
         )
+
+    def _crash_into(self, path: Path) -> None:
+        """From now on: when compiled code ends the process, how that happened is added to this file."""
+        self._crashes = path.open("ab")
+        path.chmod(0o600)
+        faulthandler.enable(self._crashes)
+
+    def _act(self, _name: str, armed: Armed) -> None:
+        """An armed failpoint was hit."""
+        if armed.action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._clock.stand_still(armed.seconds)
 
     def _pages(self) -> dict[str, Callable[[], tuple[int, str, bytes]]]:
         def metrics_page() -> tuple[int, str, bytes]:

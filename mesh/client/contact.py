@@ -3,6 +3,10 @@
 Owns the connections, the timer that keeps them from falling silent, and the messages that nobody has taken yet. What a
 connection still says after it was given up reaches nobody. Made to be many: one object for a player, one for its
 connection, one timer, no task.
+
+A gate that hangs ends no connection. So whoever hears nothing for LOOK_S asks it for a sign, and when nothing comes
+for SILENT_LOOKS in all, the connection is over as if it had broken: the session waits in the world for a resume, and
+what the gate may still say when it goes on reaches nobody.
 """
 
 import asyncio
@@ -22,6 +26,10 @@ __all__ = ["Connection", "Contact", "OnEvent", "Second"]
 
 KEEP_ALIVE_S = 10.0
 """How often something is said at least; a gate ends a connection that is silent for 30 s."""
+LOOK_S = 1.5
+"""How often it is looked whether anything came."""
+SILENT_LOOKS = 3
+"""So often in a row nothing has: 4.5 s. A gate under pressure is late by less than one."""
 EVENTS_MAX = 1024
 """Messages kept for `wait` and `async for`; the oldest are lost first, counted in `events_lost`."""
 EVENTS_WITH_CALLBACK_MAX = 32
@@ -131,6 +139,10 @@ class Contact:
         self._connection: Connection | None = None
         self._following: asyncio.Task[None] | None = None  # the servers have sent it somewhere else
         self._timer: asyncio.TimerHandle | None = None
+        self._has_heard = False  # since the last look
+        self._silent_looks = 0
+        self._quiet_s = 0.0  # since something was said to keep the connection alive
+        self._silent_gate = ""  # the address of one that hung: the last one to try again
         self._was_in = False  # in the world, and its end was not reported
         self._ponged = 0  # the stamp of the last Pong
         self._elsewhere = ""  # the gate to which a waiting client was sent
@@ -210,6 +222,7 @@ class Contact:
         return connection is self._connection
 
     def heard(self, connection: Connection, frame: bytes) -> None:
+        self._has_heard = True
         try:
             said = self.session.receive(frame)
         except RemoteProtocolError as error:
@@ -293,16 +306,40 @@ class Contact:
                 self.on_closed()
 
     def _keep_alive(self, at_once: bool = True) -> None:
-        """Acknowledge what is not acknowledged, or ask whether the gate is there; again and again."""
+        """Look after the connection from now on. `at_once`: beginning with a word."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._has_heard, self._silent_looks, self._quiet_s = True, 0, KEEP_ALIVE_S if at_once else 0.0
+        self._look()
+
+    def _look(self) -> None:
+        """Acknowledge what is not acknowledged, or ask whether the gate is there, when it is time to."""
+        self._timer = None
         if self._connection is None and self._following is None:
             return
-        if at_once and self._connection is not None:
-            stamp = int(self._clock.now() * 1e6)
-            self._connection.send(self.session.acknowledge() or self.session.ping(stamp))
-        self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive)
+        is_heard = self._has_heard or self.session.phase is Phase.WAITING  # in a queue it may be silent for a while
+        self._silent_looks = 0 if is_heard else self._silent_looks + 1
+        self._has_heard = False
+        if self._connection is not None:
+            if self._silent_looks >= SILENT_LOOKS:
+                self._fell_silent(self._connection)
+                return
+            if self._silent_looks == 1:
+                self._connection.send(self.session.ping(int(self._clock.now() * 1e6)))
+            elif self._quiet_s >= KEEP_ALIVE_S:
+                self._quiet_s = 0.0
+                stamp = int(self._clock.now() * 1e6)
+                self._connection.send(self.session.acknowledge() or self.session.ping(stamp))
+        self._quiet_s += LOOK_S
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _fell_silent(self, connection: Connection) -> None:
+        self._silent_gate = connection.url
+        connection.on_closed(f"{connection.url} has said nothing for {LOOK_S * SILENT_LOOKS:g} s")
+        if self._following is not None:  # it is being brought elsewhere, and that goes on
+            if connection.wire is not None:
+                connection.wire.abort()
+            self._keep_alive(at_once=False)
 
     async def _until(self, test: Callable[[], T | None], timeout_s: float) -> T:
         try:

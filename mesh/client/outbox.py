@@ -20,10 +20,12 @@ HELD_MAX = 64
 BOUND = frozenset(
     number_of(kind)
     for kind in (
-        play.Attack, play.Loot, play.InviteTrade, play.AcceptTrade, play.OfferTrade, play.ConfirmTrade, play.CancelTrade
+        play.Attack, play.Loot, play.InviteTrade, play.AcceptTrade, play.OfferTrade, play.ConfirmTrade,
+        play.CancelTrade, play.WriteMail,
     )
 )  # fmt: skip
-"""Messages that name something of the place where they were said: elsewhere they would mean something else."""
+"""Messages that name something of the place where they were said: elsewhere they would mean something else. And a
+mail, which somebody who starts anew would not know to be sent already."""
 
 Numbered = tuple[int, bytes]
 
@@ -58,10 +60,26 @@ class Outbox:
         kept = [(number, body) for number, body in self._kept if number > processed]
         lost = [number for number, body in kept if number_in(body) in dropped]
         left = [(number, body) for number, body in kept if number_in(body) not in dropped] if lost else kept
-        self._kept.clear()
-        self._kept.extend(left)
-        self._waiting = 0
+        self._keep(left)
         return left, lost
+
+    def heard_of(self, number: int) -> None:
+        """This one was carried out, or refused where that is done: so were all before it."""
+        while self._kept and self._kept[0][0] <= number <= self.sent:
+            self._kept.popleft()
+
+    def begin_anew(self) -> list[int]:
+        """The scene was lost: the numbers of what was sent to it. Whether that was carried out nobody knows, so it is
+        not sent again; what was not sent yet still waits for `again`."""
+        sent = len(self._kept) - self._waiting
+        numbers = [number for number, _ in self._kept]
+        self._keep(list(self._kept)[sent:])
+        return numbers[:sent]
+
+    def _keep(self, kept: list[Numbered]) -> None:
+        self._kept.clear()
+        self._kept.extend(kept)
+        self._waiting = 0
 
     def hold(self) -> None:
         """Social messages have to wait from now on."""

@@ -292,7 +292,8 @@ class Player(Verbs):
 
     async def _resume(self, url: str, timeout_s: float) -> None:
         failure: MeshError = RefusedError(Code.RESUME_GONE, "there is no session to go on with")
-        for gate in [url] if url else list(dict.fromkeys((self.url, *self.session.gates))):
+        known = [gate for gate in dict.fromkeys((self.url, *self.session.gates)) if gate != self._silent_gate]
+        for gate in [url] if url else [*known, *filter(None, [self._silent_gate])]:
             if not self.session.disconnected():
                 break
             try:

@@ -330,6 +330,8 @@ class ClientSession:
                 self.x, self.y = x, y
             case Entered():
                 self._enter(said)
+            case PlayDenied(sequence=number):
+                self._outbox.heard_of(number)
             case Quality(level=level):
                 self.quality = said if level else None
             case _:
@@ -371,13 +373,16 @@ class ClientSession:
         self.view = {entity.id: entity for entity in said.view}
         self.x, self.y = said.x, said.y
         is_new, self._is_new_session = self._is_new_session, False
-        elsewhere = before is not None and not is_new and _place(before) != _place(said)
-        # Without `resumed` what was under way is lost, except in a new session, where nothing was.
-        processed = said.processed if said.resumed or is_new else self.sent
+        elsewhere = before is not None and not is_new and (said.anew or _place(before) != _place(said))
+        unknown = self._outbox.begin_anew() if said.anew else []
+        if said.anew:
+            self.received = self._acked = 0  # our own numbers go on: the scene takes any
+        processed = said.processed if said.resumed or said.anew or is_new else self.sent  # else it is lost
         again, lost = self._outbox.again(processed, self.bound if elsewhere else frozenset())
         self._outgoing += [self._play_frame(number, body) for number, body in again]
         self._outgoing += self._outbox.release()
-        self._late += [PlayDenied(number, Code.OUT_OF_ORDER, "you are somewhere else now") for number in lost]
+        self._late += [PlayDenied(n, Code.UNAVAILABLE, "nobody knows what came of it") for n in unknown]
+        self._late += [PlayDenied(n, Code.OUT_OF_ORDER, "you are somewhere else now") for n in lost]
 
     def _play_frame(self, sequence: int, body: bytes) -> bytes:
         self._acked = self.received

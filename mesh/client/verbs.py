@@ -93,6 +93,15 @@ class Verbs(Contact):
     def cancel_trade(self, trade: int) -> int:
         return self.play(play.CancelTrade(trade))
 
+    def write_mail(self, to: str, text: str = "", gold: int = 0, items: list[int] | None = None) -> int:
+        return self.play(play.WriteMail(to, text, gold, items or []))
+
+    def read_mails(self, above: int = 0) -> int:
+        return self.play(play.ReadMails(above))
+
+    def take_mail(self, mail: int) -> int:
+        return self.play(play.TakeMail(mail))
+
     # --- talking ---
 
     def shout(self, text: str) -> None:

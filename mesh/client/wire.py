@@ -65,6 +65,8 @@ async def dial(url: str, on_frame: OnFrame, on_closed: OnClosed, *, tls: ssl.SSL
         )
     except (OSError, picows.WSError) as error:
         raise PeerLost(f"no connection to {url}: {error}") from None
+    if not made:  # nor an error, when the server went away in the middle of the handshake
+        raise PeerLost(f"no connection to {url}: it ended during the handshake")
     return made[-1]
 
 

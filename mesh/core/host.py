@@ -31,3 +31,4 @@ class Counts:
     misaddressed: int = 0  # meant for another incarnation
     malformed: int = 0
     late: int = 0  # answers to requests that had ended
+    hopeless: int = 0  # requests that were not sent, since nobody waited for their answer any more

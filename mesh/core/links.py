@@ -2,19 +2,29 @@
 
 A link has one opener. It says Hello, the other side answers Welcome, and the link is up for both. Whoever hears
 nothing for DEAD_S takes the other side for dead; whoever says nothing for BEAT_S sends a Beat. A side that has said
-that it is under pressure may be silent for PATIENT_S: it comes to say something late, and to take it for dead would
-cost all its players their connection just when it can least bear that they come again. The end of a process is known
-by its socket in any case; this is for those that hang, and for machines that vanish.
+that it is under pressure comes to say something late, and to take it for dead would cost all its players their
+connection just when it can least bear that they come again. So it has more time, but only as much as it has needed
+before: GAPS times the longest silence of it that was heard on this link lately, at least PRESSED_S and at most
+PATIENT_S. One that works slowly shows that by its silences before it comes to a long one; one that hangs does not, and
+is noticed nearly as soon as one without pressure. Rejected: PATIENT_S for everybody under pressure, which leaves the
+players of a scene that hangs alone for six seconds; and a thread that beats beside the loop, which says that a process
+lives whose loop does not. The end of a process is known by its socket in any case; this is for those that hang, and
+for machines that vanish.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mesh.core.transit import Transit
 from mesh.protocol.envelope import Envelope
 
 BEAT_S = 0.5
 DEAD_S = 1.5
+PRESSED_S = 2.0
 PATIENT_S = 6.0
+GAPS = 3.0
+GAP_KEPT = 0.99
+"""Of the longest silence, from one look at all links to the next: half of it is forgotten within some 17 s."""
 LINKS_MAX = 2_048  # of one node; above it whoever comes is not heard
 
 LinkState = Literal["opening", "greeting", "up"]
@@ -34,7 +44,22 @@ class Link:
     incarnation: int = 0
     address: str = ""
     pressed: bool = False  # the other side has said that it is under pressure
+    gap: float = 0.0  # the longest silence of the other side lately, in seconds
+    transit: Transit = field(default_factory=Transit)
+    waited_s: float = 0.0  # on its way: the typed message that is being heard
     outbox: list[Envelope] = field(default_factory=list)
+
+    def hear(self, now: float) -> None:
+        """The other side has said something."""
+        silence = now - self.heard_at
+        if silence > self.gap:
+            self.gap = silence
+        self.heard_at = now
+
+    @property
+    def patience_s(self) -> float:
+        """How long the other side may be silent before it must be taken for dead."""
+        return min(PATIENT_S, max(PRESSED_S, GAPS * self.gap)) if self.pressed else DEAD_S
 
 
 class Links:
@@ -84,11 +109,12 @@ class Links:
             link.heard_at = min(now, link.heard_at + seconds)
 
     def silent(self, now: float) -> list[Link]:
-        """Links whose other side must be taken for dead. One that is still connecting has no other side yet."""
+        """Links whose other side must be taken for dead. One that is still connecting has no other side yet. To be
+        called four times a second or so: the silences of each are forgotten in these steps."""
+        for link in self.by_id.values():
+            link.gap *= GAP_KEPT
         return [
-            link
-            for link in self.by_id.values()
-            if link.state != "opening" and now - link.heard_at > (PATIENT_S if link.pressed else DEAD_S)
+            link for link in self.by_id.values() if link.state != "opening" and now - link.heard_at > link.patience_s
         ]
 
     def press(self, peer: str, pressed: bool) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from mesh.protocol.control import Member
 
+STANDBY = "standby"  # the fact of a node that only follows another one: whom
+EPOCH = "epoch"  # the fact of one that writes where there can be two: in which epoch
+
 
 class Membership:
     """Members by name, and the place in the center's publication stream that they stand for."""
@@ -11,6 +14,7 @@ class Membership:
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}
         self._roles: dict[str, list[Member]] = {}  # made when they are asked for, forgotten with every change
+        self._charged: dict[str, list[Member]] = {}  # the same
         self.epoch = 0
         self.sequence = 0
 
@@ -22,6 +26,16 @@ class Membership:
             self._roles[role] = found
         return list(found)
 
+    def in_charge(self, role: str) -> list[Member]:
+        """Of these, who may be asked for something: not a standby, and where several say an epoch, those of the
+        highest. By name; not to be changed."""
+        found = self._charged.get(role)
+        if found is None:
+            active = [m for m in self.of_role(role) if STANDBY not in m.facts]
+            newest = max(map(_epoch, active), default=0)
+            found = self._charged[role] = [m for m in active if _epoch(m) == newest]
+        return found
+
     def replace(self, members: Iterable[Member], *, whole: bool = True) -> tuple[list[Member], list[Member]]:
         """Take a list. Returns (new or changed, gone).
 
@@ -29,7 +43,7 @@ class Membership:
         nobody is gone yet, and links that work stay.
         """
         before = self.members
-        self._roles.clear()
+        self._forget()
         self.members = {**({} if whole else before), **{m.name: m for m in members}}
         changed = [m for m in self.members.values() if before.get(m.name) != m]
         gone = [m for name, m in before.items() if name not in self.members]
@@ -49,10 +63,19 @@ class Membership:
     def apply(self, member: Member) -> Member | None:
         """One member changed. Returns what was known before."""
         before = self.members.get(member.name)
-        self._roles.clear()
+        self._forget()
         if member.state == "Shutdown":
             if before is not None and before.incarnation == member.incarnation:
                 del self.members[member.name]
         else:
             self.members[member.name] = member
         return before
+
+    def _forget(self) -> None:
+        self._roles.clear()
+        self._charged.clear()
+
+
+def _epoch(member: Member) -> int:
+    said = member.facts.get(EPOCH, "")
+    return int(said) if said.isdecimal() else 0

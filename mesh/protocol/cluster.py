@@ -32,6 +32,7 @@ class Authenticated(Message, frozen=True, tag=101):
     resume_token: str
     linkdead_s: float
     resumed: bool = False
+    nonce: U63 = 0  # of the token; 0: not said
 
 
 @message("any -> any")
@@ -130,6 +131,8 @@ class Enter(Message, frozen=True, tag=111):
     spot: Spot | None = None  # where to put it; None: where its status says, or at a spawn point
     party: PartyAt | None = None
     map: Label = ""  # "": that of its status; on another one it starts at `spot`, or at a spawn point
+    operation: U63 | None = None  # it goes on, and what its scene knew is lost: the last operation that the DC knows of
+    nonce: U63 = 0  # then: of its newest resume token
 
 
 @message("scene -> center")
@@ -148,6 +151,7 @@ class Attach(Message, frozen=True, tag=113):
     connection: U63
     received: U32 = 0
     resumed: bool = False
+    nonce: U63 = 0  # of the resume token that its client has now; what is older was used
 
 
 @message("scene -> gate")
@@ -293,6 +297,7 @@ class SessionAt(msgspec.Struct, frozen=True, array_like=True):
     scene: str
     map: str = ""  # with scene and line: where its connection is attached, or is being attached
     line: U16 = 0
+    nonce: U63 = 0  # of the resume token that its client has
 
 
 @message("center -> gate", answers=("Sessions",))
@@ -317,6 +322,7 @@ class HostedAt(msgspec.Struct, frozen=True, array_like=True):
     departed: bool = False  # it gave the character away and has not heard yet that it arrived (`TakeBack`)
     party: PartyAt | None = None
     attached: bool = True  # a gate has its connection; without one it has to be attached again
+    nonce: U63 = 0  # of the newest resume token that is known there; 0: of none
 
 
 class LineAt(msgspec.Struct, frozen=True, array_like=True):
@@ -343,3 +349,8 @@ class HostedList(Message, frozen=True, tag=137):
     lines: list[LineAt] = []
     maps: list[str] = []  # of which further lines may be opened here
     lines_max: U16 = 0  # in all
+
+
+@message("center -> scene")
+class Replaced(Message, frozen=True, tag=138):
+    """You were given up, your players are elsewhere and the DC takes nothing from you any more: end your process."""

@@ -2,7 +2,7 @@
 
 A link carries ZeroMQ messages whose first frame starts with one byte, the lane:
 
-    T  typed     one more blob: a MessagePack array [to incarnation, [envelope, ...]]
+    T  typed     one more blob: a MessagePack array [to incarnation, [envelope, ...], when it was said]
     1..255 in batches: see lanes.py; the blobs of one flush
 
 Typed messages that were said within one turn of the loop to the same peer travel as one ZeroMQ message. The
@@ -76,15 +76,16 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
 class Batch(msgspec.Struct, frozen=True, array_like=True):
     to: int  # the receiver's incarnation, 0 while it is not known (Hello)
     envelopes: Annotated[list[Envelope], msgspec.Meta(max_length=ENVELOPES_MAX)]
+    said_us: int = 0  # when, on the sender's clock; 0: it does not say
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
 
 
-def seal(to: int, envelopes: Sequence[Envelope]) -> bytes:
+def seal(to: int, envelopes: Sequence[Envelope], said_us: int = 0) -> bytes:
     """The blob behind a TYPED frame."""
-    return _encode(Batch(to, list(envelopes)))
+    return _encode(Batch(to, list(envelopes), said_us))
 
 
 def unseal(data: bytes | memoryview) -> Batch:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.types import U8, U16, U32, U63, Chat, Gold, Label, Text
+from mesh.protocol.types import U8, U16, U32, U63, Chat, Gold, Label, Name, Text
 
 EntityKind = Literal["player", "npc", "corpse"]
 
@@ -78,6 +78,7 @@ class Entered(Message, frozen=True, tag=400):
     processed: U32  # the highest play sequence that was carried out: send again what is above it
     resumed: bool = False  # numbers go on where they were; else they start at 1
     portals: list[Portal] = []  # of this map
+    anew: bool = False  # the scene was lost, with all that it knew of this session: see "When a scene is lost"
 
 
 @message("scene -> client")
@@ -328,3 +329,72 @@ class Quality(Message, frozen=True, tag=431):
     moves_hz: float  # say your position at most so many times a second
     updates_hz: float  # movement of the others comes so many times a second
     view_max: U16  # so many entities are shown at most
+
+
+# --- mail ---
+
+MAIL_ITEMS_MAX = 8
+MailText = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+@message("client -> scene")
+class WriteMail(Message, frozen=True, tag=440):
+    """Send a mail to anybody, in the world or not. What is attached is taken from you at once, and waits in the mail;
+    it comes back by itself when nobody takes it. Answered by MailWritten or PlayDenied."""
+
+    to: Name
+    text: MailText = ""
+    gold: Gold = 0
+    items: Annotated[list[U63], msgspec.Meta(max_length=MAIL_ITEMS_MAX)] = []  # their ids
+
+
+@message("scene -> client")
+class MailWritten(Message, frozen=True, tag=441):
+    """It waits for its receiver, durably."""
+
+    to: str
+    wallet: Gold  # all that you have now
+    items: list[Item]  # all that you have now
+
+
+@message("client -> scene", answers=("Mailbox",))
+class ReadMails(Message, frozen=True, tag=442):
+    """Which mails wait for me? A few at a time: ask for those above the last number when there are more."""
+
+    above: U63 = 0
+
+
+class Mail(msgspec.Struct, frozen=True, array_like=True):
+    """A mail that waits until it is taken."""
+
+    number: U63
+    by: str
+    text: str
+    sent_s: U63  # wall clock
+    gold: Gold = 0
+    items: list[Item] = []
+    returned: bool = False  # you had sent it, and `by` has not taken it
+
+
+@message("scene -> client")
+class Mailbox(Message, frozen=True, tag=443):
+    """In the order of their numbers."""
+
+    mails: list[Mail]
+    more: bool = False
+
+
+@message("client -> scene")
+class TakeMail(Message, frozen=True, tag=444):
+    """Take what is attached, and throw the mail away. Answered by MailTaken or PlayDenied."""
+
+    mail: U63
+
+
+@message("scene -> client")
+class MailTaken(Message, frozen=True, tag=445):
+    """What was attached is yours, durably, and the mail is gone."""
+
+    mail: U63
+    wallet: Gold  # all that you have now
+    items: list[Item]  # all that you have now

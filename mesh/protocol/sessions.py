@@ -72,6 +72,8 @@ class Carried(msgspec.Struct, frozen=True, array_like=True):
     fought_s: float | None = None  # since the last hit, given or taken; none if there was none
     chat: float | None = None  # what it may still say at once; none: as much as anybody
     offences: float | None = None  # how many bad messages are still forgiven; none: it said none yet
+    anew: bool = False  # its scene was lost before, and its client has said nothing since
+    nonce: U63 = 0  # of its newest resume token; 0: not known
 
 
 class Spot(msgspec.Struct, frozen=True, array_like=True):

@@ -336,3 +336,13 @@ class Travel(Message, frozen=True, tag=380):
     """Take me to that zone. Answered by MoveZone (client.py), or by SocialDenied."""
 
     zone: Label
+
+
+# --- mail ---
+
+
+@message("center -> client")
+class MailArrived(Message, frozen=True, tag=385):
+    """Somebody has sent you a mail: ReadMails (play.py) shows it."""
+
+    by: str

@@ -1,6 +1,10 @@
-"""Clients in memory: a gate's listening place without sockets, and both ends of its connections."""
+"""Clients in memory: a gate's listening place without sockets, and both ends of its connections.
+
+Each end hears in its own context: the gate in that in which it began to listen, the client in that of its connecting.
+"""
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Sequence
 
 from mesh.front import Connection, Guest
@@ -18,8 +22,10 @@ class MemoryFront:
         self._last = 0
         self.connections: list[MemoryConnection] = []
         self.listening = False
+        self.context = contextvars.copy_context()  # of the gate
 
     async def open(self, guest: Guest, frame_bytes_max: int, record_bytes: int) -> None:
+        self.context = contextvars.copy_context()
         self.guest, self.frame_bytes_max, self.listening = guest, frame_bytes_max, True
 
     def send_all(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
@@ -42,7 +48,7 @@ class MemoryFront:
         client = MemoryClient()
         connection = MemoryConnection(self, self._last, address, client)
         client.connection = connection
-        if not self.guest.connected(connection):
+        if not self.context.copy().run(self.guest.connected, connection):
             raise ConnectionRefusedError("refused")
         self.connections.append(connection)
         return client
@@ -60,7 +66,7 @@ class MemoryConnection:
     def send(self, frame: Blob) -> None:
         if self._is_open:
             self._unread.append(bytes(frame))
-            asyncio.get_running_loop().call_soon(self.flush)
+            asyncio.get_running_loop().call_soon(self.flush, context=self._client.context.copy())
 
     def flush(self) -> None:
         while self._unread and self._client.reading:
@@ -74,10 +80,10 @@ class MemoryConnection:
         return self.backlog
 
     def close(self, reason: str = "") -> None:
-        asyncio.get_running_loop().call_soon(self.end, reason)
+        asyncio.get_running_loop().call_soon(self.end, reason, context=self._front.context.copy())
 
     def abort(self) -> None:
-        self.end("aborted")
+        self._front.context.copy().run(self.end, "aborted")
 
     def end(self, reason: str) -> None:
         if not self._is_open:
@@ -89,6 +95,10 @@ class MemoryConnection:
         assert self._front.guest is not None
         self._front.guest.closed(self)
         self._client.ended(reason)
+
+    def hear(self, frame: bytes) -> None:
+        """The client has said this."""
+        asyncio.get_running_loop().call_soon(self.receive, frame, context=self._front.context.copy())
 
     def lose(self) -> None:
         """The gate is dead: the client alone learns of it."""
@@ -115,10 +125,11 @@ class MemoryClient:
         self.frames: list[bytes] = []  # what came before on_frame was set
         self.reading = True
         self.closed: str | None = None
+        self.context = contextvars.copy_context()
 
     def send(self, frame: bytes) -> None:
         assert self.connection is not None
-        asyncio.get_running_loop().call_soon(self.connection.receive, frame)
+        self.connection.hear(frame)
 
     def close(self) -> None:
         assert self.connection is not None

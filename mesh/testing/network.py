@@ -1,6 +1,10 @@
-"""A network in memory that keeps the contract of `mesh.transport.base`, and can kill and pause its nodes."""
+"""A network in memory that keeps the contract of `mesh.transport.base`, and can kill, pause and part its nodes.
+
+What arrives at a node is heard in the context in which its endpoint was made, never in that of the sender.
+"""
 
 import asyncio
+import contextvars
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,19 +29,24 @@ class MemoryNetwork:
         self.places: dict[str, MemoryEndpoint] = {}  # who listens where
         self.publishers: dict[str, list[MemoryEndpoint]] = {}  # who subscribes to which address
         self.endpoints: list[MemoryEndpoint] = []
+        self.lossy: dict[str, int] = {}  # node -> how many of the next publications it does not hear
+        self.on_said: Callable[[str, str, Sequence[Blob]], None] | None = None  # identities of both ends, frames
+        self.on_heard: Callable[[str, str, Sequence[Blob]], None] | None = None
+        self._cuts: set[tuple[str, str]] = set()  # (from, to): nothing gets through
+        self._unheard: list[_End] = []  # whose end was not heard because of that
 
     def endpoint(self, name: str, incarnation: int, listener: Listener) -> "MemoryEndpoint":
         made = MemoryEndpoint(self, f"{name}#{incarnation:x}", listener)
         self.endpoints.append(made)
         return made
 
-    def later(self, function: Callable[..., None], *arguments: Any) -> None:
-        """When what was just sent arrives."""
-        loop = asyncio.get_running_loop()
+    def later(self, there: "MemoryEndpoint", function: Callable[..., None], *arguments: Any) -> None:
+        """When what was just sent arrives there."""
+        loop, context = asyncio.get_running_loop(), there.context.copy()
         if self.latency_s[1]:
-            loop.call_later(self.rolls.uniform(*self.latency_s), function, *arguments)
+            loop.call_later(self.rolls.uniform(*self.latency_s), function, *arguments, context=context)
         else:
-            loop.call_soon(function, *arguments)
+            loop.call_soon(function, *arguments, context=context)
 
     def kill(self, name: str) -> None:
         """As SIGKILL does: the node says nothing more, and everyone with a link to it is told. A part of what it had
@@ -55,6 +64,39 @@ class MemoryNetwork:
         for endpoint in list(self.endpoints):
             endpoint.dial_again()
 
+    def cut(self, source: str, target: str) -> None:
+        """Nothing that this node says gets to that one, as behind a broken router: links stay until somebody gives
+        them up. What is said meanwhile arrives when the cut is mended, but for publications, which are lost."""
+        self._cuts.add((source, target))
+
+    def mend(self, source: str, target: str) -> None:
+        self._cuts.discard((source, target))
+        unheard, self._unheard = self._unheard, []
+        for end in unheard:
+            self.later(end.endpoint, end.endpoint.broken, end)
+        for endpoint in list(self.endpoints):
+            endpoint.hear_again()
+            endpoint.dial_again()
+
+    def is_cut(self, source: "MemoryEndpoint", target: "MemoryEndpoint") -> bool:
+        return bool(self._cuts) and (source.name, target.name) in self._cuts
+
+    def sever(self, one: str, other: str) -> None:
+        """Every link between these two breaks, and with it a part of what was under way on it."""
+        for endpoint in [e for e in self.endpoints if e.name == one]:
+            endpoint.sever(other)
+
+    def is_lost(self, subscriber: "MemoryEndpoint") -> bool:
+        """Does it not hear this publication?"""
+        left = self.lossy.get(subscriber.name, 0)
+        if left:
+            self.lossy[subscriber.name] = left - 1
+        return left > 0
+
+    def keep(self, end: "_End") -> None:
+        """It will hear of its end when the cut is mended."""
+        self._unheard.append(end)
+
 
 class _End:
     """One end of a link in memory."""
@@ -71,6 +113,8 @@ class MemoryEndpoint:
 
     def __init__(self, network: MemoryNetwork, identity: str, listener: Listener) -> None:
         self.identity = identity
+        self.name = identity.partition("#")[0]
+        self.context = contextvars.copy_context()
         self.listener = listener
         self.paused = False
         self._network = network
@@ -85,6 +129,8 @@ class MemoryEndpoint:
         self._open = True
 
     def bind(self, address: str) -> None:
+        if not self._open:
+            return  # the process died while it started
         if address in self._network.places:
             raise StorageError(f"cannot listen at {address}: somebody does")
         self._network.places[address] = self
@@ -101,21 +147,26 @@ class MemoryEndpoint:
     def dial(self, address: str, peer: str = "") -> int:
         self._last += 1
         self._dialling[self._last] = address
-        asyncio.get_running_loop().call_soon(self._try, self._last)
+        self._soon(self._try, self._last)
         return self._last
+
+    def _soon(self, function: Callable[..., None], *arguments: Any) -> None:
+        asyncio.get_running_loop().call_soon(function, *arguments, context=self.context.copy())
 
     def somebody_listens(self, address: str) -> None:
         for link, wanted in self._dialling.items():
             if wanted == address:
-                asyncio.get_running_loop().call_soon(self._try, link)
+                self._soon(self._try, link)
 
     def dial_again(self) -> None:
         for link in self._dialling:
-            asyncio.get_running_loop().call_soon(self._try, link)
+            self._soon(self._try, link)
 
     def _try(self, link: int) -> None:
         place = self._network.places.get(self._dialling.get(link, ""))
         if place is None or not self._open or self.paused or place.paused:
+            return
+        if self._network.is_cut(self, place) or self._network.is_cut(place, self):
             return
         del self._dialling[link]
         mine, theirs = _End(self, link, False), place.take()
@@ -135,14 +186,21 @@ class MemoryEndpoint:
             return False
         other = end.other
         other.queue.append([bytes(frame) for frame in frames])
+        if self._network.on_said is not None:
+            self._network.on_said(self.identity, other.endpoint.identity, frames)
         if not other.endpoint.paused and not self.paused:
-            self._network.later(other.endpoint.deliver, other)
+            self._network.later(other.endpoint, other.endpoint.deliver, other)
         return True
 
     def deliver(self, end: _End) -> None:
         if self.paused or not end.queue or end.link not in self._ends:
             return
+        assert end.other is not None
+        if self._network.is_cut(end.other.endpoint, self):
+            return
         frames = end.queue.popleft()
+        if self._network.on_heard is not None:
+            self._network.on_heard(end.other.endpoint.identity, self.identity, frames)
         if end.accepted and not end.heard:
             end.heard = True
             self.listener.link_accepted(end.link, "")
@@ -154,9 +212,10 @@ class MemoryEndpoint:
         if self.paused:
             return True  # taken, and lost
         for subscriber in self._network.publishers.get(self._stream, []):
-            if subscriber._open:
+            lost = self._network.is_cut(self, subscriber) or self._network.is_lost(subscriber)
+            if subscriber._open and not lost:
                 subscriber._coming.append(bytes(frame))
-                self._network.later(subscriber.hear)
+                self._network.later(subscriber, subscriber.hear)
         return True
 
     def hear(self) -> None:
@@ -174,12 +233,15 @@ class MemoryEndpoint:
         if self.paused and self._open:
             self._ended.append(end.other)
         else:
-            self._network.later(end.other.endpoint.broken, end.other)
+            self._network.later(end.other.endpoint, end.other.endpoint.broken, end.other)
 
     def broken(self, end: _End) -> None:
         """The other side hung up or died; what it sent before still arrives first."""
         if self.paused and self._open:
             self._ended.append(end)
+            return
+        if end.other is not None and self._network.is_cut(end.other.endpoint, self):
+            self._network.keep(end)
             return
         while end.queue and end.link in self._ends:
             self.deliver(end)
@@ -193,6 +255,21 @@ class MemoryEndpoint:
             queue = end.other.queue if end.other is not None else deque()
             for _ in range(rolls.randint(0, len(queue))):
                 queue.pop()
+
+    def sever(self, peer: str) -> None:
+        """Break what links this one and that peer."""
+        for end in [e for e in self._ends.values() if e.other is not None and e.other.endpoint.name == peer]:
+            assert end.other is not None
+            for side in (end, end.other):
+                for _ in range(self._network.rolls.randint(0, len(side.queue))):
+                    side.queue.pop()
+                self._network.later(side.endpoint, side.endpoint.broken, side)
+
+    def hear_again(self) -> None:
+        """What was kept back may arrive now."""
+        for end in self._ends.values():
+            for _ in end.queue:
+                self._soon(self.deliver, end)
 
     def close(self) -> None:
         for link in [*self._ends, *self._dialling]:
@@ -210,22 +287,21 @@ class MemoryEndpoint:
         for link in list(self._ends):
             self.hang_up(link)
         for end in self._ended:
-            asyncio.get_running_loop().call_soon(end.endpoint.broken, end)
+            end.endpoint._soon(end.endpoint.broken, end)
         if self in self._network.endpoints:
             self._network.endpoints.remove(self)
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
         if not paused:
+            self.hear_again()
             for end in list(self._ends.values()):
-                for _ in end.queue:
-                    asyncio.get_running_loop().call_soon(self.deliver, end)
                 if end.other is not None:
                     for _ in end.other.queue:
-                        asyncio.get_running_loop().call_soon(end.other.endpoint.deliver, end.other)
+                        end.other.endpoint._soon(end.other.endpoint.deliver, end.other)
             ended, self._ended = self._ended, []
             for end in ended:
-                asyncio.get_running_loop().call_soon(end.endpoint.broken, end)
+                end.endpoint._soon(end.endpoint.broken, end)
             held, self._held = self._held, []
             for frame in held:
                 self.listener.published(frame)

@@ -60,6 +60,10 @@ class Cluster:
 
     async def kill(self, short: str) -> None:
         """As SIGKILL: no drain, no goodbye."""
+        await self.crash(short).abandon()
+
+    def crash(self, short: str) -> Node:
+        """What the others see of a SIGKILL, at once. Returns what is left, to be abandoned."""
         node = self.nodes.pop(short)
         self.network.kill(node.name)
         front = self.fronts.get(short)
@@ -68,7 +72,7 @@ class Cluster:
             for connection in list(front.connections):
                 front.connections.remove(connection)
                 connection.lose()
-        await node.abandon()
+        return node
 
     async def stop(self) -> None:
         """Everything in order: gates first, the DC and the center last."""

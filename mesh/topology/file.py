@@ -58,7 +58,9 @@ def _topology(
     folder = runtime or Path(cluster.get("runtime", f"var/{names['name']}"))
     curve = bool(tables.section("security", {"curve": bool}).get("curve"))
     sockets = socket_folder(folder)
-    processes = _processes(tables, Ground(names["region"], names["zone"], port, sockets, curve), added)
+    settings = _settings(tables, overrides)
+    standby = settings.get("dc", {}).get("standby")
+    processes = _processes(tables, Ground(names["region"], names["zone"], port, sockets, curve), added, standby)
     nodes = {n.name: n for p in processes for n in p.nodes}
     return Topology(
         file=tables.path.resolve(),
@@ -70,8 +72,8 @@ def _topology(
         sockets=sockets,
         processes=processes,
         nodes=nodes,
-        links=_links(tables, {n.role for n in nodes.values()}),
-        settings=_settings(tables, overrides),
+        links=_links(tables, {n.role for n in nodes.values()}, bool(standby)),
+        settings=settings,
         curve=curve,
         policy=read_policy(tables),
     )
@@ -84,24 +86,24 @@ def _port(tables: Tables, port: int) -> int:
     return BASE_PORT
 
 
-def _processes(tables: Tables, ground: Ground, added: Sequence[str]) -> list[Process]:
+def _processes(tables: Tables, ground: Ground, added: Sequence[str], standby: Any) -> list[Process]:
     places = Places(tables, ground)
     if not places.read():
         return []
     found = places.add(added)
-    for text in problems_of([n for p in found for n in p.nodes], ground.home):
+    for text in problems_of([n for p in found for n in p.nodes], ground.home, standby):
         tables.problem("process", text)
     return found
 
 
-def _links(tables: Tables, roles: set[str]) -> frozenset[tuple[str, str]]:
+def _links(tables: Tables, roles: set[str], pair: bool) -> frozenset[tuple[str, str]]:
     table = tables.table("links")
     tables.unknown("links.", table, {"allow"})
     allowed = table.get("allow", [link for link in DEFAULT_LINKS if set(link.split(" -> ")) <= roles])
     if not isinstance(allowed, list):
         tables.problem("links.allow", 'must be a list such as ["gate -> login"]')
         allowed = []
-    found = set()
+    found = {("dc", "dc")} if pair else set()
     for text in allowed:
         match = _LINK.match(str(text))
         if not match:

@@ -1,8 +1,9 @@
 """What a topology is: zones, processes, nodes, and the links between their roles.
 
 One file is one cluster. It has one or more zones, each with a center, scenes, logins and gates of its own. They share
-the accounts, so there is one DC, in the home zone (`cluster.zone`); a zone without log nodes uses those of the home
-zone. Nodes of different zones have no links, except to what they share, and from center to center.
+the accounts, so there is one DC, in the home zone (`cluster.zone`), which may have a standby; a zone without log nodes
+uses those of the home zone. Nodes of different zones have no links, except to what they share, and from center to
+center.
 """
 
 from pathlib import Path
@@ -24,6 +25,7 @@ DEFAULT_LINKS = (
     "scene -> dc",
     "scene -> log",
     "dc -> log",
+    "dc -> dc",
 )
 """Who opens a link to whom, besides everyone to the center. Both sides speak on it."""
 
@@ -31,7 +33,7 @@ NEEDS = {"gate": ("login", "scene"), "login": ("dc",), "scene": ("dc",), "center
 """A role without which another one cannot serve."""
 
 SINGLE = ("center", "dc")
-"""Roles of which a zone has one."""
+"""Roles of which one node at a time serves a zone; a DC may have a standby beside it."""
 
 SHARED = ("dc", "log")
 """Roles that a zone may use of its home zone."""
@@ -127,6 +129,14 @@ class Topology(msgspec.Struct, frozen=True):
         serves besides."""
         served = [z for z in self.zones if z != node.zone and self.zone_serving(node.role, z) == node.zone]
         return [self.center_of(zone) for zone in (node.zone, *served)]
+
+    @property
+    def standbys(self) -> dict[str, str]:
+        """Of a DC that has one: full name of the DC -> that of its standby. Which of the two writes is for them and
+        the center to say; the first is who begins."""
+        named = {spec.short: spec.name for spec in self.of_role("dc")}
+        table = self.settings.get("dc", {}).get("standby", {})
+        return {named[one]: named[other] for one, other in table.items() if {one, other} <= named.keys()}
 
     # --- links ---
 

@@ -1,14 +1,16 @@
 """What every zone of a topology needs, and what it must not have twice. Pure: nodes in, problems out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mesh.topology.model import METRICS_OFFSET, NEEDS, PLAYERS, SHARED, ZONES_MAX, NodeSpec
 
 
-def problems_of(nodes: Sequence[NodeSpec], home: str) -> list[str]:
-    """Everything that keeps these nodes from being a cluster whose home zone is `home`."""
+def problems_of(nodes: Sequence[NodeSpec], home: str, standby: Any = None) -> list[str]:
+    """Everything that keeps these nodes from being a cluster whose home zone is `home`. `standby` is what the settings
+    of the DC say about that."""
     zones = list(dict.fromkeys((home, *(n.zone for n in nodes))))
-    problems = _of_the_dc([n for n in nodes if n.role == "dc"], home)
+    problems = _of_the_dc([n for n in nodes if n.role == "dc"], home, standby or {})
     if len(zones) > ZONES_MAX:
         problems.append(f"{len(zones)} zones; at most {ZONES_MAX} fit into one file")
     for zone in zones:
@@ -24,9 +26,15 @@ def problems_of(nodes: Sequence[NodeSpec], home: str) -> list[str]:
     return problems
 
 
-def _of_the_dc(found: Sequence[NodeSpec], home: str) -> list[str]:
-    """One for all zones, because an account may be in any of them."""
-    problems = ["more than one dc; all zones of a file share one"] if len(found) > 1 else []
+def _of_the_dc(found: Sequence[NodeSpec], home: str, standby: Any) -> list[str]:
+    """One for all zones, because an account may be in any of them; and a second one that takes over from it."""
+    pair = list(next(iter(standby.items()), ())) if isinstance(standby, dict) else []
+    problems = []
+    if pair and sorted(n.short for n in found) != sorted(map(str, pair)):
+        problems.append(f"the dc nodes must be {' and '.join(map(str, pair))}, as settings.dc.standby says")
+    elif len(found) > 1 and not pair:
+        how = '[settings.dc] standby = { "dc.1" = "dc.2" } makes one the standby of the other'
+        problems.append(f"more than one dc; all zones of a file share one; {how}")
     away = [n for n in found if n.zone != home]
     problems += [f'{n.short} is in zone "{n.zone}"; the dc belongs into the home zone, "{home}"' for n in away]
     return problems

@@ -1,40 +1,52 @@
 """Step 7: a scene is asked to send a session's frames here; when its client comes, and when it is transferred.
 
 What was asked under an older transfer is void when it is answered: a newer one has begun meanwhile and asks for itself.
-A scene that does not take the session may have just given it away: the word of the center about that is waited for,
-and only then the client is told `unavailable`. It may resume.
+A scene that does not take the session may have just given it away, and one that is lost gives its players to another:
+the word of the center about that is waited for, and only then the client is told `unavailable`. It may resume. When
+the scene itself is back before, as it was, it is asked again.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from mesh.errors import Code, MeshError
+from mesh.errors import Code, MeshError, PeerLost
 from mesh.node import Node
 from mesh.protocol.cluster import Attach, Attached, Detach
 from nodes.gate.delivery import Delivery
 from nodes.gate.sessions import Client, Scene, Sessions, State
 
-WORD_S = 1.0
-"""The center hears of a lost scene when the gate does, and says then where a session goes that had left it already."""
+WORD_S = 5.0
+"""For the center's word about a session that its scene does not have. Of a scene that is lost: `word_s`."""
 
 Dismiss = Callable[[Client, Code, str], None]
 
 _ON_THE_WAY = (State.ATTACHING, State.TRANSFERRING)
 
 
-class Attaching:
-    """See the module."""
+class Waiting(NamedTuple):
+    """A client of a lost scene. `incarnation`: of the process that had it; 0: any may have it."""
 
-    def __init__(self, node: Node, sessions: Sessions, delivery: Delivery, dismiss: Dismiss) -> None:
+    client: Client
+    attempt: int
+    incarnation: int
+
+
+class Attaching:
+    """See the module. `word_s`: how long the players of a lost scene wait for the center's word."""
+
+    def __init__(self, node: Node, sessions: Sessions, delivery: Delivery, dismiss: Dismiss, word_s: float) -> None:
         self.failed = 0
+        self._word_s = word_s
+        self._lost: dict[str, dict[int, Waiting]] = {}  # by scene and connection
         self._node, self._sessions, self._delivery, self._dismiss = node, sessions, delivery, dismiss
 
     async def attach(self, client: Client, received: int = 0, resumed: bool = True) -> bool:
         """Ask the scene of its placement. False when that did not take it: it waits for the center's word then."""
         assert client.placement is not None
         scene = self._sessions.scene(client.placement.scene)
-        attempt, said = client.transfer, Attach(client.session, client.number, received, resumed)
-        attached = await self._ask(scene, said)
+        attempt, said = client.transfer, Attach(client.session, client.number, received, resumed, client.nonce)
+        attached, is_lost = await self._ask(scene, said)
         if client.is_in(State.LEAVING):
             if attached is not None:
                 self._node.tell(scene.name, Detach(said.session, client.number))
@@ -42,9 +54,13 @@ class Attaching:
             pass  # the session is not there any more, and there is nothing to detach
         elif attached is None:
             self.failed += 1
-            self.wait_for_word([client])
+            if is_lost:
+                self.lost(scene.name, [client])
+            else:
+                self._wait([client], WORD_S)
         else:
             self._attached(client, scene, attached.handle, resumed)
+            self._node.seat.failpoints.hit("gate.attached")
         self._delivery.settle(scene)
         return attached is not None or client.transfer != attempt
 
@@ -54,27 +70,46 @@ class Attaching:
         if client.is_in(State.TRANSFERRING) and client.source is not None:
             self._sessions.open(client)
 
-    def wait_for_word(self, clients: Iterable[Client]) -> None:
-        """The scene of these clients does not have them: where are they?"""
-        self._node.spawn(self._wait_for_word([(client, client.transfer) for client in clients]))
+    def lost(self, scene: str, clients: Iterable[Client], incarnation: int = 0) -> None:
+        """The link to the scene of these is gone: where are they?"""
+        new = {client.number: Waiting(client, client.transfer, incarnation) for client in clients}
+        waiting = {number: one for number, one in self._lost.get(scene, {}).items() if self._waits(*one[:2])}
+        self._lost[scene] = waiting | new
+        self._wait([one.client for one in new.values()], self._word_s)
 
-    async def _wait_for_word(self, lost: list[tuple[Client, int]]) -> None:
-        await asyncio.sleep(WORD_S)
+    def found(self, scene: str, incarnation: int) -> None:
+        """The link is there again. Whoever waits for this process of the scene is still on it."""
+        for one in self._lost.pop(scene, {}).values():
+            at = one.client.placement
+            is_meant = at is not None and at.scene == scene and one.incarnation in (0, incarnation)
+            if is_meant and self._waits(one.client, one.attempt):
+                self._node.spawn(self.attach(one.client))
+
+    def _wait(self, clients: Iterable[Client], seconds: float) -> None:
+        self._node.spawn(self._wait_for_word([(client, client.transfer) for client in clients], seconds))
+
+    async def _wait_for_word(self, lost: list[tuple[Client, int]], seconds: float) -> None:
+        await asyncio.sleep(seconds)
         for client, attempt in lost:
-            if client.is_in(*_ON_THE_WAY) and client.transfer == attempt and client.source is None:
+            if self._waits(client, attempt):
                 self._dismiss(client, Code.UNAVAILABLE, "the scene cannot be reached")
 
-    async def _ask(self, scene: Scene, said: Attach) -> Attached | None:
+    def _waits(self, client: Client, attempt: int) -> bool:
+        return client.is_in(*_ON_THE_WAY) and client.transfer == attempt and client.source is None
+
+    async def _ask(self, scene: Scene, said: Attach) -> tuple[Attached | None, bool]:
+        """Its answer, if it took the session; else whether that is because it cannot be reached."""
         scene.attaching += 1
+        self._node.seat.failpoints.hit("gate.attaching")
         try:
             attached = await self._node.ask(scene.name, said)
         except MeshError as error:
             self._node.log.warning("a scene did not take a session", scene=scene.name, reason=str(error))
-            return None
+            return None, isinstance(error, PeerLost)
         finally:
             scene.attaching -= 1
         assert isinstance(attached, Attached), "the catalogue allows nothing else"
-        return attached
+        return attached, False
 
     def _attached(self, client: Client, scene: Scene, handle: int, resumed: bool) -> None:
         if resumed:

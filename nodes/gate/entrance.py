@@ -118,6 +118,8 @@ class Entrance:
         moved = self._early.newest(client.number, answer.session)
         placement = answer.placement if moved is None else moved.placement
         self._sessions.bind(client, answer.session, answer.character, placement)
+        client.nonce = answer.nonce
+        self._node.seat.failpoints.hit("gate.logged-in")
         self._exit.say(
             client,
             LoggedIn(answer.session, answer.character, answer.resume_token, answer.linkdead_s, self._gates(), trace.id),
@@ -201,4 +203,6 @@ class Entrance:
             token = answer.token
         except MeshError as error:
             self._node.log.warning("no resume token for an admitted session", reason=str(error))
-        return Authenticated(placed.session, placed.character, placed.placement, token, placed.linkdead_s)
+        return Authenticated(
+            placed.session, placed.character, placed.placement, token, placed.linkdead_s, nonce=placed.nonce
+        )

@@ -79,7 +79,7 @@ class GateNode(Node):
         )
         self.budgets = Budgets(self.clients, settings.bandwidth_bytes_s, self.batch)
         self.early = Early()
-        self.attaching = Attaching(self, self.clients, self.delivery, self.dismiss)
+        self.attaching = Attaching(self, self.clients, self.delivery, self.dismiss, settings.word_s)
         self.handover = HandOver(self, settings, self.clients, self._others, self.say, self.dismiss)
         self.exit = Exit(self, self.clients, self.delivery, self.early, self.handover.is_moving)
         self.transfers = Transfers(self, self.clients, self.delivery, self.early, self.attaching, self.say)
@@ -158,6 +158,10 @@ class GateNode(Node):
     def _others(self) -> list[str]:
         others = {m.facts.get("ws", "") for m in self.registry.of_role("gate") if m.state == "Ready"}
         return sorted(others - {self.url(), ""})
+
+    def peer_up(self, member: Member) -> None:
+        if member.role == "scene":
+            self.transfers.scene_up(member.name, self.switchboard.links.up[member.name].incarnation)
 
     def peer_lost(self, member: Member) -> None:
         if member.role == "scene" and member.name in self.clients.scenes:
@@ -238,6 +242,7 @@ class GateNode(Node):
 
     def _flush_fights(self) -> None:
         self._hurried = False
+        self.seat.failpoints.hit("gate.moves-waiting")
         if self.forward.hurry(self.clients.scenes.values()):
             self.wake()
         self.delivery.hurry()
@@ -251,6 +256,7 @@ class GateNode(Node):
 
     def _flush(self) -> None:
         self._armed = False
+        self.seat.failpoints.hit("gate.moves-waiting")
         waits = self.forward.flush(self.clients.scenes.values())
         self.delivery.flush()
         if waits:
@@ -268,6 +274,8 @@ class GateNode(Node):
         for client in self.clients:
             if is_idle[client.tag]:
                 self.dismiss(client, Code.IDLE, "")
+            elif client.state is State.TRANSFERRING and client.heard:
+                continue  # its scene is what is waited for
             elif (limit := longest.get(client.state)) is not None:
                 client.waited_s += SWEEP_S
                 if client.waited_s > limit[0]:
@@ -331,4 +339,4 @@ class GateNode(Node):
 def _session_at(client: Client) -> SessionAt:
     at = client.placement
     assert at is not None, "whoever has a session has a place"
-    return SessionAt(client.session, client.number, client.character, at.scene, at.map, at.line)
+    return SessionAt(client.session, client.number, client.character, at.scene, at.map, at.line, client.nonce)

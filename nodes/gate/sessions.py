@@ -77,7 +77,7 @@ class Client:
 
     __slots__ = (
         "address", "again", "again_at", "awaits", "bulk", "bulk_bytes", "character", "connection", "control",
-        "control_bytes", "dirty", "handle", "heard", "line", "link", "messages", "number", "offences", "place",
+        "control_bytes", "dirty", "handle", "heard", "line", "link", "messages", "nonce", "number", "offences", "place",
         "placement", "scene", "session", "source", "starved", "state", "tag", "told", "transfer", "unread_since",
         "waited_s",
     )  # fmt: skip
@@ -91,6 +91,7 @@ class Client:
         self.session = 0  # 0 as long as there is none, and again when it was given up
         self.character = ""
         self.placement: Placement | None = None  # where its character is, as the center said last
+        self.nonce = 0  # of its resume token
         self.place = 0  # in the queue
         self.scene: Scene | None = None  # to which goes what it says
         self.source: Scene | None = None  # whose rows for `handle` reach it

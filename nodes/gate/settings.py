@@ -32,6 +32,7 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     turn_s: Seconds = 60.0  # for that turn; above: Denied(unavailable)
     authenticate_s: Seconds = 10.0  # for the nodes behind a login, from its turn on; above: Denied(unavailable)
     transfer_s: Seconds = 10.0  # from TransferBegun to TransferHeard; above: Goodbye(idle)
+    word_s: Seconds = 65.0  # for the center to say where the players of a lost scene go; above: Goodbye(unavailable)
 
     moves_per_s: Rate = 400.0  # clients that are asked to go to another gate while this one is drained
     drain_s: Seconds = 30.0  # for all of them to go; who is here then may stay until the gate stops

@@ -9,7 +9,7 @@ client and nothing that it says reaches a scene, until it has heard of it:
 
 What is thrown away is not lost: moves are replaced by the next one, play messages are sent again by the client, since
 `Entered` says which ones were carried out. A second transfer may come on top of the first: the number tells them apart.
-When a scene is lost, its clients may be those who just left it: they wait a moment for the center's word.
+When a scene is lost, its clients are told that they are on their way: the center says where to, when it knows.
 """
 
 from collections.abc import Callable
@@ -39,6 +39,7 @@ class Transfers:
         self.strays = 0  # for connections that are not there any more
         self._node, self._sessions, self._delivery, self._early = node, sessions, delivery, early
         self._attaching, self._say = attaching, say
+        self._processes: dict[str, int] = {}  # the process of each scene that was linked last
 
     @on(Transferred)
     def on_transferred(self, said: Transferred, _caller: Caller) -> None:
@@ -52,22 +53,32 @@ class Transfers:
             self._begin(client, said.placement)
 
     def lose_scene(self, name: str) -> None:
-        """Its players have no scene: whoever left it just now is told of by the center in a moment."""
+        """Its players have no scene: the center says in a moment where they go on, or went just now."""
         lost = [client for client in self._sessions.scene(name).clients.values() if not client.is_in(State.MOVED)]
         for client in lost:
-            self._close_ways(client)
-        self._attaching.wait_for_word(lost)
+            self._leave_place(client)
+        here = [client for client in lost if not client.is_in(State.LEAVING)]
+        self._attaching.lost(name, here, self._processes.get(name, 0))
+
+    def scene_up(self, name: str, incarnation: int) -> None:
+        """A link to a scene is there, perhaps again."""
+        self._processes[name] = incarnation
+        self._attaching.found(name, incarnation)
 
     def _begin(self, client: Client, placement: Placement) -> None:
+        self._leave_place(client)
+        if not client.is_in(State.LEAVING):
+            client.placement = placement
+            self._node.spawn(self._attaching.attach(client))
+
+    def _leave_place(self, client: Client) -> None:
+        """It is on its way, and is told. It may be LEAVING then: when it does not read, it is cut off."""
         self._delivery.flush_one(client)  # its chat, too, which would wait behind TransferBegun
         if client.is_in(State.LEAVING):
-            return  # it does not read, and was cut off
+            return
         self._close_ways(client)
-        client.placement = placement
         self.begun += 1
         self._say(client, TransferBegun(client.transfer))
-        if not client.is_in(State.LEAVING):
-            self._node.spawn(self._attaching.attach(client))
 
     def _close_ways(self, client: Client) -> None:
         owes = client.is_in(State.TRANSFERRING) and not client.heard

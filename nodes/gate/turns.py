@@ -5,7 +5,8 @@ together, each a row of tasks and questions in five nodes, and the last ones' de
 looked at them. So a deadline counts from the turn on.
 
 Each method has turns of its own: a flood of passwords, which are slow by design, keeps neither tickets waiting nor
-players whose connection broke. Pure. Bounded by the connections of the gate; who has waited for too long is taken out.
+players whose connection broke. Pure. Who has waited for too long is taken out. Bounded by twice the connections of the
+gate: who hangs up again before its turn is forgotten when there are more of those than of the others.
 """
 
 from collections import deque
@@ -14,6 +15,9 @@ from typing import NamedTuple
 
 from mesh.protocol.client import Login
 from nodes.gate.sessions import Client, State
+
+SWEEP_MIN = 256
+"""Fewer that wait are not looked through."""
 
 
 class Turn(NamedTuple):
@@ -31,6 +35,7 @@ class Turns:
         self._at_once = at_once
         self._waiting: dict[str, deque[Turn]] = {}
         self._taken: dict[str, int] = {}
+        self._sweep_at: dict[str, int] = {}  # when so many wait, it is time to look who has gone
 
     def __len__(self) -> int:
         """Who waits."""
@@ -43,7 +48,12 @@ class Turns:
 
     def wait(self, turn: Turn) -> None:
         """Behind everybody who is there."""
-        self._waiting.setdefault(turn.said.method, deque()).append(turn)
+        method = turn.said.method
+        waiting = self._waiting.setdefault(method, deque())
+        waiting.append(turn)
+        if len(waiting) >= self._sweep_at.get(method, SWEEP_MIN):
+            there = self._waiting[method] = deque(one for one in waiting if one.client.state is State.AUTHENTICATING)
+            self._sweep_at[method] = max(SWEEP_MIN, 2 * len(there))
 
     def take(self, method: str) -> Iterator[Turn]:
         """Those whose turn it is now; each has to be given back."""

@@ -132,6 +132,7 @@ class LoginNode(Node):
             if said.method == "resume":
                 answer: Authenticated | Queued = await self._resume(said, caller.peer)
             else:
+                self.dispatch.admit()
                 account = await self._identify(said)
                 refuse_banned(account.banned_until_s, account.ban_reason, self.clock.wall())
                 answer = await self._open_session(account, said, caller.peer)
@@ -207,7 +208,9 @@ class LoginNode(Node):
 
     def _authenticated(self, placed: Placed, *, resumed: bool = False) -> Authenticated:
         token = self._sign(placed.session, placed.nonce)
-        return Authenticated(placed.session, placed.character, placed.placement, token, placed.linkdead_s, resumed)
+        return Authenticated(
+            placed.session, placed.character, placed.placement, token, placed.linkdead_s, resumed, placed.nonce
+        )
 
     def _sign(self, session: int, nonce: int) -> str:
         expires_s = self.clock.wall() + self._told.resume_life_s
@@ -276,7 +279,7 @@ class LoginNode(Node):
             except PeerLost:
                 if self.clock.now() + RETRY_S >= until:
                     raise
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(RETRY_S * self.random.uniform(0.5, 1.5))  # not all of them at once
 
 
 def _is_name(text: str) -> bool:

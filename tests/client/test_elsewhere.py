@@ -267,3 +267,73 @@ def test_what_everybody_is_told_counts_once():
     assert session.receive(gate(newer) + gate(Shouted(2, 7, "bob", "too late"))) == [newer]
     plain = Spoken("party", "bob", "z")
     assert session.receive(gate(plain) + gate(plain)) == [plain, plain], "what has no number is not compared"
+
+
+# --- a scene that was lost ---
+
+
+def lost(session, **how):
+    """The gate says that it is on its way, and the next scene, which knows nothing of the conversation, where it is."""
+    begun(session)
+    return session.receive(view(replace(there(**how), anew=True, resumed=False)))
+
+
+def test_events_are_numbered_anew_and_own_messages_go_on():
+    session = playing()
+    session.receive(event(1, Hit(1, 2, 3, 4)) + event(2, Hit(1, 2, 3, 4)))
+    session.play(Say("one"))
+    lost(session)
+    assert session.received == 0
+    assert session.receive(event(1, Hit(5, 6, 7, 8))) == [Hit(5, 6, 7, 8)]
+    assert (session.duplicates, session.gaps) == (0, 0)
+    frame = session.play(Say("two"))
+    assert PLAY_HEAD.unpack_from(frame, 1) == (2, 1)
+
+
+def test_what_was_sent_to_it_is_reported_and_not_sent_again():
+    session = playing()
+    for text in ("one", "two", "three"):
+        session.play(Say(text))
+    heard = lost(session, scene="s", map_="meadow")
+    assert not session.take_outgoing()
+    assert [(said.sequence, said.code) for said in heard[1:]] == [(n, "unavailable") for n in (1, 2, 3)]
+    assert lost(session)[1:] == [], "once"
+
+
+def test_what_was_answered_is_not_unknown_and_neither_is_what_came_before_it():
+    session = playing()
+    for text in ("one", "two", "three"):
+        session.play(Say(text))
+    session.receive(event(1, PlayDenied(2, "too_many")))
+    heard = lost(session)
+    assert [said.sequence for said in heard[1:]] == [3]
+
+
+def test_what_was_kept_on_the_way_is_sent_unless_it_means_something_of_the_old_place():
+    session = playing()
+    session.play(Say("lost"))
+    begun(session)
+    for said in (Say("kept"), Attack(7), Say("kept, too")):
+        assert session.play(said) == b""
+    heard = session.receive(view(replace(there(scene="s", map_="meadow"), anew=True, resumed=False)))
+    assert numbers(session.take_outgoing()) == [2, 4]
+    assert [(said.sequence, said.code) for said in heard[1:]] == [(1, "unavailable"), (3, "out_of_order")]
+
+
+def test_a_scene_that_is_lost_before_the_first_entered_costs_nothing():
+    session = ClientSession()
+    session.login("password", "anna", "secret")
+    session.receive(gate(LOGGED_IN))
+    session.play(Say("early"))
+    assert len(lost(session)) == 1
+    assert numbers(session.take_outgoing()) == [1]
+
+
+def test_a_resume_after_it_says_what_was_received_since():
+    session = playing()
+    session.receive(event(1, Hit(1, 2, 3, 4)) + event(2, Hit(1, 2, 3, 4)) + event(3, Hit(1, 2, 3, 4)))
+    lost(session)
+    session.receive(event(1, Hit(1, 2, 3, 4)))
+    assert session.disconnected()
+    login = decoder([Login])(session.resume()[1:])
+    assert login.received == 1

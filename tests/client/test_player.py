@@ -71,14 +71,15 @@ def test_login_and_refusal():
         server = Server(IN, [gate(Denied("banned", "for a day"))], ())
         player = await inside(server)
         assert player.playing
+        assert not server.wires[0].ended
         with pytest.raises(LocalProtocolError):
             await player.join("a", "anna", "secret")
         with pytest.raises(RefusedError) as refused:
             await inside(server)
         assert (refused.value.code, refused.value.text) == ("banned", "for a day")
-        with pytest.raises(DeadlineExceeded):
+        with pytest.raises(PeerLost, match="said nothing"):
             await inside(server)
-        assert [wire.ended for wire in server.wires] == [False, True, True]
+        assert [wire.ended for wire in server.wires[1:]] == [True, True]
 
     run(story())
 
@@ -191,18 +192,59 @@ def test_keep_alive_pings_or_acknowledges_and_measures():
         server = Server(IN)
         player = await inside(server)
         wire = server.wires[0]
-        await asyncio.sleep(10.5)
+        for _ in range(10):
+            await asyncio.sleep(1.1)
+            wire.on_frame(updates(1))
         pings = [decoder([Ping])(frame[1:]) for frame in wire.sent[1:]]
         assert len(pings) == 2
         wire.on_frame(gate(Pong(pings[-1].stamp)))
         assert player.round_trip_s == pytest.approx(0.5, abs=0.01)
         wire.on_frame(event(1, Hit(1, 4, 1, 1)))
-        await asyncio.sleep(10)
+        for _ in range(10):
+            await asyncio.sleep(1.1)
+            wire.on_frame(updates(1))
         assert wire.sent[-1][1:] == b"\0\0\0\0\1\0\0\0"
         wire.abort()
         count = len(wire.sent)
         await asyncio.sleep(60)
         assert len(wire.sent) == count
+
+    run(story())
+
+
+def test_a_gate_that_hangs_is_asked_for_a_sign_and_then_given_up():
+    async def story():
+        server = Server(IN, AGAIN)
+        player = server.player()
+        await player.join("ws://a", "anna", "secret")
+        ended = []
+        player.on_closed = lambda: ended.append(player.closed_reason)
+        wire = server.wires[0]
+        for _ in range(3):
+            await asyncio.sleep(4.0)  # it answers late
+            assert decoder([Ping])(wire.sent[-1][1:])
+            wire.on_frame(gate(Pong(1)))
+        assert player.connected
+        await asyncio.sleep(6.1)
+        assert not player.connected
+        assert wire.ended
+        assert ended == ["ws://a has said nothing for 4.5 s"]
+        wire.on_frame(gate(Goodbye("shutdown")))  # it goes on: nobody hears that
+        assert player.session.ended is None
+        await player.resume()
+        assert player.url == "ws://b", "the one that hung is the last one to be tried"
+
+    run(story())
+
+
+def test_the_gate_that_hung_is_tried_when_there_is_no_other():
+    async def story():
+        server = Server(IN, AGAIN, down=["ws://b"])
+        player = server.player()
+        await player.join("ws://a", "anna", "secret")
+        await asyncio.sleep(6.1)
+        await player.resume()
+        assert player.url == "ws://a"
 
     run(story())
 

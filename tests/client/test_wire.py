@@ -54,3 +54,28 @@ def test_a_wire_is_ours_whatever_the_library_gives_back(monkeypatch: pytest.Monk
                 await Player.login(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", "anna", "secret")
 
     asyncio.run(asyncio.wait_for(story(), 20.0))
+
+
+async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Takes the connection and ends it without a word, as a process does that is killed."""
+    writer.transport.abort()
+
+
+async def stammer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Dies in the middle of its answer to the upgrade."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 101 Switching Pro")
+    writer.close()
+
+
+@pytest.mark.parametrize("behaviour", [hang_up, stammer])
+def test_a_gate_that_dies_in_the_middle_of_the_handshake_is_a_lost_peer(behaviour: Any) -> None:
+    """The library then reports no error, and has made no listener either."""
+
+    async def story() -> None:
+        server = await asyncio.start_server(behaviour, "127.0.0.1", 0)
+        async with server:
+            with pytest.raises(PeerLost):
+                await Player.login(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", "anna", "secret")
+
+    asyncio.run(asyncio.wait_for(story(), 20.0))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mesh.client.player import Player
+from mesh.client.session import Phase
 from mesh.errors import PeerLost, RefusedError
 from mesh.protocol.catalogue import encode
 from mesh.protocol.client import Denied, Goodbye, Waiting
@@ -282,10 +283,13 @@ def test_who_leaves_the_queue_is_reported(zone, tmp_path):
     play(zone, tmp_path, story)
 
 
-def test_a_lost_scene_sends_its_players_away(zone, tmp_path):
+def test_the_players_of_a_lost_scene_wait_for_another_and_not_for_ever(zone, tmp_path):
     async def story(s):
         anna = await s.player()
         await s.cluster.kill("scene.1")
+        await s.until(lambda: anna.session.phase == Phase.TRANSFERRING)
+        await asyncio.sleep(60)
+        assert anna.connected
         assert await anna.wait(Goodbye) == Goodbye("unavailable", "the scene cannot be reached")
         await s.until(lambda: len(s.gate.clients) == 0)
         assert s.center.told.of(Dropped) == [Dropped(session_of(1, 1), 1)]

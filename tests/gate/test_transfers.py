@@ -26,7 +26,7 @@ from mesh.protocol.sessions import Placement
 from mesh.protocol.social import Shout
 from mesh.testing import wait_until
 from nodes.gate.sessions import State
-from tests.gate.zone import ACCOUNTS, SCENE, SCENE_2, admit, login_frame, play, session_of, updates
+from tests.gate.zone import ACCOUNTS, GATE, SCENE, SCENE_2, admit, login_frame, play, session_of, updates
 
 OLD, NEW = 11, 22  # whom the scenes' messages are about, to tell them apart
 
@@ -433,7 +433,7 @@ def test_who_left_a_scene_before_it_was_lost_keeps_its_connection(zone, tmp_path
         await s.until(lambda: len(s.scene_2.waiting) == 2)
         for player in (bob, cleo):
             s.scene_2.let_in(player.session.session)
-        assert await anna.wait(Goodbye) == Goodbye("unavailable", "the scene cannot be reached")
+        assert await anna.wait(Goodbye, 70.0) == Goodbye("unavailable", "the scene cannot be reached")
         await s.until(lambda: bob.playing and cleo.playing)
         assert {p.session.entered.scene for p in (bob, cleo)} == {SCENE_2}
         assert s.center.told.of(Dropped) == [Dropped(anna.session.session, 1)]
@@ -653,3 +653,17 @@ def test_a_client_that_breaks_off_in_the_middle_resumes_at_the_new_scene(zone, t
         assert plays_at(s.scene_2, s.scene_2.handles[session]) == [2]
 
     play(zone, tmp_path, story, "scene.2")
+
+
+def test_a_scene_whose_link_broke_and_that_is_there_again_has_its_players_still(zone, tmp_path):
+    async def story(s):
+        anna = await s.player()
+        entered = anna.session.entered
+        s.cluster.network.sever(SCENE, GATE)
+        await s.until(lambda: s.state_of(anna) == State.TRANSFERRING)
+        await s.until(lambda: anna.playing and anna.session.entered is not entered)
+        assert anna.session.entered.scene == SCENE
+        assert s.state_of(anna) == State.PLAYING
+        assert s.center.told.of(Dropped) == []
+
+    play(zone, tmp_path, story)

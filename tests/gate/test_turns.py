@@ -10,7 +10,7 @@ from mesh.protocol.cluster import Authenticate
 from mesh.protocol.lanes import CLIENT_GATE
 from mesh.protocol.sessions import session_of
 from nodes.gate.sessions import State
-from nodes.gate.turns import Turn, Turns
+from nodes.gate.turns import SWEEP_MIN, Turn, Turns
 from tests.gate.test_edge import heard
 from tests.gate.zone import ROLES, Login, login_frame, play
 
@@ -55,6 +55,19 @@ def test_who_went_away_takes_no_turn():
     turns.wait(gone)
     turns.wait(there)
     assert list(turns.take("ticket")) == [there]
+
+
+def test_a_flood_of_those_who_hang_up_again_is_not_kept():
+    turns, there = Turns(1), [turn() for _ in range(3)]
+    turns.wait(there[0])
+    most = 0
+    for n in range(10_000):
+        turns.wait(turn(state=State.LEAVING) if n % 5000 else there[1 + n // 5000])
+        most = max(most, len(turns))
+    assert most <= 2 * SWEEP_MIN
+    for one in there:
+        assert list(turns.take("ticket")) == [one]
+        turns.give_back("ticket")
 
 
 def test_who_waits_for_too_long_is_taken_out():

@@ -341,6 +341,21 @@ def test_a_resume_token_is_passed_on_with_its_nonce(told: Any) -> None:
     told(story)
 
 
+def test_a_node_that_is_behind_lets_those_in_who_come_back_and_nobody_new(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        first = await gate.log_in("ticket", secret=ticket_of(cluster, "anna"))
+        assert first.nonce == center.nonce
+        for n in range(8):
+            login.dispatch.admission.look(0.4, cluster.clock.now() + 0.1 * n)
+        came_back = asyncio.ensure_future(gate.log_in("resume", secret=first.resume_token))
+        assert (await refusal(gate.log_in("ticket", secret=ticket_of(cluster, "bob")))).code == "unavailable"
+        assert (await came_back).resumed
+        await asyncio.sleep(0.5)
+        await gate.log_in("ticket", secret=ticket_of(cluster, "bob"))
+
+    told(story)
+
+
 def test_the_banned_are_told_why_after_they_have_proved_who_they_are(told: Any) -> None:
     async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
         await with_account(dc, login)

@@ -1,5 +1,6 @@
 """The pure parts of the mesh: requests, links, lifecycle, membership, publications, traces."""
 
+import msgspec
 import pytest
 
 from mesh.core.lifecycle import advance
@@ -57,8 +58,8 @@ def test_silence_is_death_except_while_connecting():
     assert links.silent(1.5) == []
     assert links.silent(1.6) == [up]
     links.press("b", True)
-    assert links.silent(6.0) == []
-    assert links.silent(6.1) == [up]
+    assert links.silent(2.0) == []
+    assert links.silent(2.1) == [up]
     links.press("b", False)
     links.press("nobody", True)
     assert links.silent(1.6) == [up]
@@ -100,6 +101,18 @@ def test_a_fresh_centers_list_costs_nobody_his_place():
     assert set(known.members) == {"a", "b"}
     _, gone = known.replace([member("a")])
     assert [m.name for m in gone] == ["b"]
+
+
+def test_a_standby_and_a_writer_of_yesterday_are_not_in_charge():
+    known = Membership()
+    known.replace([member("a"), member("b")])
+    assert [m.name for m in known.in_charge("scene")] == ["a", "b"], "nothing is said about it: all are"
+    known.apply(msgspec.structs.replace(member("a"), facts={"epoch": "9"}))
+    known.apply(msgspec.structs.replace(member("b"), facts={"standby": "a"}))
+    assert [m.name for m in known.in_charge("scene")] == ["a"]
+    known.apply(msgspec.structs.replace(member("b"), facts={"epoch": "10"}))
+    assert [m.name for m in known.in_charge("scene")] == ["b"], "the other one cannot say that it is over"
+    assert [m.name for m in known.of_role("scene")] == ["a", "b"]
 
 
 def test_publications_are_numbered_and_kept():

@@ -131,7 +131,7 @@ def test_mistakes_in_a_roles_hooks_cost_no_link_and_no_orderly_end(zone, tmp_pat
         assert gate.dispatch.errors > 4
         await gate.stop()
         assert gate.state == "Shutdown"
-        assert gate._tasks == set()
+        assert not gate._tasks
 
     play(zone, tmp_path, story, gate=Bad)
 

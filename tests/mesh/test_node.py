@@ -244,7 +244,7 @@ def test_a_request_ends_at_its_deadline(play):
             await ask_login(gate, "slow", timeout_s=2.0)
         assert cluster.clock.now() - began == pytest.approx(2.0)
         await asyncio.sleep(30.123)
-        assert len(gate.switchboard._requests) == 0
+        assert len(gate.switchboard.asking._requests) == 0
 
     play(story)
 

@@ -109,6 +109,7 @@ gate = 3
         (ZONE.replace('nodes = ["gate.1"]', 'nodes = ["gate.1"]\nhost = "10.0.0.1"'), "beyond loopback"),
         (ZONE.replace('zone = "one"', 'zone = "one"\nbase_port = 80'), "out of range"),
         (ZONE.replace('zone = "one"', 'zone = "one"\nbase_port = true'), "must be a whole number"),
+        (ZONE + '[settings.dc]\nstandby = {"dc.1" = "dc.2"}', "the dc nodes must be dc.1 and dc.2"),
         ("process = 3", "no process"),
         ("process = [3]\n", "must be a table"),
         (ZONE.replace('name = "test"', 'name = "test\\n"'), "is not a name"),
@@ -118,6 +119,16 @@ gate = 3
 )
 def test_each_mistake_is_named(tmp_path, text, part):
     assert any(part in problem for problem in problems(tmp_path, text))
+
+
+def test_a_standby_is_a_second_dc_with_a_link_to_the_first(tmp_path):
+    text = ZONE.replace('nodes = ["dc.1"]', 'nodes = ["dc.1"]\n[[process]]\nnodes = ["dc.2"]')
+    file = tmp_path / "zone.toml"
+    file.write_text(text + '[settings.dc]\nstandby = {"dc.1" = "dc.2"}\n[links]\nallow = ["scene -> dc"]')
+    zone = load(file)
+    one, other = (node.name for node in zone.of_role("dc"))
+    assert zone.standbys == {one: other}
+    assert zone.dials("dc", "dc")
 
 
 def test_a_missing_file_and_a_folder_are_said_so(tmp_path):
