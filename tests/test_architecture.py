@@ -23,6 +23,7 @@ LAYERS = {
     "mesh": {"mesh"},
     "nodes/__main__.py": {"mesh", "nodes"},
     "nodes/process.py": {"mesh", "nodes"},
+    "nodes/simulation": {"mesh", "nodes"},
     **{f"nodes/{role}": {"mesh"} for role in ROLES},
     "nodes": {"mesh"},
     "tools": {"mesh"},
@@ -39,7 +40,7 @@ ONLY_IN = {
     "threading": ("mesh/seat.py",),
     "mesh.protocol.client": ("mesh/protocol", "mesh/client", "nodes/gate", "tools"),
     "mesh.protocol.social": ("mesh/protocol", "mesh/client", "nodes/center", "nodes/gate", "tools"),
-    "mesh.protocol.play": ("mesh/protocol", "mesh/client", "nodes/scene", "nodes/dc", "tools"),
+    "mesh.protocol.play": ("mesh/protocol", "mesh/client", "nodes/scene", "nodes/dc", "nodes/simulation", "tools"),
     "mesh.protocol.cluster": ("mesh/protocol", "nodes", "tools"),
     "mesh.protocol.records": ("mesh/protocol", "nodes", "tools"),
 }
@@ -94,6 +95,6 @@ def test_a_file_is_read_in_one_go_and_says_what_it_is(path: Path) -> None:
 
 def test_every_role_has_the_same_shape() -> None:
     folders = {p.name for p in (ROOT / "nodes").iterdir() if p.is_dir() and not p.name.startswith("__")}
-    assert folders == set(ROLES)
+    assert folders == {*ROLES, "simulation"}
     for role in ROLES:
         assert {"__init__.py", "node.py", "settings.py"} <= {p.name for p in (ROOT / "nodes" / role).glob("*.py")}

@@ -14,6 +14,7 @@ import mesh.protocol.journal
 import mesh.protocol.placement
 import mesh.protocol.play
 import mesh.protocol.records
+import mesh.protocol.replication
 import mesh.protocol.social
 import mesh.protocol.zones
 from mesh.errors import RemoteProtocolError
@@ -29,6 +30,7 @@ RANGES = {
     "mesh.protocol.journal": range(80, 100),
     "mesh.protocol.cluster": range(100, 150),
     "mesh.protocol.records": range(150, 200),
+    "mesh.protocol.replication": range(176, 190),
     "mesh.protocol.placement": range(200, 250),
     "mesh.protocol.zones": range(250, 300),
     "mesh.protocol.client": range(300, 340),

@@ -156,7 +156,8 @@ def test_a_creature_is_killed_and_its_corpse_looted(play):
         anna.loot(corpse)
         looted = await anna.wait(Looted)
         assert looted.wallet == 100 + looted.gold
-        assert await world.gold() == {"wallets": 100 + looted.gold, "minted": 100 + looted.gold, "burned": 0}
+        gold = 100 + looted.gold
+        assert await world.gold() == {"wallets": gold, "mails": 0, "minted": gold, "burned": 0}
 
     play(story)
 

@@ -12,6 +12,7 @@ from mesh.protocol.control import Describe, Description
 from mesh.protocol.journal import Event, Events, QueryEvents
 from mesh.protocol.records import DbStat, StatDb
 from mesh.testing import Cluster, MemoryClient, wait_until
+from mesh.testing.playing import DEAD, creatures, walk_to
 from mesh.topology import Topology
 from nodes.center.node import CenterNode
 from nodes.dc.node import DcNode
@@ -19,6 +20,8 @@ from nodes.gate.node import GateNode
 from nodes.log.node import LogNode
 from nodes.login.node import LoginNode
 from nodes.scene.node import SceneNode
+
+__all__ = ["DEAD", "ROLES", "SETTINGS", "MemoryWire", "World", "creatures", "walk_to", "world_topology"]
 
 ROLES = {"center": CenterNode, "dc": DcNode, "log": LogNode, "login": LoginNode, "scene": SceneNode, "gate": GateNode}
 
@@ -72,7 +75,10 @@ class World:
         for short, front in self.cluster.fronts.items():
             node = self.cluster.nodes.get(short)
             if isinstance(node, GateNode) and node.url() == url and front.listening:
-                client = front.connect()
+                try:
+                    client = front.connect()
+                except ConnectionError as error:
+                    raise PeerLost(f"no connection to {url}: {error}") from None
                 client.on_frame, client.on_closed = on_frame, on_closed
                 return MemoryWire(client)
         raise PeerLost(f"no connection to {url}")
@@ -154,30 +160,6 @@ class World:
     async def describe(self) -> list[Description]:
         answers = [await self.operator.ask(short, Describe()) for short in self.cluster.nodes]
         return [answer for answer in answers if isinstance(answer, Description)]
-
-
-DEAD = 1 << 7  # the bit of EntityState.state
-
-
-def creatures(player: Player) -> list[int]:
-    """Living creatures in view, nearest first."""
-    own = player.session
-    living = [e for e in own.view.values() if e.kind == "npc" and not e.state & DEAD]
-    return [e.id for e in sorted(living, key=lambda e: (e.x - own.x) ** 2 + (e.y - own.y) ** 2)]
-
-
-async def walk_to(player: Player, x: int, y: int, *, stop: Any = lambda: False, steps_max: int = 10_000) -> None:
-    """Walk there in a straight line, ten moves a second, a little slower than is allowed."""
-    entered = player.session.entered
-    stride = 0.09 * entered.speed_mps / entered.unit_m
-    for _ in range(steps_max):
-        dx, dy = x - player.session.x, y - player.session.y
-        distance = (dx * dx + dy * dy) ** 0.5
-        if stop() or distance < 1:
-            return
-        part = min(1.0, stride / distance)
-        player.move(round(player.session.x + dx * part), round(player.session.y + dy * part))
-        await asyncio.sleep(0.1)
 
 
 def world_topology(tmp_path: Path, text: str) -> Topology:

@@ -14,6 +14,7 @@ from mesh.client.player import Player
 from mesh.errors import MeshError, PeerLost, RefusedError
 from mesh.protocol.client import Goodbye
 from mesh.protocol.control import Describe, Description
+from mesh.protocol.play import Entered, Loot, PlayDenied
 from mesh.protocol.records import DbStat, ReadRecords, Records, StatDb
 from mesh.protocol.social import Shouted
 from mesh.testing import wait_until
@@ -128,21 +129,30 @@ def test_after_a_gate_was_killed_its_players_resume_with_their_tokens(zone: Runn
     tell(story)
 
 
-def test_after_a_scene_was_killed_its_players_log_in_where_they_were_saved(zone: Running) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_players_of_a_scene_that_is_lost_go_on_where_they_were_saved(zone: Running, how: signal.Signals) -> None:
     async def story() -> None:
-        anna = await zone.login("anna-scene")
+        name = f"anna-scene-{how.value}"
+        anna = await zone.login(name)
         scene = anna.session.entered.scene.removeprefix("local.one.")
         x, y = anna.session.x, anna.session.y
         step = round(0.5 / anna.session.entered.unit_m)
         x += step if x < 5000 else -step
         anna.move(x, y)
-        await saved(zone, "anna-scene", x * anna.session.entered.unit_m)
-        old = zone.kill(scene)
-        assert (await anna.wait(Goodbye)).code == "unavailable"
+        await saved(zone, name, x * anna.session.entered.unit_m)
+        old = zone.kill(scene, how)
+        try:
+            entered = await anna.wait(Entered, where=lambda said: said.anew)
+        finally:
+            if how == signal.SIGSTOP:
+                os.kill(old, signal.SIGCONT)
+        assert (entered.x, entered.y) == (x, y)
+        assert anna.playing
+        denied = anna.play(Loot(7))  # there is no such corpse
+        await anna.wait(PlayDenied, where=lambda said: said.sequence == denied)
         await ready_again(zone, scene, old)
-        again = await patiently(lambda: zone.login("anna-scene"))
-        assert (again.session.x, again.session.y) == (x, y)
-        await again.logout()
+        assert anna.playing
+        await anna.logout()
 
     tell(story)
 

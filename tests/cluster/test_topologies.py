@@ -38,7 +38,7 @@ async def play(player: Player) -> None:
     assert player.playing
 
 
-@pytest.mark.parametrize("name", ["local", "duo", "mobile", "mobile-shared", "two-zones"])
+@pytest.mark.parametrize("name", ["local", "duo", "pair", "mobile", "mobile-shared", "two-zones"])
 def test_players_come_in_by_every_gate_play_and_walk_through_portals(name: str, tmp_path: Path) -> None:
     zone = Running(tmp_path, quick(name, tmp_path))
 

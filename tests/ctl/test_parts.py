@@ -26,7 +26,16 @@ from tools.ctl.commands.logs import Tail, files_of
 from tools.ctl.commands.player import present, where_sentence, worst
 from tools.ctl.commands.pressure import level_said, parse_level, row_of
 from tools.ctl.commands.restart import process_of
-from tools.ctl.commands.status import NodeStatus, facts_lines, headline, is_away, merge, node_table, queue_lines
+from tools.ctl.commands.status import (
+    NodeStatus,
+    facts_lines,
+    headline,
+    is_away,
+    merge,
+    node_table,
+    pair_lines,
+    queue_lines,
+)
 from tools.ctl.exits import CommandError, Exit, exit_of
 from tools.ctl.keep import foreman_among
 from tools.ctl.launch import how_it_ended, node_command
@@ -129,6 +138,9 @@ def test_sentences_name_the_node_and_the_time(zone: Topology) -> None:
     assert sentence(again, zone) == "dc.1 starts again in 2.0 s; it was ended by SIGKILL"
     for word in Word:
         assert sentence(Instruction(Do.SAY, "gate.1", word, 0.0, "x"), zone)
+    kept = Instruction(Do.SAY, "dc.1", Word.GIVEN_UP, 0.0, "died 5 times", "/data/dc.1/data.mdb")
+    assert all(part in sentence(kept, zone) for part in ("/data/dc.1/data.mdb", "mesh db verify", "mesh db restore"))
+    assert "database" not in sentence(Instruction(Do.SAY, "gate.1", Word.GIVEN_UP, 0.0, "x"), zone)
 
 
 def test_players_are_told_where_to_connect(zone: Topology) -> None:
@@ -308,6 +320,21 @@ def test_who_waits_and_where_nobody_is_let_in_is_said(zone: Topology) -> None:
     ]
     one = msgspec.structs.replace(center, facts={"queued": 1})
     assert queue_lines(zone, [one]) == ["1 waits in the queue to be let in"]
+
+
+def test_status_says_which_dc_writes() -> None:
+    def dc(name: str, **facts: object) -> NodeStatus:
+        return msgspec.structs.replace(node_status(name), role="dc", facts=facts)
+
+    follows = dc("dc.2", pair="standby", other="dc.1", epoch=3, batch=7)
+    writes = dc("dc.1", pair="writer", other="dc.2", epoch=3, standby="paired", lag_batches=0)
+    assert pair_lines([dc("dc.1")]) == []
+    assert pair_lines([follows, writes]) == ["dc.1 writes (epoch 3); its standby dc.2 is in sync"]
+    alone = msgspec.structs.replace(writes, facts={**writes.facts, "standby": "alone", "lag_batches": 4})
+    assert pair_lines([alone]) == [
+        "dc.1 writes (epoch 3); its standby dc.2 is not in sync: it cannot take over, 4 commits behind"
+    ]
+    assert pair_lines([follows]) == ["no DC writes at the moment: dc.2"]
 
 
 def test_what_an_operator_did_is_said() -> None:

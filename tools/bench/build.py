@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.ctl.exits import CommandError
@@ -30,10 +30,10 @@ class NoCompilerError(CommandError):
     """There is none; whoever asked may have another way."""
 
 
-def build(sources: Path, name: str, environment: Mapping[str, str]) -> Path:
-    """The program, built when this user does not have it yet. NoCompilerError, or CommandError with what the compiler
-    said."""
-    place = cache(environment) / f"{name}-{fingerprint(sources)}" / name
+def build(sources: Path, name: str, environment: Mapping[str, str], flags: Sequence[str] = ()) -> Path:
+    """The program (with further flags a library, too), built when this user does not have it yet. NoCompilerError, or
+    CommandError with what the compiler said."""
+    place = cache(environment) / f"{name}-{fingerprint(sources, flags)}" / name
     if os.access(place, os.X_OK):
         return place
     compiler = find_compiler(environment)
@@ -41,7 +41,7 @@ def build(sources: Path, name: str, environment: Mapping[str, str]) -> Path:
     descriptor, fresh = beside(place)
     os.close(descriptor)
     try:
-        _compile([*compiler, *FLAGS, "-o", fresh, *files, *LIBRARIES], name)
+        _compile([*compiler, *FLAGS, *flags, "-o", fresh, *files, *LIBRARIES], name)
         Path(fresh).chmod(0o755)
         os.replace(fresh, place)
     finally:
@@ -88,9 +88,9 @@ def find_compiler(environment: Mapping[str, str]) -> list[str]:
     )
 
 
-def fingerprint(sources: Path) -> str:
+def fingerprint(sources: Path, flags: Sequence[str] = ()) -> str:
     """Of what is built and how. The compiler's version is left out: its programs do the same."""
-    digest = hashlib.sha256(repr((FLAGS, LIBRARIES)).encode())
+    digest = hashlib.sha256(repr(((*FLAGS, *flags), LIBRARIES)).encode())
     for path in sorted(path for path in sources.iterdir() if path.is_file()):
         digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 KINDS = (
     "connected", "login", "login_refused", "resume", "takeover", "logout", "linkdead", "kick", "disconnected",
-    "enter", "leave", "move", "transfer", "travel", "say", "shout", "whisper", "speak", "publicise",
-    "hit", "kill", "death", "level", "loot", "trade",
+    "enter", "leave", "move", "transfer", "travel", "rehomed", "say", "shout", "whisper", "speak", "publicise",
+    "hit", "kill", "death", "level", "loot", "trade", "mail", "mail_take",
     "friend_ask", "friend_accept", "friend_remove", "friend_block", "friend_unblock",
     "party_invite", "party_join", "party_leave", "party_kick", "line_opened", "line_closed",
 )  # fmt: skip

@@ -68,9 +68,13 @@ class Launched:
 
 
 async def launch(
-    topology: Topology, process: Process, overrides: Mapping[str, str], added: Sequence[str] = ()
+    topology: Topology,
+    process: Process,
+    overrides: Mapping[str, str],
+    added: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Launched:
-    """Start one process; OSError when the system refuses."""
+    """Start one process; OSError when the system refuses. Without an `environment` it has ours."""
     out = out_file(topology, process)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists() and out.stat().st_size > OUT_BYTES_MAX:
@@ -83,6 +87,7 @@ async def launch(
             stdout=sink,
             stderr=sink,
             start_new_session=True,
+            env=environment,
         )
     return Launched(started, out, offset)
 

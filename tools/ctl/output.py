@@ -61,6 +61,22 @@ def table(*columns: str, right: tuple[str, ...] = (), folds: str = "") -> "Table
     return made
 
 
+def facts_table(facts: dict[str, Any]) -> None:
+    """What and how many, a line for each; those of one kind below each other."""
+    drawn = table("what", "value", right=("value",))
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            for inner, number in value.items():
+                drawn.add_row(f"{key}.{inner}", _number(number))
+        else:
+            drawn.add_row(key, _number(value))
+    console().print(drawn, markup=False)
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
 def short(node: str) -> str:
     """`gate.1` of `eu.one.gate.1`: a cluster is one zone of one region."""
     return ".".join(node.split(".")[-2:])

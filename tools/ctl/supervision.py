@@ -2,7 +2,9 @@
 
 Owns the phase of every process of a cluster: when it is started, how soon it is started again, when that is given up,
 and in which order all are stopped. What was Ready once is started again for ever, with a growing wait: a cluster heals
-when its trouble goes away. What never was is given up, since somebody is watching a first start. A process that an
+when its trouble goes away. What never was is given up, since somebody is watching a first start. Given up is also what
+keeps a database and dies of itself again and again: that is what a damaged file does to it, and each start may damage
+it more. A process that an
 operator has drained is not started again when it ends, except by `restart`. Never starts, signals or waits for
 anything: `supervisor.py` carries the instructions out and reports what happened, so every rule below is tested with a
 clock that jumps.
@@ -12,12 +14,16 @@ clock that jumps.
                   +--+-------+--> Down   (given up: a configuration problem, or a crash loop before the first Ready)
 """
 
-from collections.abc import Iterable, Sequence
+import signal
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 CONFIGURATION = 2
 """The exit code by which a node says: my configuration or storage is at fault, starting me again does not help."""
+
+KILLED_BY_OTHERS = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+"""Exit codes of a process that did not die of itself: an operator, or the system for want of memory, has ended it."""
 
 STOP_ORDER = (("gate",), ("scene",), ("login",), ("center", "log", "dc"))
 """Clients first, the disks last, so that everybody who saves finds who stores. The last three are told together and
@@ -32,6 +38,8 @@ class Limits:
     start_s: float = 30.0  # for everything to become Ready for the first time; then the start has failed
     quick_s: float = 10.0  # an exit sooner after the start than this is a crash at start
     loop_exits: int = 3  # that many in a row are a crash loop
+    deaths_max: int = 5  # of a process that keeps a database, by itself; then it stays down
+    deaths_s: float = 60.0  # within this time
     backoff_first_s: float = 0.25  # before the second restart; doubles
     backoff_max_s: float = 5.0
     grace_s: float = 4.0  # from SIGTERM to SIGKILL
@@ -82,6 +90,7 @@ class Instruction:
     word: Word | None = None
     value: float = 0.0  # seconds: how long it took, or how long until the next start
     text: str = ""
+    database: str = ""  # GIVEN_UP: the file that it keeps
 
 
 @dataclass
@@ -100,6 +109,8 @@ class Child:
     crashes: int = 0  # exits in a row that were not asked for, since it was last Ready for `quick_s`
     was_ready: bool = False
     again: bool = False  # DRAINING for a restart
+    deaths: list[float] = field(default_factory=list)  # when it died of itself, of one that keeps a database
+    database: str = ""  # the file that it keeps
     drained: bool = False  # an operator has emptied its nodes, and wants them to stay so
     reason: str = ""  # DOWN, or the last exit
 
@@ -162,6 +173,12 @@ class Supervision:
         child.crashes = child.crashes + 1 if phase is Phase.STARTING or lived < self.limits.quick_s else 1
         if code == CONFIGURATION:
             return self._give_up(child, how, now)
+        if child.database and self._dies_of_itself(child, code, now):
+            return self._give_up(
+                child,
+                f"died {len(child.deaths)} times within {self.limits.deaths_s:.0f} s; the last time it {how}",
+                now,
+            )
         if child.crashes >= self.limits.loop_exits and not child.was_ready:
             often = f"ended {child.crashes} times without becoming Ready; the last time it {how}"
             return self._give_up(child, often, now)
@@ -202,6 +219,7 @@ class Supervision:
             return [said, self._terminate(child, now, self.limits.grace_s)]
         if child.phase in (Phase.WAITING, Phase.DOWN, Phase.SHUTDOWN) and not self.stopping:
             child.crashes = 0
+            child.deaths.clear()
             return [Instruction(Do.SAY, name, Word.RESTARTING), self._spawn(child, now)]
         return []
 
@@ -275,6 +293,12 @@ class Supervision:
         overdue = self.stopping_since is not None and now >= self.stopping_since + self.limits.stop_s
         return child.kill_at is not None and (now >= child.kill_at or overdue)
 
+    def _dies_of_itself(self, child: Child, code: int, now: float) -> bool:
+        """Again and again? What somebody else has killed, or was told to stop, has not died of its file."""
+        if code not in KILLED_BY_OTHERS:
+            child.deaths = [at for at in child.deaths if now - at < self.limits.deaths_s] + [now]
+        return len(child.deaths) >= self.limits.deaths_max
+
     def _start_again(self, child: Child, how: str, code: int, now: float) -> list[Instruction]:
         """The first time at once, then with a wait that doubles."""
         doublings = min(child.crashes - 2, 16)
@@ -286,7 +310,7 @@ class Supervision:
 
     def _give_up(self, child: Child, reason: str, now: float) -> list[Instruction]:
         child.phase, child.reason = Phase.DOWN, reason
-        said = [Instruction(Do.SAY, child.name, Word.GIVEN_UP, 0.0, reason)]
+        said = [Instruction(Do.SAY, child.name, Word.GIVEN_UP, 0.0, reason, child.database)]
         return said if self.settled else said + self._fail(f"{child.name} {reason}", now)
 
     def _fail(self, why: str, now: float) -> list[Instruction]:
@@ -314,7 +338,10 @@ def stage_of(roles: Iterable[str]) -> int:
     return max((stage for stage, names in enumerate(STOP_ORDER) if wanted.intersection(names)), default=0)
 
 
-def supervise(plan: Sequence[tuple[str, Sequence[str]]], limits: Limits | None = None) -> Supervision:
-    """For these processes: (name, roles)."""
-    children = {name: Child(name, stage_of(roles)) for name, roles in plan}
+def supervise(
+    plan: Sequence[tuple[str, Sequence[str]]], limits: Limits | None = None, databases: Mapping[str, str] | None = None
+) -> Supervision:
+    """For these processes: (name, roles); `databases`: the file that one keeps, by its name."""
+    kept = databases or {}
+    children = {name: Child(name, stage_of(roles), database=kept.get(name, "")) for name, roles in plan}
     return Supervision(children, limits or Limits())

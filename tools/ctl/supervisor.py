@@ -8,7 +8,7 @@ itself, the nodes see that their parent is gone and stop.
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ POLL_SLOW_S = 0.25  # the same when it takes longer than
 POLL_SLOW_AFTER_S = 5.0
 ASK_S = 1.0  # for one such question
 NOT_STARTED = 71  # as an exit code: the system did not let us start the process
+DATA_FILE = "data.mdb"  # of a DC
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -38,6 +39,12 @@ class Event:
     restart: str = ""
     add: Process | None = None
     retire: tuple[str, str] | None = None  # process, why
+
+
+def databases(topology: Topology, processes: Sequence[Process]) -> dict[str, str]:
+    """The data file that a process keeps, of those that have a DC."""
+    kept = [(process.name, node) for process in processes for node in process.nodes if node.role == "dc"]
+    return {name: str(topology.data(node) / DATA_FILE) for name, node in kept}
 
 
 class Supervisor:
@@ -63,7 +70,7 @@ class Supervisor:
         self.processes = {p.name: p for p in processes}
         self.added: list[str] = []  # processes that are not in the file, as INDEX:NODE@ZONE
         plan = [(p.name, [n.role for n in p.nodes]) for p in self.processes.values()]
-        self.supervision: Supervision = supervise(plan, limits)
+        self.supervision: Supervision = supervise(plan, limits, databases(topology, processes))
         self.running: dict[str, Launched] = {}
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.changed = asyncio.Condition()

@@ -16,7 +16,7 @@ def sentence(said: Instruction, topology: Topology, host: str = "") -> str:
     if word is Word.ENDED:
         return f"{who} starts again {f'in {span(said.value)}' if said.value else 'at once'}; it {said.text}"
     if word is Word.GIVEN_UP:
-        return f"{who} is not started again; it {said.text}"
+        return f"{who} is not started again; it {said.text}{_remedy(said)}"
     if word is Word.LEFT:
         return f"{who} was drained and is not started again until `mesh restart {who}`; it {said.text}"
     if word is Word.JOINING:
@@ -31,6 +31,16 @@ def sentence(said: Instruction, topology: Topology, host: str = "") -> str:
         return f"{who} did not stop in time and was killed"
     assert word is Word.STOPPED, word
     return f"{who} has stopped"
+
+
+def _remedy(said: Instruction) -> str:
+    """For one that keeps a database and did not come up: perhaps that is damaged."""
+    if not said.database:
+        return ""
+    return (
+        f"\n    its database is {said.database}; `mesh down`, then `mesh db verify` tells whether it is whole and "
+        f"`mesh db restore BACKUP --force` puts a backup in its place; if it is whole, `mesh restart {said.process}`"
+    )
 
 
 def client_addresses(topology: Topology) -> list[str]:

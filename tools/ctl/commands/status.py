@@ -166,6 +166,8 @@ def _draw(note: clusters.Running, topology: Topology, nodes: list[NodeStatus], v
     out.print(headline(note, nodes))
     for line in queue_lines(topology, nodes):
         out.print(line, style="yellow", markup=False)
+    for line in pair_lines(nodes):
+        out.print(line, markup=False)
     out.print(node_table(nodes, len(topology.zones) > 1, out.width))
     for node in nodes:
         if node.reason and node.state != "Ready":
@@ -205,6 +207,19 @@ def queue_lines(topology: Topology, nodes: list[NodeStatus]) -> list[str]:
     waiting, held = queued(nodes), holding_logins(topology, nodes)
     lines = [f"{waiting} wait{'' if waiting > 1 else 's'} in the queue to be let in"] if waiting else []
     return lines + ([f"let nobody new in: {', '.join(held)} (mesh pressure says why)"] if held else [])
+
+
+def pair_lines(nodes: list[NodeStatus]) -> list[str]:
+    """Of two DCs: which one writes, and whether the other could take over; nothing where there is one."""
+    pair = {node.node: node.facts for node in nodes if node.role == "dc" and "pair" in node.facts}
+    if not pair:
+        return []
+    for name, facts in pair.items():
+        if facts["pair"] == "writer":
+            state = "is in sync" if facts["standby"] == "paired" else "is not in sync: it cannot take over"
+            lag = f", {facts['lag_batches']} commits behind" if facts["lag_batches"] else ""
+            return [f"{name} writes (epoch {facts['epoch']}); its standby {facts['other']} {state}{lag}"]
+    return [f"no DC writes at the moment: {', '.join(pair)}"]
 
 
 def node_table(nodes: list[NodeStatus], several: bool, width: int) -> "Table":

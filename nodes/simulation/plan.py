@@ -1,0 +1,103 @@
+"""What happens in a course, drawn from its seed before anything runs. Pure.
+
+A plan is the same for the same seed whatever the nodes do, so that a course can be told from its number: who plays, how
+slow the network is, and every fault with its time. Faults end by themselves; when the storm is over nothing new begins.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["kill", "stop", "cut", "part", "sever", "gap", "slow disk", "full disk", "failpoint"]
+
+NODES = ("center.1", "dc.1", "log.1", "login.1", "scene.1", "scene.2", "gate.1", "gate.2")
+NAMES = ("anna", "bob", "cora", "dirk", "emil")
+STORM_S = 7.0
+HITS_MAX = 20
+QUIET_S = 1.0  # at the beginning, for players to get in
+FAULTS_MIN, FAULTS_MAX = 2, 5
+
+VICTIMS = ("dc.1", "dc.1", "scene.1", "scene.2", "scene.1", "scene.2", "gate.1", "gate.2", "center.1", "login.1")
+LINKS = (
+    ("scene.1", "dc.1"), ("scene.2", "dc.1"), ("login.1", "dc.1"), ("center.1", "scene.1"), ("center.1", "scene.2"),
+    ("center.1", "gate.1"), ("center.1", "login.1"), ("gate.1", "scene.1"), ("gate.2", "scene.2"),
+    ("gate.2", "scene.1"), ("gate.1", "login.1"), ("scene.1", "log.1"), ("center.1", "dc.1"),
+)  # fmt: skip
+POINTS = (
+    ("dc.1", "dc.in-commit"), ("dc.1", "dc.after-commit"), ("dc.1", "dc.before-acknowledge"),
+    ("dc.1", "dc.before-commit"), ("dc.1", "dc.acknowledged"), ("dc.1", "dc.before-commit"),
+    ("dc.1", "dc.operation-heard"), ("dc.1", "dc.states-taken"), ("dc.1", "dc.in-commit"),
+    ("scene.1", "scene.operation-asked"), ("scene.1", "scene.operation-heard"), ("scene.1", "scene.departed"),
+    ("scene.1", "scene.entering"), ("scene.2", "scene.departing"), ("scene.2", "scene.operation-heard"),
+    ("center.1", "center.entering"), ("center.1", "center.entered"), ("center.1", "center.departed"),
+    ("center.1", "center.arrived"), ("gate.1", "gate.logged-in"), ("gate.2", "gate.attaching"),
+    ("gate.1", "gate.attached"), ("gate.2", "gate.moves-waiting"),
+)  # fmt: skip
+KINDS: dict[Kind, int] = {
+    "kill": 8, "stop": 3, "cut": 3, "part": 2, "sever": 3, "gap": 2, "slow disk": 1, "full disk": 1, "failpoint": 7,
+}  # fmt: skip
+"""How often each is drawn, relative to the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong."""
+
+    at_s: float  # since the storm began
+    kind: Kind
+    who: str
+    other: str = ""  # the other end of a link
+    lasts_s: float = 0.0  # until it is mended; of a node: until it is started again
+    count: int = 0  # publications that are lost; the hit of a failpoint
+    point: str = ""
+
+    def __str__(self) -> str:
+        """For people who read what led to a failure."""
+        where = f"{self.who} -> {self.other}" if self.other else self.who
+        how = f" at hit {self.count} of {self.point}" if self.point else f" x {self.count}" if self.count else ""
+        return f"{self.kind} {where}{how} for {self.lasts_s:.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """See the module."""
+
+    seed: int
+    latency_s: tuple[float, float]  # of a message, from and to
+    disk_s: tuple[float, float]  # of a commit, from and to
+    linkdead_s: float
+    names: tuple[str, ...]
+    faults: tuple[Fault, ...]  # in their order
+
+
+def plan_of(seed: int) -> Plan:
+    """The same for the same seed."""
+    rolls = random.Random(seed)
+    low = rolls.uniform(0.0002, 0.001)
+    latency = low, low + rolls.choice((0.0005, 0.003, 0.02))
+    disk = 0.0005, rolls.choice((0.002, 0.01, 0.03))
+    names = NAMES[: rolls.choice((3, 4, 4, 5))]
+    faults = sorted((_fault(rolls) for _ in range(rolls.randint(FAULTS_MIN, FAULTS_MAX))), key=lambda fault: fault.at_s)
+    return Plan(seed, latency, disk, rolls.choice((2.0, 60.0)), names, tuple(faults))
+
+
+def _fault(rolls: random.Random) -> Fault:
+    at = rolls.uniform(QUIET_S, STORM_S)
+    kind = rolls.choices(tuple(KINDS), tuple(KINDS.values()))[0]
+    if kind == "kill":
+        return Fault(at, kind, rolls.choice(VICTIMS), lasts_s=rolls.choice((0.05, 0.3, 1.0)))
+    if kind == "stop":
+        return Fault(at, kind, rolls.choice(VICTIMS), lasts_s=rolls.choice((0.3, 1.0, 2.5, 4.0)))
+    if kind == "failpoint":
+        who, point = rolls.choice(POINTS)
+        return Fault(0.0, kind, who, lasts_s=rolls.choice((0.05, 0.5)), count=rolls.randint(1, HITS_MAX), point=point)
+    if kind == "gap":
+        return Fault(at, kind, rolls.choice([name for name in NODES if name != "center.1"]), count=rolls.randint(1, 4))
+    if kind == "slow disk":
+        return Fault(at, kind, "dc.1", lasts_s=rolls.uniform(0.3, 2.0))
+    if kind == "full disk":
+        return Fault(at, kind, "dc.1", lasts_s=rolls.uniform(0.1, 1.0))
+    one, other = rolls.choice(LINKS)
+    if rolls.random() < 0.5:
+        one, other = other, one
+    return Fault(at, kind, one, other, 0.0 if kind == "sever" else rolls.choice((0.2, 1.0, 2.0, 3.0)))

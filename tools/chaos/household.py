@@ -1,0 +1,187 @@
+"""Processes of a topology without a supervisor: each is started again at once when it ends, however it ends.
+
+Owns what it starts. A process can be killed, paused, held down and armed with failpoints by its name. Rejected: the
+supervisor of `mesh up`, for those who kill the same process every second: it waits longer after each crash in a row, so
+that a storm of kills would measure its patience. Its first restart is immediate, as every one is here.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from signal import Signals
+
+from mesh.clock import Clock
+from mesh.failpoints import VARIABLE
+from mesh.topology import Process, Topology
+from tools.bench.ground import Ground
+from tools.ctl.launch import Launched, is_ready, launch
+from tools.ctl.supervision import CONFIGURATION
+
+OWN_EXITS_MAX = 5  # in a row that nobody caused: it cannot live
+POLL_S = 0.01
+STOP_S = 6.0
+READY_S = 30.0
+
+
+@dataclass
+class Life:
+    """One run of a process."""
+
+    launched: Launched
+    began: float
+    armed: str
+    ended: float | None = None
+    code: int | None = None  # below zero: the signal
+
+    @property
+    def pid(self) -> int:
+        return self.launched.pid
+
+
+@dataclass
+class Kept:
+    """A process that is wanted. `next_armed` are the failpoints of its next life, and only of that one."""
+
+    topology: Topology
+    process: Process
+    overrides: Mapping[str, str]
+    clock: Clock
+    environment: Mapping[str, str] = field(default_factory=dict)  # what it has more than we have
+    next_armed: str = ""
+    lives: list[Life] = field(default_factory=list)
+    gave_up: bool = False
+    _wanted: bool = True
+    _free: asyncio.Event = field(default_factory=asyncio.Event)  # not held down
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _keeping: asyncio.Task[None] | None = None
+
+    @property
+    def life(self) -> Life:
+        """The latest."""
+        return self.lives[-1]
+
+    @property
+    def alive(self) -> bool:
+        return bool(self.lives) and self.life.ended is None
+
+    def begin(self) -> None:
+        self._free.set()
+        self._keeping = asyncio.create_task(self._keep())
+
+    def signal(self, number: Signals) -> float:
+        """When it was sent; nothing happens to one that is gone."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.life.pid, number)
+        return self.clock.now()
+
+    def kill(self) -> float:
+        """As kill -9; when it was done."""
+        return self.signal(Signals.SIGKILL)
+
+    def terminate(self) -> float:
+        """Ask it to stop in order; it is started again."""
+        return self.signal(Signals.SIGTERM)
+
+    def hold(self) -> None:
+        """When it ends it stays down until `release`."""
+        self._free.clear()
+
+    def release(self) -> None:
+        """It starts; also when it was given up, and whatever it was given up for is over."""
+        if self.gave_up:
+            self.gave_up = False
+            self.begin()
+        self._free.set()
+
+    def limit_files(self, bytes_: int | None) -> None:
+        """From now on no file of the process may become larger: a full disk for whoever appends. None: any size."""
+        _, hard = resource.prlimit(self.life.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.life.pid, resource.RLIMIT_FSIZE, (hard if bytes_ is None else bytes_, hard))
+
+    async def wait_ended(self, life: Life, timeout_s: float) -> bool:
+        """Until this life is over; False when it goes on."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: life.ended is not None)
+        return life.ended is not None
+
+    async def wait_ready(self, timeout_s: float = READY_S) -> bool:
+        """Until it serves; False when it does not within this time, or was given up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self.gave_up:
+                    if self.alive and await is_ready(self.process.host, self.process.metrics_port, timeout_s):
+                        return True
+                    await asyncio.sleep(POLL_S)
+        return False
+
+    def words(self) -> list[str]:
+        """What the latest life wrote on stdout and stderr, the last of it."""
+        return self.life.launched.last_words()
+
+    async def stop(self) -> None:
+        """In order, or killed when that takes too long. It is not started again."""
+        await self._leave(Signals.SIGTERM)
+        await self._leave(Signals.SIGKILL)
+
+    async def end(self) -> None:
+        """Killed, and not started again."""
+        await self._leave(Signals.SIGKILL)
+
+    async def _leave(self, number: Signals) -> None:
+        """One that is being started at this moment is told as soon as it is there."""
+        self._wanted, told, until = False, None, self.clock.now() + STOP_S
+        self._free.set()
+        while self._keeping is not None and not self._keeping.done() and self.clock.now() < until:
+            if self.alive and told is not self.life:
+                told = self.life
+                self.signal(number)
+                self.signal(Signals.SIGCONT)
+            await asyncio.wait({self._keeping}, timeout=POLL_S)
+
+    async def _keep(self) -> None:
+        own_exits = 0
+        while not self.gave_up:
+            await self._free.wait()
+            if not self._wanted:
+                return
+            code = await self._live()
+            own_exits = 0 if code == -Signals.SIGKILL else own_exits + 1
+            self.gave_up = code == CONFIGURATION or own_exits >= OWN_EXITS_MAX
+
+    async def _live(self) -> int:
+        armed, self.next_armed = self.next_armed, ""
+        environment = {**os.environ, **self.environment, VARIABLE: armed}
+        launched = await launch(self.topology, self.process, self.overrides, environment=environment)
+        life = Life(launched, self.clock.now(), armed)
+        self.lives.append(life)
+        code = await launched.process.wait()
+        async with self._changed:
+            life.ended, life.code = self.clock.now(), code
+            self._changed.notify_all()
+        return code
+
+
+@contextlib.asynccontextmanager
+async def household(
+    ground: Ground,
+    topology: Topology,
+    names: Sequence[str],
+    overrides: Mapping[str, str] | None = None,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
+) -> AsyncIterator[dict[str, Kept]]:
+    """These processes of the topology by name (`dc.1`), started and, after the body, stopped in this order reversed.
+    `environments`: by name, what the environment of one has more than ours."""
+    processes, own = {process.name: process for process in topology.processes}, environments or {}
+    kept = {name: Kept(topology, processes[name], overrides or {}, ground.clock, own.get(name, {})) for name in names}
+    try:
+        for one in kept.values():
+            one.begin()
+        yield kept
+    finally:
+        for one in reversed(kept.values()):
+            await asyncio.shield(one.stop())

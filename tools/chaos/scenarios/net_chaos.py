@@ -1,0 +1,118 @@
+"""net-chaos: all clients come through a network that gets worse and better all the time, while nodes are killed.
+
+Latency, jitter, one direction that hears nothing, connections that are cut or reset, all by chance; every few faults
+one is a kill of some node. In the end the weather is fair: everybody is back and there once, every checker agrees.
+"""
+
+import asyncio
+import random
+from dataclasses import replace
+
+from mesh.checking.records import Problem
+from mesh.client import wire
+from tools.bench.bench import Figure
+from tools.chaos.players import Crowd
+from tools.chaos.proxy import FAIR, ChaosProxy, Direction, Weather
+from tools.chaos.scenario import Arena, Found, Scenario
+from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
+from tools.chaos.scenefaults import problems_in
+from tools.chaos.testimony import attest
+from tools.chaos.zone import Shape, Zone, zone
+
+PLAYERS, PLAYERS_QUICK = 500, 24
+BACK_S = 40.0
+LASTS_S = (0.5, 2.0)  # a kind of weather
+PATIENCE_S = 3.0  # of a client that hears nothing
+KILL_EVERY = 4  # faults
+ROLES = ("gate", "scene", "login", "center", "dc", "log")
+SLOW = Weather(latency_s=0.05, jitter_s=0.15)
+
+
+async def run(arena: Arena) -> Found:
+    players = PLAYERS_QUICK if arena.quick else PLAYERS
+    async with zone(arena, Shape(gates=2, scenes=2), 2 * players) as made:
+        proxies = await before_gates(made)
+        crowd = made.crowd(players, "hero", fighters=0.3)
+        for hero in crowd.heroes:
+            hero.patience_s = PATIENCE_S
+        await crowd.enter()
+        if not await crowd.wait_back(crowd.heroes, BACK_S):
+            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        chance = arena.chance("weather")
+        for number in range(1, arena.faults + 1):
+            said = await one_fault(made, list(proxies.values()), chance, number % KILL_EVERY == 0)
+            arena.ground.say(f"{number} of {arena.faults}: {said}")
+        problems = await heal(made, crowd, list(proxies.values()))
+        owed, twice = crowd.owed(), crowd.answered_twice
+        found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
+        for proxy in proxies.values():
+            await proxy.stop()
+    found.reached = {"away": float(sum(problem.checker == "back" for problem in problems))}
+    found.notes.append(f"{sum(len(hero.player.losses) for hero in crowd.heroes):,} connections ended")
+    return found
+
+
+async def before_gates(made: Zone) -> dict[str, ChaosProxy]:
+    """One in front of each gate, by the gate's address; clients that dial the gate get there through it."""
+    proxies, ports = dict[str, ChaosProxy](), dict[str, int]()
+    for number, gate in enumerate(made.realm.gates):
+        port = int(gate.rpartition(":")[2])
+        proxies[gate] = ChaosProxy("127.0.0.1", port, made.arena.chance(f"proxy {number}"))
+        ports[gate] = await proxies[gate].start()
+
+    async def dial(url: str, on_frame: wire.OnFrame, on_closed: wire.OnClosed) -> wire.Wire:
+        return await wire.dial(f"ws://127.0.0.1:{ports[url]}" if url in ports else url, on_frame, on_closed)
+
+    made.realm = replace(made.realm, dial=dial)
+    return proxies
+
+
+async def one_fault(made: Zone, proxies: list[ChaosProxy], chance: random.Random, kills: bool) -> str:
+    """What was done. It is over when this returns, but for what clients make of it."""
+    if kills:
+        node = chance.choice(made.of_role(chance.choice(ROLES)))
+        made.kept[node].kill()
+        await asyncio.sleep(chance.uniform(*LASTS_S))
+        await made.ready(node)
+        return f"{node} was killed"
+    proxy = chance.choice(proxies)
+    what = chance.choice(("slow", "deaf", "mute", "cut", "reset", "closed"))
+    match what:
+        case "slow":
+            proxy.change(SLOW)
+        case "deaf":
+            proxy.block(Direction.DOWN)
+        case "mute":
+            proxy.block(Direction.UP)
+        case "cut":
+            proxy.cut()
+        case "reset":
+            proxy.reset()
+        case "closed":
+            proxy.change(Weather(refuses=True))
+            proxy.reset()
+    await asyncio.sleep(chance.uniform(*LASTS_S))
+    proxy.change(FAIR)
+    return f"a gate's network was {what}"
+
+
+async def heal(made: Zone, crowd: Crowd, proxies: list[ChaosProxy]) -> list[Problem]:
+    """Fair weather; who is not back then, or there twice."""
+    for proxy in proxies:
+        proxy.change(FAIR)
+    await asyncio.sleep(PATIENCE_S)  # whoever hears nothing since the last fault notices
+    await crowd.wait_back(crowd.heroes, BACK_S)
+    await made.settle()
+    problems = [Problem("back", f"{hero.name} did not come back") for hero in crowd.heroes if not hero.back]
+    return problems + problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+
+
+SCENARIO = Scenario(
+    "net-chaos",
+    "Bad weather before the gates, kills behind them: in the end everybody is there once, nothing lost.",
+    (Figure("away", "players that did not come back", "", 0, better="less", quick=True), LOST, DOUBLED),
+    run,
+    faults=400,
+    faults_quick=6,
+    what="faults",
+)
