@@ -8,7 +8,7 @@ counted, and answered as `internal`: one bad message must not take everybody els
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,6 +39,7 @@ class Caller:
     peer: str  # full node name
     role: str
     incarnation: int
+    waited_s: float = field(default=0.0, compare=False)  # what is said, on its way and until now
 
 
 class _Heard(NamedTuple):
@@ -156,7 +157,8 @@ class Dispatch:
         context = TraceContext(envelope.trace) if envelope.trace else None
         token = CURRENT.set(context)
         try:
-            result = handler(said, Caller(link.peer, link.role, link.incarnation))
+            waited_s = link.waited_s + received - link.heard_at
+            result = handler(said, Caller(link.peer, link.role, link.incarnation, waited_s))
             if inspect.iscoroutine(result):
                 heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
                 self._begin(heard, result, type(said))

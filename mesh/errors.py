@@ -78,6 +78,10 @@ class ReplacedError(MeshError):
     """Somebody else has this node's place: its process must end at once, and may be started again."""
 
 
+class HandedOverError(MeshError):
+    """Another process has all that this one had: it must end at once, without another word."""
+
+
 class TopologyError(MeshError):
     """A topology with mistakes: all of them at once."""
 

@@ -14,17 +14,19 @@ sender has a log node of its own choice (see `preference`); when that is not the
 numbered, and a batch is sent again, with the same numbers, until a log node says that it is stored, so that a log node
 can skip what it has. When it is unknown whether a batch was stored (its log node was lost), that log node gets a few
 seconds to come back before another one is sent the same batch: only it can skip the duplicate. After that, or when a
-log node is overdue but alive, two log nodes may have the batch: its numbers, which are kept in the segments, show it.
+log node is overdue but alive, two log nodes may have the batch: whoever asks them tells by the numbers, which are kept
+in the segments (mesh/core/log_group.py). How many events found no room is recorded, too, when there is room again.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mesh.clock import Clock
 from mesh.core.journal_outbox import JournalOutbox, preference
 from mesh.errors import DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
-from mesh.protocol.catalogue import Message
+from mesh.protocol.catalogue import Message, decoder, encode
 from mesh.protocol.journal import EventsStored, StoreEvents
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class Journal:
         self._empty = asyncio.Event()
         self._empty.set()
         self._flushing = 0
+        self._inherited: deque[StoreEvents] = deque()
 
     @property
     def recorded(self) -> int:
@@ -120,14 +123,31 @@ class Journal:
         if not 0 < self._outbox.open_events < FLUSH_EVENTS:  # 0: that was the one that filled a chunk
             self._enough.set()
 
+    def leave(self) -> list[bytes]:
+        """What no log node has, for a successor. This one goes on with it as long as it lives: who has it twice skips
+        it by its numbers."""
+        return [encode(batch) for batch in (*self._inherited, *self._outbox.batches())]
+
+    def inherit(self, batches: Iterable[bytes]) -> None:
+        """Bring this first: a predecessor's, under its numbers."""
+        self._inherited.extend(_batch(body) for body in batches)
+        if self._inherited:
+            self._quiet = False
+            self._some.set()
+            self._empty.clear()
+
     async def run(self) -> None:
         """Bring what is recorded to a log node, for ever."""
         while True:
             await self._some.wait()
+            while self._inherited:
+                await self._store(self._inherited[0])
+                self._inherited.popleft()
             await self._wait_enough()
             self._enough.clear()
             while (batch := self._outbox.take()) is not None:
                 await self._store(batch)
+                self._outbox.tell_dropped(int(self._wall() * 1000))
                 if not (self._outbox.ready or self._flushing or self._outbox.open_events >= FLUSH_EVENTS):
                     break
             if not self._outbox.pending:
@@ -170,7 +190,8 @@ class Journal:
             answer = await self._ask(target, batch, ASK_TIMEOUT_S)
             if not isinstance(answer, EventsStored):
                 raise RemoteProtocolError(f"{target} answered {type(answer).__name__}")
-            self._outbox.acknowledge(answer.next)
+            if not (self._inherited and batch is self._inherited[0]):
+                self._outbox.acknowledge(answer.next)
         except PeerLost:
             self._maybe_at = target
         except (DeadlineExceeded, RefusedError, RemoteProtocolError):
@@ -201,3 +222,9 @@ class Journal:
             return False
         del self._avoided[name]
         return True
+
+
+def _batch(body: bytes) -> StoreEvents:
+    batch = decoder([StoreEvents])(body)
+    assert isinstance(batch, StoreEvents), "nothing else is decoded"
+    return batch

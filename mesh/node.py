@@ -49,13 +49,14 @@ from mesh.switchboard import Switchboard
 from mesh.topology import NEEDS, SINGLE
 from mesh.trace import Tracer, Traces
 from mesh.transport.base import Blob
+from mesh.version import VERSION
 
 __all__ = ["Caller", "Node", "on", "on_batch", "on_published", "settings_of", "to_the_end"]
 
 DRAIN_S = 3.0  # how long `drain` may take; a cluster is stopped within 4 s
 FLUSH_S = 0.5  # and the last events after it
 ANNOUNCE_S = 0.3  # the center may have gone before
-PULSE_S = 0.5
+PULSE_S = 0.25  # what was lost at the end of the stream is missed no later than that
 END_S = 1.0  # for cancelled tasks to end
 
 
@@ -212,8 +213,7 @@ class Node:
         """Open, bind, register. Returns when the node can be spoken to; `ready` is set when it serves."""
         await self.open()
         self._opened = True
-        for address in self.registry.addresses():
-            self.switchboard.endpoint.bind(address)
+        await self.switchboard.bind(self.registry.addresses())
         if self.ROLE == "center":
             self.switchboard.endpoint.bind_publisher(self.seat.spec.publisher)
             self.every(PULSE_S, self._pulse)
@@ -296,7 +296,8 @@ class Node:
     def own_member(self) -> Member:
         """This node, as the registry should know it."""
         at, load = self.seat.spec.address, msgspec.structs.replace(self.load(), level=self.pressure.number)
-        return Member(self.name, self.incarnation, self.ROLE, at, self.state, load, self.facts())
+        facts = self.facts() | {"version": VERSION}
+        return Member(self.name, self.incarnation, self.ROLE, at, self.state, load, facts)
 
     def _pulse(self) -> None:
         self.switchboard.endpoint.publish(self.publications.pulse(encode(Pulse())))
@@ -365,18 +366,12 @@ class Node:
     @on(Describe)
     def on_describe(self, _said: Describe, _caller: Caller) -> Description:
         links = [(link.peer or "?", link.state) for link in self.switchboard.links.by_id.values()]
+        metrics_url = f"http://{self.seat.spec.host}:{self.seat.spec.metrics_port}/metrics"
+        facts = {"version": VERSION, "pressure": self.pressure.describe()} | self.describe()
         return Description(
-            self.name,
-            self.ROLE,
-            self.state,
-            self.registry.pid,
-            self.incarnation,
-            self.clock.now() - self.started_at,
-            f"http://{self.seat.spec.host}:{self.seat.spec.metrics_port}/metrics",
-            self.own_member().load,
-            sorted(links),
-            {"pressure": self.pressure.describe()} | self.describe(),
-        )
+            self.name, self.ROLE, self.state, self.registry.pid, self.incarnation,
+            self.clock.now() - self.started_at, metrics_url, self.own_member().load, sorted(links), facts,
+        )  # fmt: skip
 
     @on(Drain)
     async def on_drain(self, _said: Drain, _caller: Caller) -> Drained:

@@ -66,6 +66,7 @@ class Registry:
         self._listed_at = -1  # up to this publication the list of members has it all
         self._settled = True  # False while the center has just started anew and may not know everybody
         self._register_again = asyncio.Event()
+        self._dialled: dict[str, int] = {}  # incarnations of members, as they were when we dialled them last
         own, *others = node.topology.centers_of(node.seat.spec)
         self._center = own.name
         self._abroad = Abroad(node, others)
@@ -171,7 +172,7 @@ class Registry:
         self._changed.set()
         if member.state == "Shutdown":
             if before is not None and before.incarnation == member.incarnation and member.role != "center":
-                self._node.switchboard.hang_up(member.name)
+                self._hang_up(member)
         else:
             self._dial(member)
 
@@ -194,11 +195,16 @@ class Registry:
         if node.topology.dials(member.role, node.ROLE) and member.name < node.name:
             return  # one of the two opens the link, or they would replace each other's without end
         link = node.switchboard.links.up.get(member.name)
+        is_new, self._dialled[member.name] = self._dialled.get(member.name) != member.incarnation, member.incarnation
         if link is None or link.incarnation != member.incarnation:
             try:
-                node.switchboard.dial(member.name, self.address_of(member))
+                node.switchboard.dial(member.name, self.address_of(member), is_new=is_new)
             except StorageError as error:
                 node.log.error("a member cannot be dialled", peer=member.name, reason=str(error))
+
+    def _hang_up(self, member: Member) -> None:
+        self._dialled.pop(member.name, None)
+        self._node.switchboard.hang_up(member.name)
 
     def _renewal(self) -> Renew:
         return Renew(self._node.incarnation, self._node.state, self._node.own_member().load)
@@ -248,7 +254,7 @@ class Registry:
         changed, gone = self.membership.replace(members, whole=self._settled)
         self._changed.set()
         for member in gone:
-            self._node.switchboard.hang_up(member.name)
+            self._hang_up(member)
         for member in changed:
             self._dial(member)
 

@@ -24,6 +24,7 @@ VERSION = "1"  # of the mesh protocol: what Hello and Welcome carry
 TEND_S = 0.25  # how often links are looked after
 REDIAL_S = 0.05
 REDIAL_REFUSED_S = 0.5  # after a greeting that came to nothing
+BIND_AGAIN_S = 0.002
 GOODBYE_S = 0.1  # for the others to hang up first: what is said last would be lost if we did
 SEALED_BYTES_MAX = 8 << 20  # of several envelopes in one message: the transport's limit is above it
 
@@ -40,6 +41,7 @@ class Switchboard:
         self.endpoint = network.endpoint(name, incarnation, self)
         self._host = host
         self._clock = clock
+        self.predecessor_s = 0.0  # how long another process may still have our addresses
         self.waited_s = 0.0  # the longest that something was on its way, since somebody looked
         self.asking = Asking(name, clock, self.links, self.counts, self._is_wanted, self._say)
         self._wanted: dict[str, str] = {}  # peers that we dial, and their addresses
@@ -49,13 +51,27 @@ class Switchboard:
 
     # --- links ---
 
-    def dial(self, peer: str, address: str) -> None:
-        """Have a link to this peer from now on, again and again until `hang_up`. StorageError for an address that
-        cannot be dialled."""
-        if self._wanted.get(peer) == address and self.links.dialled_to(peer) is not None:
+    async def bind(self, addresses: Sequence[str]) -> None:
+        """Take links there. StorageError when an address is taken, for longer than a predecessor may need to end."""
+        until = self._clock.now() + self.predecessor_s
+        for address in addresses:
+            while True:
+                try:
+                    self.endpoint.bind(address)
+                    break
+                except StorageError:
+                    if self._clock.now() >= until:
+                        raise
+                await asyncio.sleep(BIND_AGAIN_S)
+
+    def dial(self, peer: str, address: str, *, is_new: bool = False) -> None:
+        """Have a link to this peer from now on, again and again until `hang_up`. `is_new`: its process has only just
+        begun, so a try that nobody has heard is made anew at once: the transport pauses longer after each of those that
+        went to its predecessor. StorageError for an address that cannot be dialled."""
+        old = self.links.dialled_to(peer)
+        if self._wanted.get(peer) == address and old is not None and not (is_new and old.state == "opening"):
             return
         self._wanted[peer] = address
-        old = self.links.dialled_to(peer)
         if old is not None:
             self._drop(old, redial=False)
         self._open(peer)

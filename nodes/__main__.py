@@ -6,7 +6,8 @@
     python -P -m nodes simulate --seeds N            the whole zone on virtual time, with seeded faults
 
 Exit codes: 0 stopped as asked, 1 failure, 2 what a restart does not mend (topology, folder, port): the message
-says what.
+says what; 3 it has given everything to the process that was started beside it, 4 it was started beside one that does
+not answer.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mesh import failpoints
+from mesh import detours, failpoints
 from mesh.errors import MeshError, StorageError, TopologyError
 from mesh.topology import ROLES, Topology, load
 
@@ -32,6 +33,9 @@ CLASSES = {
 SETTINGS = {role: (f"nodes.{role}.settings", f"{role.capitalize()}Settings") for role in CLASSES}
 
 USAGE_EXIT = 2
+ONE_THREAD = "OPENBLAS_NUM_THREADS"
+"""Of the library under numpy, which else starts a thread for each core, for work that no node has. At a start these
+take a third of its processor time, from those who go on playing."""
 ADD = "a process of one node that runs besides those of the file; INDEX fixes its ports"
 
 
@@ -44,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     if words[:1] == ["simulate"]:
         return int(importlib.import_module("nodes.simulation.command").main(words[1:]))
     options = _options().parse_args(words)
+    os.environ.setdefault(ONE_THREAD, "1")  # before anybody imports numpy
     try:
         topology = load(
             options.topology,
@@ -60,8 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         from nodes.process import run_process
 
         armed = failpoints.parse(os.environ.get(failpoints.VARIABLE, ""))
-        return run_process(topology, process, _classes(process.nodes), options.parent, armed)
-    except (TopologyError, StorageError, failpoints.FailpointError) as error:
+        ways = detours.parse(os.environ.get(detours.VARIABLE, ""))
+        return run_process(topology, process, _classes(process.nodes), options.parent, armed, ways, options.beside)
+    except (TopologyError, StorageError, failpoints.FailpointError, detours.DetourError) as error:
         print(str(error), file=sys.stderr)
         return USAGE_EXIT
     except MeshError as error:
@@ -85,6 +91,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--runtime", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="ROLE.KEY=VALUE")
     parser.add_argument("--add", action="append", default=[], metavar="INDEX:NODE[@ZONE]", help=ADD)
+    parser.add_argument("--beside", action="store_true", help="take over from the process that is this one still")
     parser.add_argument("--parent", type=int, help="stop when this process is gone")
     return parser
 

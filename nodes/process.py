@@ -9,13 +9,13 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from loguru import logger
 
 from mesh import logs, metrics
 from mesh.clock import SystemClock
-from mesh.errors import ReplacedError, StorageError
+from mesh.errors import DeadlineExceeded, HandedOverError, MeshError, PeerLost, ReplacedError, StorageError
 from mesh.failpoints import Armed, Failpoints
 from mesh.http import HttpDoor
 from mesh.node import Node
@@ -26,6 +26,10 @@ from mesh.transport.sockets import ZmqNetwork
 
 PARENT_CHECK_S = 0.5
 USAGE_EXIT = 2
+PREDECESSOR_S = 3.0  # for the process before to end, when this one was started beside it
+DOOR_AGAIN_S = 0.01
+HANDED_EXIT = 3  # everything was given to a process that was started beside: that one is this one now
+UNHEARD_EXIT = 4  # the process that was to give us everything does not answer
 REPLACED_EXIT = 1  # as after a crash: the supervisor starts the process anew
 COLLECT = (20_000, 20, 100)
 """When cycles are looked for (gc.set_threshold). Nothing here makes many of them, and with the usual numbers a burst of
@@ -38,8 +42,11 @@ def run_process(
     classes: dict[str, type[Node]],
     parent: int | None,
     armed: dict[str, Armed] | None = None,
+    detours: dict[str, str] | None = None,
+    beside: bool = False,
 ) -> int:
-    """Run these nodes until a signal; the exit code. `armed`: failpoints."""
+    """Run these nodes until a signal; the exit code. `armed`: failpoints; `detours`: other ways to addresses. `beside`:
+    another process is this one still, and is to give us all that it has; only then we take its place."""
     clock = SystemClock()
     try:
         for folder in (topology.runtime, topology.sockets):
@@ -47,12 +54,27 @@ def run_process(
         logs.begin(topology.log_file(process), clock)
     except OSError as error:
         raise StorageError(f"cannot use {error.filename}: {error.strerror}; choose another --runtime") from None
-    work = _Runner(topology, process, classes, clock, parent, armed or {})
+    work = _Runner(topology, process, classes, clock, parent, armed or {}, detours or {}, beside)
     if sys.platform == "win32":
         return asyncio.run(work.run())
     import uvloop
 
     return int(uvloop.run(work.run()))
+
+
+def settle_memory() -> None:
+    """What exists now lives as long as the process: later collections need not look at it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+
+
+@runtime_checkable
+class Heir(Protocol):
+    """A node that can take over from another process of the same name."""
+
+    async def inherit(self) -> None:
+        """Returns when it has everything; MeshError when it gets nothing."""
 
 
 class _Runner:
@@ -66,14 +88,19 @@ class _Runner:
         clock: SystemClock,
         parent: int | None,
         armed: dict[str, Armed],
+        detours: dict[str, str],
+        beside: bool,
     ) -> None:
+        self._beside = beside
         self._failpoints = Failpoints(armed, self._act)
         self._crashes: BinaryIO | None = None  # kept open for the moment in which it is needed
         self._topology, self._process, self._classes = topology, process, classes
-        self._clock, self._parent = clock, parent
+        self._clock, self._parent, self._detours = clock, parent, detours
         self._stop = asyncio.Event()
         self._nodes: list[Node] = []
         self._system = metrics.of_process()
+        if detours:
+            logger.bind(node=process.name).warning("goes detours", addresses=",".join(detours))
         if armed:
             logger.bind(node=process.name).warning("failpoints are armed", points=",".join(armed))
 
@@ -81,25 +108,36 @@ class _Runner:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        network = ZmqNetwork(self._identities())
+        network = ZmqNetwork(self._identities(), self._detours)
         door = HttpDoor(self._pages())
         watch = loop.create_task(self._watch_parent())
         try:
-            await self._open_door(door)
+            if self._beside:
+                settle_memory()  # to look for cycles while a scene stands still would take as long as all the rest
+            else:
+                await self._open_door(door)
             for spec in self._process.nodes:
                 node = self._classes[spec.role](self._seat(spec, network))
+                if self._beside:
+                    await self._inherit(node)
                 self._nodes.append(node)
                 await node.start()
                 if self._stop.is_set():
                     return 0
-            gc.collect()
-            gc.freeze()  # what exists now lives as long as the process: later collections need not look at it
-            gc.set_threshold(*COLLECT)
+            if self._beside:
+                await self._open_door(door, PREDECESSOR_S)
+            settle_memory()
             await self._wait_end()
         except StorageError as error:
             logger.bind(node=self._process.name).error("cannot start", reason=str(error))
             print(str(error), file=sys.stderr)
             return USAGE_EXIT
+        except (PeerLost, DeadlineExceeded) as error:
+            print(str(error), file=sys.stderr)
+            return UNHEARD_EXIT
+        except HandedOverError as error:
+            logger.bind(node=self._process.name).info("the process ends", reason=str(error))
+            os._exit(HANDED_EXIT)  # our addresses are the successor's by now: nothing of them may be closed in order
         except ReplacedError as error:
             logger.bind(node=self._process.name).error("the process ends", reason=str(error))
             return REPLACED_EXIT
@@ -134,12 +172,28 @@ class _Runner:
         folder = self._topology.keys / "curve"
         return {spec.name: Identity.load(folder, spec.short) for spec in self._process.nodes}
 
-    async def _open_door(self, door: HttpDoor) -> None:
-        port = self._process.metrics_port
+    async def _inherit(self, node: Node) -> None:
+        """StorageError when this process is not to be; PeerLost or DeadlineExceeded when the other one says nothing."""
+        if not isinstance(node, Heir):
+            raise StorageError(f"a {node.ROLE} hands nothing over: it is stopped and started again")
         try:
-            await door.open(self._process.host, port)
-        except OSError as error:
-            raise StorageError(f"port {port} for /metrics cannot be used: {error.strerror}; try --base-port") from None
+            await node.inherit()
+        except (PeerLost, DeadlineExceeded):
+            raise
+        except MeshError as error:
+            raise StorageError(f"nothing was handed over: {error}") from None
+
+    async def _open_door(self, door: HttpDoor, predecessor_s: float = 0.0) -> None:
+        port, until = self._process.metrics_port, self._clock.now() + predecessor_s
+        while True:
+            try:
+                await door.open(self._process.host, port)
+                return
+            except OSError as error:
+                if self._clock.now() >= until:
+                    text = f"port {port} for /metrics cannot be used: {error.strerror}; try --base-port"
+                    raise StorageError(text) from None
+            await asyncio.sleep(DOOR_AGAIN_S)
 
     def _seat(self, spec: NodeSpec, network: ZmqNetwork) -> Seat:
         return Seat(

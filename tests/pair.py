@@ -8,6 +8,8 @@ import asyncio
 import random
 from typing import Any
 
+from mesh.checking.records import Entry
+from mesh.checking.tenures import Tenure, one_writer, tenures
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 from mesh.protocol.cluster import CreateAccount, LoadStatus
 from mesh.protocol.records import GoldMove, Operate
@@ -16,7 +18,7 @@ from mesh.topology import load
 from nodes.center.node import CenterNode
 from nodes.dc.memory_store import MemoryStore
 from nodes.dc.node import DcNode
-from nodes.dc.records import PURSES, TABLES
+from nodes.dc.records import LEDGER, PURSES, TABLES
 from nodes.login.node import LoginNode
 from nodes.scene.node import SceneNode
 
@@ -76,8 +78,8 @@ class Payer:
     async def pay(self) -> None:
         """The next coin, until it is acknowledged."""
         self.sequence += 1
-        said = Operate(self.session, self.sequence, "pay", [], [GoldMove(0, self.account, 1)])
-        said = Operate(*[getattr(said, f) for f in said.__struct_fields__[:-1]], self.replicated)
+        coin = GoldMove(0, self.account, 1)
+        said = Operate(self.session, self.sequence, "pay", [], [coin], replicated=self.replicated)
         began = self.cluster.clock.now()
         while True:
             try:
@@ -171,8 +173,20 @@ class Town:
         for table in TABLES:
             one, other = (dict(self.disks.stores[s].scan(table)) for s in ("dc.1", "dc.2"))
             assert one == other, table
-        epochs = [fields["epoch"] for _, text, fields in self.cluster.log.lines if text == "writes from now on"]
-        assert epochs == sorted(set(epochs)), "an epoch has one writer"
+        assert self.tenures_of(writer) == []
+
+    def tenures_of(self, short: str) -> list[Any]:
+        """What is wrong with who wrote, by what was said and by this disk."""
+        ledger = ledger_in(self.disks.stores[short])
+        names = {one.writer.split()[1]: one.writer for one in tenures(ledger)}
+        said = [fields for _, text, fields in self.cluster.log.lines if text == "writes from now on"]
+        claims = [Tenure(one["epoch"], names.get(one["incarnation"], one["incarnation"])) for one in said]
+        return one_writer(claims, ledger)
+
+    async def stop(self, short: str) -> None:
+        """In order, as before a planned restart."""
+        await self.dc(short).stop()
+        del self.cluster.nodes[short]
 
 
 def gold_in(store: MemoryStore, account: int) -> int:
@@ -180,6 +194,11 @@ def gold_in(store: MemoryStore, account: int) -> int:
     value = store.get(PURSES.name, key)
     assert value is not None
     return PURSES.unpack(key, value).gold
+
+
+def ledger_in(store: MemoryStore) -> list[Entry]:
+    rows = [LEDGER.unpack(key, value) for key, value in store.scan(LEDGER.name)]
+    return [Entry(row.session, row.sequence, row.kind, note=row.note) for row in rows]
 
 
 def tell(tmp_path, story, seed: int = 1, settings: str = "") -> None:
@@ -223,7 +242,7 @@ class Fate:
     async def run(self, count: int) -> None:
         for _ in range(count):
             await asyncio.sleep(self.rolls.choice((0.02, 0.2, 1.0, 3.0)) * self.rolls.random())
-            await self.rolls.choice((self.kill, self.kill, self.start, self.start, self.pause, self.part, self.sever))()
+            await self.rolls.choice((self.kill, self.stop, self.start, self.start, self.pause, self.part, self.sever))()
         await self.heal()
 
     async def kill(self) -> None:
@@ -234,6 +253,14 @@ class Fate:
                 self._resume(victim)
             self.down.add(victim)
             await self.town.cluster.kill(victim)
+
+    async def stop(self) -> None:
+        up = [n for n in NODES if n not in self.down | self.paused]
+        if up:
+            victim = self.rolls.choice(up)
+            self.down.add(victim)
+            await self.town.cluster.node(victim).stop()
+            del self.town.cluster.nodes[victim]
 
     async def start(self) -> None:
         if self.down:

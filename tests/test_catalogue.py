@@ -16,6 +16,7 @@ import mesh.protocol.play
 import mesh.protocol.records
 import mesh.protocol.replication
 import mesh.protocol.social
+import mesh.protocol.succession
 import mesh.protocol.zones
 from mesh.errors import RemoteProtocolError
 from mesh.handlers import Handlers
@@ -28,9 +29,10 @@ GOLDEN = Path(__file__).parent / "golden" / "messages.json"
 RANGES = {
     "mesh.protocol.control": range(1, 80),
     "mesh.protocol.journal": range(80, 100),
-    "mesh.protocol.cluster": range(100, 150),
+    "mesh.protocol.cluster": range(100, 145),
+    "mesh.protocol.succession": range(145, 150),
     "mesh.protocol.records": range(150, 200),
-    "mesh.protocol.replication": range(176, 190),
+    "mesh.protocol.replication": range(176, 200),
     "mesh.protocol.placement": range(200, 250),
     "mesh.protocol.zones": range(250, 300),
     "mesh.protocol.client": range(300, 340),

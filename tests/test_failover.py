@@ -1,15 +1,20 @@
 """A pair of DCs while one of them is killed, hangs or stops: one writes at a time, and nothing is lost."""
 
 import asyncio
+import copy
 import random
 
 import pytest
 
+from mesh.core.bucket import Bucket
 from mesh.errors import Code, MeshError, RefusedError
+from mesh.operator import Operator
 from mesh.protocol.cluster import FindAccount
-from mesh.protocol.records import GoldMove, Operate
+from mesh.protocol.records import DbStat, GoldMove, Operate, ReadRecords, Records, StatDb
 from mesh.testing import wait_until
+from nodes.scene.sessions import Session
 from tests.pair import STARTING_GOLD, Town, gold_in, tell
+from tools.ctl import asking
 
 
 @pytest.fixture
@@ -30,6 +35,29 @@ def test_the_standby_has_what_the_writer_acknowledges_and_serves_nobody(town):
             await scene.ask(town.dc("dc.2").name, Operate(1, 1, "pay", []))
         with pytest.raises(RefusedError):
             await town.cluster.node("login.1").ask(town.dc("dc.2").name, FindAccount("payer-0"))
+        await town.check()
+
+    town(story)
+
+
+def test_operators_are_answered_by_the_dc_that_writes(town, monkeypatch):
+    async def story(town: Town) -> None:
+        await town.begin()
+        cluster, topology = town.cluster, town.cluster.topology
+        monkeypatch.setattr(asking, "Operator", lambda of: Operator(of, cluster.network, cluster.clock))
+        async with Operator(topology, cluster.network, cluster.clock) as operator:
+            for said in (ReadRecords("accounts", "", 9), StatDb()):
+                with pytest.raises(RefusedError, match="does not write"):
+                    await operator.ask("dc.2", said)
+        for writer, other in (("dc.1", "dc.2"), ("dc.2", "dc.1")):
+            assert town.writers() == [writer]
+            rows = await asking.first(topology, "dc", ReadRecords("accounts", "", 9), Records)
+            assert len(rows.rows) == 3
+            assert "gold" in (await asking.first(topology, "dc", StatDb(), DbStat)).facts
+            await town.progress()
+            await town.stop(writer)
+            await town.start(writer)
+            await wait_until(lambda name=other: town.dc(name).pair.in_sync)
         await town.check()
 
     town(story)
@@ -224,6 +252,103 @@ def test_a_writer_that_is_left_by_the_others_stops_all_the_same(town, victims):
         await town.check()
 
     town(story)
+
+
+@pytest.mark.parametrize("settings", ["", 'replicated = "paid"\n'])
+def test_a_writer_that_is_stopped_on_purpose_is_followed_at_once(town, settings):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        for stopped, follows in (("dc.1", "dc.2"), ("dc.2", "dc.1")):
+            began = town.cluster.clock.now()
+            await town.stop(stopped)
+            assert town.cluster.clock.now() - began < 1.0
+            assert town.writers() == [follows]
+            await town.progress()
+            await town.start(stopped)
+            await wait_until(lambda name=follows: town.dc(name).pair.in_sync)
+            assert town.dc(follows).pair.replication.copies == 0
+        assert max(gap for p in town.payers for gap in p.gaps) < 0.5
+        await town.check()
+
+    town(story, settings=settings)
+
+
+def test_a_writer_that_is_stopped_when_nobody_can_follow_serves_as_long_as_it_may(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        await town.cluster.kill("center.1")
+        await wait_until(lambda: not town.dc("dc.1").pair.may_hand_over())
+        before = [payer.acknowledged for payer in town.payers]
+        await town.stop("dc.1")
+        assert all(p.acknowledged > count for p, count in zip(town.payers, before, strict=True))
+        await town.start("center.1")
+        await town.start("dc.1")
+        await town.progress(5, 40)
+        await town.check()
+
+    town(story)
+
+
+def test_a_center_that_hangs_while_the_office_is_handed_over_decides_when_it_goes_on(town):
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.progress()
+        center = town.dc("center.1").name
+        town.cluster.network.pause(center)
+        await town.stop("dc.1")
+        await asyncio.sleep(3.0)
+        assert town.writers() == []
+        town.cluster.network.pause(center, False)
+        await town.progress(5, 40)
+        assert town.writers() == ["dc.2"]
+        await town.start("dc.1")
+        await town.check()
+
+    town(story)
+
+
+def test_two_that_were_restored_to_the_same_backup_go_on(town):
+    async def story(town: Town) -> None:
+        await town.begin(1)
+        await town.progress()
+        backup = copy.deepcopy(town.disks.stores["dc.1"])
+        for writer in ("dc.1", "dc.2"):  # the record is ahead of the backup by two epochs
+            await town.stop(writer)
+            await town.start(writer)
+            await town.progress()
+            await wait_until(lambda: any(town.dc(name).pair.in_sync for name in town.writers()))
+        for short in ("dc.1", "dc.2"):
+            await town.cluster.kill(short)
+            town.disks.stores[short] = copy.deepcopy(backup)
+        for short in ("dc.1", "dc.2"):
+            await town.start(short)
+        await wait_until(lambda: len(town.writers()) == 1)
+        (writer,) = town.writers()
+        await wait_until(lambda: town.dc(writer).pair.in_sync)
+        assert gold_in(town.disks.stores[writer], town.payers[0].account) < STARTING_GOLD + town.payers[0].acknowledged
+
+    town(story)
+
+
+def test_a_scene_names_the_kinds_that_need_two_copies(town):
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        ledger, payer = town.cluster.node("scene.1").ledger, await town.payer("shopper")
+        player = Session(payer.session, "payer", 0, 0, 7, STARTING_GOLD, Bucket(1, 1, 0.0))
+        coin = GoldMove(0, payer.account, 1)
+        await town.cluster.kill("dc.2")
+        await wait_until(lambda: not town.dc("dc.1").pair.in_sync)
+        with pytest.raises(RefusedError, match="no second copy"):
+            await ledger.carry_out([player], "trade", [coin])
+        await ledger.carry_out([player], "loot", [coin])
+        await town.cluster.start("dc.2")
+        await wait_until(lambda: town.dc("dc.1").pair.in_sync)
+        await ledger.carry_out([player], "trade", [coin])
+        assert gold_in(town.disks.stores["dc.2"], payer.account) == STARTING_GOLD + 2
+
+    town(story, settings='[settings.scene]\nreplicated = ["trade"]\n')
 
 
 def test_what_is_paid_for_is_refused_while_there_is_one_copy(town):

@@ -8,6 +8,7 @@ from mesh.protocol.cluster import CreateAccount
 from mesh.testing import wait_until
 from nodes.dc import replication, standby
 from nodes.dc.memory_store import MemoryStore
+from nodes.dc.store import DiskFull
 from tests.pair import Fate, Town, cut, mend, tell
 
 
@@ -42,8 +43,8 @@ def test_a_writer_that_is_cut_off_from_both(town, how):
         await town.progress()
         cut(town, "dc.1", "center.1", how)
         cut(town, "dc.1", "dc.2", how)
+        await wait_until(lambda: town.dc("dc.2").pair.serves, timeout_s=3.0)
         await town.progress(20, 40)
-        assert town.dc("dc.2").pair.serves
         assert not town.dc("dc.1").pair.may_answer()
         mend(town)
         await town.progress(5, 40)
@@ -80,6 +81,30 @@ def test_what_is_paid_for_and_waits_is_unknown_when_another_one_writes(town):
         await town.check()
 
     town(story, settings='replicated = "paid"\n')
+
+
+def test_who_takes_over_with_a_full_disk_waits_for_room(town):
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        await town.payer("payer")
+        await asyncio.sleep(1.0)
+        town.disks.stores["dc.2"].fail = DiskFull("no room is left")
+        await town.cluster.kill("dc.1")
+        await wait_until(lambda: town.dc("dc.2").pair.role == "writer")
+        await asyncio.sleep(1.0)
+        assert town.writers() == []
+        assert town.dc("dc.2").writer.full
+        town.disks.stores["dc.2"].fail = None
+        town.pay()
+        await town.progress()
+        assert not town.dc("dc.2").writer.full
+        await town.start("dc.1")
+        await town.check()
+        full = [line for line in town.cluster.log.lines if line[1].startswith("the disk is full")]
+        town.cluster.log.lines = [line for line in town.cluster.log.lines if line not in full]
+        assert len(full) == 1, "it is said once"
+
+    town(story)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Mail through all nodes: from one player to another, whether that one is in the world or not, and across kills."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from mesh.client.player import Player
 from mesh.protocol.play import Mailbox, MailTaken, MailWritten, PlayDenied
 from mesh.protocol.social import MailArrived
-from mesh.testing import Cluster, run, with_cluster
+from mesh.testing import Cluster, run, wait_until, with_cluster
 from nodes.dc.audit import Audit
 from nodes.dc.store import LmdbStore
 from tests.conftest import ZONE
@@ -39,6 +40,12 @@ def play(tmp_path: Path) -> Callable[[Story], None]:
 async def boxed(player: Player) -> Mailbox:
     player.read_mails()
     return await player.wait(Mailbox)
+
+
+def scene_of(player: Player) -> str:
+    """The short name of the scene where it is."""
+    assert player.session.entered is not None
+    return ".".join(player.session.entered.scene.split(".")[-2:])
 
 
 def test_a_mail_waits_for_who_is_away_and_reaches_who_is_there(play: Callable[[Story], None]) -> None:
@@ -100,6 +107,38 @@ def test_a_dc_that_dies_while_mails_are_sent_and_taken_loses_and_doubles_nothing
         assert (await boxed(bob)).mails == []
         money = await world.gold()
         assert (money["wallets"], money["mails"]) == (200, 0)
+
+    play(story)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mails_that_are_on_their_way_when_a_scene_dies_are_sent_and_taken_once(
+    play: Callable[[Story], None], seed: int
+) -> None:
+    async def story(world: World) -> None:
+        chance = random.Random(seed)
+        world.cluster.network.latency_s = (0.001, 0.004)
+        anna, bob = await world.login("anna"), await world.login("bob")
+        written = [anna.write_mail("bob", f"number {n}", gold=10) for n in range(5)]
+        await asyncio.sleep(chance.uniform(0.0, 0.03))
+        await world.cluster.kill(scene_of(anna))
+        for number in written:
+            await anna.wait(MailWritten, 10.0, lambda said, number=number: said.sequence == number)
+        await wait_until(lambda: anna.playing and bob.playing)
+        waiting = (await boxed(bob)).mails
+        assert sorted(mail.text for mail in waiting) == [f"number {n}" for n in range(5)]
+        taken = [bob.take_mail(mail.number) for mail in waiting]
+        await asyncio.sleep(chance.uniform(0.0, 0.03))
+        await world.cluster.kill(scene_of(bob))
+        await world.cluster.start(scene_of(bob))
+        for number in taken:
+            await bob.wait(MailTaken, 10.0, lambda said, number=number: said.sequence == number)
+        assert (await boxed(bob)).mails == []
+        money = await world.gold()
+        assert (money["wallets"], money["mails"]) == (200, 0)
+        assert anna.session.entered is not None
+        assert bob.session.entered is not None
+        assert bob.session.entered.you.gold + 10 * len(taken) >= 150
 
     play(story)
 

@@ -68,6 +68,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     kind: str
     gold: Sequence[Coins] = ()
     items: Sequence[Thing] = ()
+    note: str = ""
 
     @property
     def id(self) -> Id:

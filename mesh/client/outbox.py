@@ -1,7 +1,8 @@
 """What a client says to its scene and its center: numbered, kept for a resume, held back while it has to wait. Pure.
 
 Play messages are numbered within the session and kept, the last RESEND_MAX of them, until an Entered says which ones
-were carried out. Social messages have no number: they are held only while there is nobody to hear them.
+were carried out. Those that are carried out once whatever scene hears them (ONCE) are kept until they are answered.
+Social messages have no number: they are held only while there is nobody to hear them.
 """
 
 from collections import deque
@@ -21,11 +22,12 @@ BOUND = frozenset(
     number_of(kind)
     for kind in (
         play.Attack, play.Loot, play.InviteTrade, play.AcceptTrade, play.OfferTrade, play.ConfirmTrade,
-        play.CancelTrade, play.WriteMail,
+        play.CancelTrade,
     )
 )  # fmt: skip
-"""Messages that name something of the place where they were said: elsewhere they would mean something else. And a
-mail, which somebody who starts anew would not know to be sent already."""
+"""Messages that name something of the place where they were said: elsewhere they would mean something else."""
+ONCE = frozenset(number_of(kind) for kind in (play.WriteMail, play.TakeMail))
+"""Messages that may be said again to a scene that knows nothing of them: by their number the DC knows what was done."""
 
 Numbered = tuple[int, bytes]
 
@@ -33,11 +35,12 @@ Numbered = tuple[int, bytes]
 class Outbox:
     """See the module."""
 
-    __slots__ = ("_held", "_kept", "_waiting", "sent")
+    __slots__ = ("_held", "_kept", "_once", "_waiting", "sent")
 
     def __init__(self) -> None:
         self.sent = 0  # the highest play sequence
         self._kept: deque[Numbered] = deque(maxlen=RESEND_MAX)
+        self._once: dict[int, bytes] = {}  # those of ONCE that nobody has answered; as many as are kept
         self._waiting = 0  # of the kept ones: how many were not sent at all
         self._held: list[bytes] | None = None  # social messages; a list while they have to wait
 
@@ -52,6 +55,10 @@ class Outbox:
         self.sent += 1
         self._kept.append((self.sent, body))
         self._waiting += not is_sent
+        if number_in(body) in ONCE:
+            self._once[self.sent] = body
+            if len(self._once) > RESEND_MAX:
+                del self._once[min(self._once)]
         return self.sent
 
     def again(self, processed: int, dropped: frozenset[int]) -> tuple[list[Numbered], list[int]]:
@@ -61,20 +68,29 @@ class Outbox:
         lost = [number for number, body in kept if number_in(body) in dropped]
         left = [(number, body) for number, body in kept if number_in(body) not in dropped] if lost else kept
         self._keep(left)
+        for number in lost:
+            self._once.pop(number, None)
         return left, lost
 
     def heard_of(self, number: int) -> None:
-        """This one was carried out, or refused where that is done: so were all before it."""
+        """This one was carried out, or refused where that is done: so were all before it, or they are under way."""
+        self._once.pop(number, None)
         while self._kept and self._kept[0][0] <= number <= self.sent:
             self._kept.popleft()
 
-    def begin_anew(self) -> list[int]:
-        """The scene was lost: the numbers of what was sent to it. Whether that was carried out nobody knows, so it is
-        not sent again; what was not sent yet still waits for `again`."""
+    def begin_anew(self, once: bool) -> list[int]:
+        """The scene was lost: the numbers of what was sent to it and is not sent again, since nobody knows whether it
+        was carried out. What was not sent yet still waits for `again`, and with `once` what nobody answered of ONCE."""
         sent = len(self._kept) - self._waiting
-        numbers = [number for number, _ in self._kept]
-        self._keep(list(self._kept)[sent:])
-        return numbers[:sent]
+        said, waiting = list(self._kept)[:sent], list(self._kept)[sent:]
+        following = waiting[0][0] if waiting else self.sent + 1
+        again = [one for one in self._once.items() if one[0] < following]
+        lost = {number for number, _ in said} | {number for number, _ in again}
+        if once:
+            lost -= {number for number, _ in again}
+        self._keep([*again, *waiting] if once else waiting)
+        self._once = {number: body for number, body in self._once.items() if number not in lost}
+        return sorted(lost)
 
     def _keep(self, kept: list[Numbered]) -> None:
         self._kept.clear()
@@ -103,4 +119,5 @@ class Outbox:
         """Another session begins."""
         self.sent = self._waiting = 0
         self._kept.clear()
+        self._once.clear()
         self._held = None

@@ -32,7 +32,7 @@ from typing import Final
 
 from mesh.client.outbox import BOUND, Outbox
 from mesh.errors import Code, LocalProtocolError, RemoteProtocolError
-from mesh.protocol import client
+from mesh.protocol import client, play
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in
 from mesh.protocol.lanes import (
     CLIENT_GATE,
@@ -228,8 +228,8 @@ class ClientSession:
         return self.login("ticket", "", ticket, program)
 
     def acknowledge(self) -> bytes | None:
-        """A bare acknowledgement when something is not acknowledged; send one at least every 20 s."""
-        return self._play_frame(0, b"") if self.received > self._acked else None
+        """A bare acknowledgement when something is not acknowledged, in the world; send one at least every 20 s."""
+        return self._play_frame(0, b"") if self.phase is Phase.PLAYING and self.received > self._acked else None
 
     def take_outgoing(self) -> Sequence[bytes]:
         """What must be sent because of what was received. Look at it after every `receive`."""
@@ -330,7 +330,7 @@ class ClientSession:
                 self.x, self.y = x, y
             case Entered():
                 self._enter(said)
-            case PlayDenied(sequence=number):
+            case PlayDenied(sequence=number) | play.MailWritten(sequence=number) | play.MailTaken(sequence=number):
                 self._outbox.heard_of(number)
             case Quality(level=level):
                 self.quality = said if level else None
@@ -374,7 +374,7 @@ class ClientSession:
         self.x, self.y = said.x, said.y
         is_new, self._is_new_session = self._is_new_session, False
         elsewhere = before is not None and not is_new and (said.anew or _place(before) != _place(said))
-        unknown = self._outbox.begin_anew() if said.anew else []
+        unknown = self._outbox.begin_anew(said.once) if said.anew else []
         if said.anew:
             self.received = self._acked = 0  # our own numbers go on: the scene takes any
         processed = said.processed if said.resumed or said.anew or is_new else self.sent  # else it is lost

@@ -7,7 +7,8 @@ time is under way per sender. (Several at once were rejected: when the first is 
 log node's "everything below `next`" would be a lie, and the first would be skipped as a duplicate when it is resent.)
 
 It must never grow beyond its limits. Overflow: the newest event is dropped and counted and gets no number, so what is
-stored is a row without gaps and `recorded == stored + dropped + pending` holds at any moment.
+stored is a row without gaps and `recorded == stored + dropped + pending` holds at any moment. The log learns of it by
+an event of its own (`tell_dropped`) as soon as there is room for one.
 """
 
 from array import array
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mesh.core.log_group import DROPPED
 from mesh.errors import RemoteProtocolError
 from mesh.protocol.journal import KINDS_MAX, StoreEvents
 
@@ -58,6 +60,7 @@ class JournalOutbox:
         self.recorded = 0  # every event that was offered
         self.stored = 0  # a log node said so
         self.dropped = 0  # no room, or too long
+        self._told = 0  # of these, in events about them
         self.pending_bytes = 0
         self.open_events = 0  # in the chunk that is being filled; 0 after an event has filled it
         self._sender, self._incarnation = sender, incarnation
@@ -148,6 +151,14 @@ class JournalOutbox:
         self.dropped += rows.events - at
         return at
 
+    def tell_dropped(self, at_ms: int) -> bool:
+        """Add an event about those that were dropped since the last one, when there are any and there is room."""
+        count = self.dropped - self._told
+        if not count or self.pending >= self._events_max or self.pending_bytes >= self._bytes_max:
+            return False
+        self._told = self.dropped
+        return self.add(at_ms, DROPPED, 0, {"count": count})
+
     def take(self) -> StoreEvents | None:
         """The batch to send next: the one under way until `acknowledge`, else the oldest; None when all is stored."""
         if self._underway is None:
@@ -156,6 +167,11 @@ class JournalOutbox:
             if self._closed:
                 self._underway = self._message(self._closed[0])
         return self._underway
+
+    def batches(self) -> list[StoreEvents]:
+        """All that is pending, as it travels: for another process that is to see to it."""
+        self._close()
+        return [self._message(chunk) for chunk in self._closed]
 
     def acknowledge(self, following: int) -> int:
         """A log node has everything below `following`: how many events that settles. RemoteProtocolError when it does

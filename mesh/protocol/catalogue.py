@@ -12,7 +12,8 @@ are appended and have defaults: a node of the previous version skips what it doe
 not sent. Numbers are never reused:
 
     1-99     mesh     links, registry, description       control.py
-    100-299  cluster  between the nodes of a zone        cluster.py (to 149), records.py (to 199), placement.py (to 249)
+    100-299  cluster  between the nodes of a zone        cluster.py (to 144), succession.py (to 149), records.py (to
+                                                       199), placement.py (to 249)
                       between the centers of zones       zones.py (from 250)
     300-339  client   client <-> gate                    client.py
     340-399  social   client <-> center, through a gate  social.py

@@ -16,8 +16,11 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     player: U63  # account, 0 for none
     node: str
     fields: dict[str, Any]
+    incarnation: U63 = 0  # of the node, and the event's number in it: the same event at two log nodes has the same
+    number: U63 = 0
 
 
+STRETCHES_MAX = 8_192  # in an answer
 KINDS_MAX = 1024  # different ones in a batch
 
 
@@ -67,3 +70,26 @@ class Events(Message, frozen=True, tag=83):
 
     events: list[Event]
     more: bool = False
+
+
+class Stretch(msgspec.Struct, frozen=True, array_like=True):
+    """Events of one sender, by their numbers: from `first` on, below `end`."""
+
+    sender: str
+    incarnation: U63
+    first: U63
+    end: U63
+
+
+@message("ctl -> log", answers=("StoredList",))
+class ListStored(Message, frozen=True, tag=84):
+    """`mesh events --losses`: which events are here?"""
+
+
+@message("log -> ctl")
+class StoredList(Message, frozen=True, tag=85):
+    """What is in segments, and what was here before the oldest of them. Both are cut at STRETCHES_MAX."""
+
+    stretches: list[Stretch]
+    before: list[Stretch] = []
+    complete: bool = True  # nothing was cut, nothing cannot be read

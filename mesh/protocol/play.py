@@ -79,6 +79,7 @@ class Entered(Message, frozen=True, tag=400):
     resumed: bool = False  # numbers go on where they were; else they start at 1
     portals: list[Portal] = []  # of this map
     anew: bool = False  # the scene was lost, with all that it knew of this session: see "When a scene is lost"
+    once: bool = False  # after `anew`: say mails again that nobody answered, each is written or taken once
 
 
 @message("scene -> client")
@@ -320,8 +321,7 @@ class PlayDenied(Message, frozen=True, tag=430):
 
 @message("scene -> client")
 class Quality(Message, frozen=True, tag=431):
-    """What is left out from now on, since there is much to do; sent when it changes, and after `Entered` when it is not
-    full. Fighting, trading and whatever is answered never are."""
+    """What is left out from now on; sent when it changes, and after `Entered` unless full. What is answered is not."""
 
     level: U8  # 0: everything as it should be
     name: Label  # of the level, as the policy calls it
@@ -330,8 +330,6 @@ class Quality(Message, frozen=True, tag=431):
     updates_hz: float  # movement of the others comes so many times a second
     view_max: U16  # so many entities are shown at most
 
-
-# --- mail ---
 
 MAIL_ITEMS_MAX = 8
 MailText = Annotated[str, msgspec.Meta(max_length=500)]
@@ -355,6 +353,7 @@ class MailWritten(Message, frozen=True, tag=441):
     to: str
     wallet: Gold  # all that you have now
     items: list[Item]  # all that you have now
+    sequence: U32 = 0  # of the message that it answers
 
 
 @message("client -> scene", answers=("Mailbox",))
@@ -398,3 +397,4 @@ class MailTaken(Message, frozen=True, tag=445):
     mail: U63
     wallet: Gold  # all that you have now
     items: list[Item]  # all that you have now
+    sequence: U32 = 0  # of the message that it answers

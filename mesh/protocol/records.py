@@ -10,7 +10,7 @@ import msgspec
 from mesh.protocol.catalogue import Message, message
 from mesh.protocol.play import MAIL_ITEMS_MAX, Item, Mail, MailText
 from mesh.protocol.sessions import Friendship, Status
-from mesh.protocol.types import I64, U8, U16, U63, Gold, Label, Name, Secret, Text
+from mesh.protocol.types import I64, U8, U16, U32, U63, Gold, Label, Name, Secret, Text
 
 
 @message("scene -> dc", step=9, answers=("Done",))
@@ -63,6 +63,7 @@ class Operate(Message, frozen=True, tag=151):
     mail: U63 = 0  # "mail-take": this one, which waits for the session's own; what is attached becomes its own
     room: U16 = 0  # "mail-take": so many items it may have then
     replicated: bool = False  # paid for (class R): acknowledged when the standby has it, too, where there is one
+    asked: U32 = 0  # the number of the client's message that it is for: in a session each is carried out once
 
 
 class Holding(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +78,7 @@ class Operated(Message, frozen=True, tag=152):
 
     holdings: list[Holding]
     made: list[Item] = []
+    again: bool = False  # what was `asked` for had been carried out before, as another operation
 
 
 @message("center -> dc", answers=("FriendshipChanged",))

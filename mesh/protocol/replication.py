@@ -30,6 +30,7 @@ class AskLease(Message, frozen=True, tag=176):
     synced: bool | None = None  # of a writer: has the standby everything from now on? None: as it was
     free: bool = False  # of a standby: it has given the writer no promise that still holds
     heard: U63 = 0  # the newest of these questions whose answer has come
+    leaving: bool = False  # of a writer: it says nothing more in this epoch, its lease is over
 
 
 @message("center -> dc")
@@ -80,3 +81,12 @@ class CopyRows(Message, frozen=True, tag=181):
     first: bool = False
     last: bool = False
     rows: Rows = []
+
+
+@message("dc -> dc", answers=("Standing",))
+class TakeOver(Message, frozen=True, tag=190):
+    """I am about to stop, have handed my lease back, and write no more in this epoch. You have everything up to this
+    batch: ask the center for the office."""
+
+    epoch: U63
+    batch: U63

@@ -33,6 +33,7 @@ class MemoryNetwork:
         self.on_said: Callable[[str, str, Sequence[Blob]], None] | None = None  # identities of both ends, frames
         self.on_heard: Callable[[str, str, Sequence[Blob]], None] | None = None
         self._cuts: set[tuple[str, str]] = set()  # (from, to): nothing gets through
+        self._narrow: set[tuple[str, str]] = set()  # (from, to): nothing more is taken
         self._unheard: list[_End] = []  # whose end was not heard because of that
 
     def endpoint(self, name: str, incarnation: int, listener: Listener) -> "MemoryEndpoint":
@@ -48,10 +49,11 @@ class MemoryNetwork:
         else:
             loop.call_soon(function, *arguments, context=context)
 
-    def kill(self, name: str) -> None:
+    def kill(self, name: str, incarnation: int | None = None) -> None:
         """As SIGKILL does: the node says nothing more, and everyone with a link to it is told. A part of what it had
-        just said is lost."""
-        for endpoint in [e for e in self.endpoints if e.identity.startswith(f"{name}#")]:
+        just said is lost. With an incarnation: of several processes of that name this one."""
+        meant = f"{name}#" if incarnation is None else f"{name}#{incarnation:x}#"
+        for endpoint in [e for e in self.endpoints if (e.identity + "#").startswith(meant)]:
             endpoint.lose_some(self.rolls)
             endpoint.crash()
 
@@ -80,6 +82,14 @@ class MemoryNetwork:
 
     def is_cut(self, source: "MemoryEndpoint", target: "MemoryEndpoint") -> bool:
         return bool(self._cuts) and (source.name, target.name) in self._cuts
+
+    def narrow(self, source: str, target: str, narrow: bool = True) -> None:
+        """The queue from this node to that one is full, or not any more: what is said is refused, as by a socket at its
+        high water mark."""
+        (self._narrow.add if narrow else self._narrow.discard)((source, target))
+
+    def is_narrow(self, source: "MemoryEndpoint", target: "MemoryEndpoint") -> bool:
+        return bool(self._narrow) and (source.name, target.name) in self._narrow
 
     def sever(self, one: str, other: str) -> None:
         """Every link between these two breaks, and with it a part of what was under way on it."""
@@ -185,6 +195,8 @@ class MemoryEndpoint:
         if end is None or end.other is None or len(end.other.queue) >= HIGH_WATER:
             return False
         other = end.other
+        if self._network.is_narrow(self, other.endpoint):
+            return False
         other.queue.append([bytes(frame) for frame in frames])
         if self._network.on_said is not None:
             self._network.on_said(self.identity, other.endpoint.identity, frames)

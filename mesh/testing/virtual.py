@@ -8,14 +8,24 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+BUSY_TURNS = 64
+"""Of the loop, after which it is looked for what comes from outside although there is still something to do."""
+
+
 class _JumpingSelector(selectors.SelectSelector):
-    """Never waits: when nothing is ready it moves the loop's clock to the next timer."""
+    """Never waits: when nothing is ready it moves the loop's clock to the next timer. Nearly nothing comes from outside
+    (another thread, a pipe), so while the loop has something to do it is rarely asked for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._busy = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and self._busy < BUSY_TURNS:
+            self._busy += 1
+            return []
+        self._busy = 0
         ready = super().select(0)
         if not ready and timeout is None:
             raise RuntimeError("everything waits and nothing will ever happen")

@@ -8,16 +8,19 @@ from typing import Any
 
 import zmq
 
-READS_MAX = 500  # in one turn of the loop, so that one busy socket does not starve the others
+from mesh.clock import SystemClock
+
+READS_MAX = 500  # in one turn of the loop, so that one busy socket does not starve the others ...
+READS_S = 0.02  # ... and no longer than this: under overload, what is read must be worked on, and beats be said
 
 
 class Reader:
     """Calls `read` until it returns False; `read` takes one message off and says whether to go on."""
 
-    __slots__ = ("_fd", "_loop", "_read", "_scheduled")
+    __slots__ = ("_fd", "_loop", "_now", "_read", "_scheduled")
 
-    def __init__(self, socket: Any, read: Callable[[], bool]) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, socket: Any, read: Callable[[], bool], now: Callable[[], float] | None = None) -> None:
+        self._loop, self._now = asyncio.get_running_loop(), now or SystemClock().now
         self._fd: int | None = socket.get(zmq.FD)
         self._read = read
         self._scheduled = False
@@ -40,9 +43,10 @@ class Reader:
         self._scheduled = False
         more = True  # also after an exception: it must not use up the edge, or the socket is never read again
         try:
+            until = self._now() + READS_S
             for _ in range(READS_MAX):
                 more = self._fd is not None and self._read()
-                if not more:
+                if not more or self._now() >= until:
                     return
         finally:
             if more:

@@ -35,7 +35,7 @@ PUB_HIGH_WATER = 100_000
 MESSAGE_BYTES_MAX = 64 << 20
 HANDSHAKE_MS = 2000
 RECONNECT_MS = 20
-RECONNECT_MS_MAX = 500
+RECONNECT_MS_MAX = 100  # a center that is started again is announced by nobody: so long it may be missed at most
 LINGER_MS = 200  # for goodbyes
 FRAMES_MAX = 16  # of one message; more is not ours
 STREAM_BEAT_MS, STREAM_DEAD_MS = 500, 1500  # SUB has no beats of ours
@@ -48,19 +48,23 @@ _DIALLED_EVENTS = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
 class ZmqNetwork:
     """The endpoints of one process. They share a context, which is what makes `inproc` work.
 
-    `identities` are the CURVE keys of its nodes by full name; without any, links are in the clear.
+    `identities` are the CURVE keys of its nodes by full name; without any, links are in the clear. `detours`: where to
+    connect to instead of to an address (mesh/detours.py).
     """
 
-    def __init__(self, identities: Mapping[str, Identity] | None = None) -> None:
+    def __init__(
+        self, identities: Mapping[str, Identity] | None = None, detours: Mapping[str, str] | None = None
+    ) -> None:
         self._context = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 4096)
-        self._identities = dict(identities or {})
+        self._identities, self._detours = dict(identities or {}), detours or {}
         self._doorkeeper = next(iter(self._identities.values()), None)
         if self._doorkeeper is not None:
             self._doorkeeper.serve(self._context)
 
     def endpoint(self, name: str, incarnation: int, listener: Listener) -> "ZmqEndpoint":
-        return ZmqEndpoint(self._context, f"{name}#{incarnation:x}", listener, self._identities.get(name))
+        routing_id = f"{name}#{incarnation:x}"
+        return ZmqEndpoint(self._context, routing_id, listener, self._identities.get(name), self._detours)
 
     def close(self) -> None:
         if self._doorkeeper is not None:
@@ -84,11 +88,18 @@ class _Dialled:
 class ZmqEndpoint:
     """See `mesh.transport.base.Endpoint`."""
 
-    def __init__(self, context: Any, routing_id: str, listener: Listener, identity: Identity | None) -> None:
+    def __init__(
+        self,
+        context: Any,
+        routing_id: str,
+        listener: Listener,
+        identity: Identity | None,
+        detours: Mapping[str, str],
+    ) -> None:
         self._context = context
         self._routing_id = routing_id
         self._listener = listener
-        self._identity = identity
+        self._identity, self._detours = identity, detours
         self._last = 0
         self._dialled: dict[int, _Dialled] = {}
         self._accepted: dict[int, bytes] = {}  # link -> routing id
@@ -147,7 +158,7 @@ class ZmqEndpoint:
         self._sub.subscribe(b"")
         if self._identity is not None:
             self._identity.introduce(self._sub, peer)
-        self._sub.connect(address)
+        self._sub.connect(self._detours.get(address, address))
         self._sub_reader = Reader(self._sub, self._read_sub)
 
     # --- opening links ---
@@ -175,7 +186,7 @@ class ZmqEndpoint:
             dialled.monitor_reader = Reader(dialled.monitor, lambda: self._read_dialled_monitor(link))
         dialled.reader = Reader(socket, lambda: self._read_dialled(link))
         try:
-            socket.connect(address)
+            socket.connect(self._detours.get(address, address))
         except zmq.ZMQError as error:
             self.hang_up(link)
             raise StorageError(f"cannot connect to {address}: {error}") from None

@@ -65,6 +65,7 @@ class LeaseDesk:
             said.synced,
             said.free,
             said.heard,
+            said.leaving,
         )
         before, tenure = leases.tenure, leases.decide(asked, now)
         if tenure is not None and tenure != before:

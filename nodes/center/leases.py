@@ -4,13 +4,17 @@ Owns the tenure (epoch, writer, whether the standby has everything), which must 
 of it; `lease_desk.py` sees to that. The rules:
 
     the writer goes on           whenever it asks; a new process of the same name gets a new epoch
-    a standby takes over         when the writer's lease has run out, it is known to have all that the writer may
-                                 have acknowledged with it, and it keeps no promise to the writer any more
+    a standby takes over         when the writer's lease has run out or was handed back, it is known to have all that
+                                 the writer may have acknowledged with it, and it keeps no promise to it any more
     in sync or not               only the writer says so, and only in its own epoch; that the standby is not any more
                                  it has to say twice, the second time having heard the first answer: a writer that
                                  is only heard and hears nothing would keep the standby out, and do nothing with it
+    who does not hear us         gets nothing: its questions say how far it has heard, and one whose answer to the last
+                                 one was lost asks again. Else it would keep an office, or get one, and not know it
 
-It never gives an epoch twice and never grants anything on the word of one DC about the other. Without a record (the
+A writer whose disk is older than the record is one no more, for the other one may have what it lost; when both are at
+the same older place, both were restored, and it goes on. It never gives an epoch twice and never grants anything on the
+word of one DC about the other. Without a record (the
 center's folder is new) a database that was never one of a pair begins; of two that were, the one that is further does,
 when both were heard. Times are of the monotonic clock: a lease ends here MARGIN_S after it ended at the writer, whose
 time counts from when it asked.
@@ -45,6 +49,12 @@ class Question(msgspec.Struct, frozen=True):
     synced: bool | None = None
     free: bool = False
     heard: int = 0
+    leaving: bool = False
+
+    @property
+    def hears(self) -> bool:
+        """Has it heard our last answer?"""
+        return self.heard >= self.serial - 1
 
 
 class Leases:
@@ -80,18 +90,23 @@ class Leases:
         if known is None:
             return self._begun(asked)
         if asked.name == known.writer:
-            return _renewed(known, self._checked(asked))
-        may = asked.free and known.synced and asked.epoch >= known.synced and now >= self._until
+            return self._restored(known, asked) or _renewed(known, self._checked(asked))
+        may = asked.free and asked.hears and known.synced and asked.epoch >= known.synced and now >= self._until
         return _taken_over(known, asked) if may else known
 
     def settle(self, tenure: Tenure | None, asked: Question, now: float) -> bool:
-        """It is on disk. Is it the asker who writes?"""
+        """It is on disk. Is it the asker who writes? One that leaves hands its lease back by this question: the other
+        one need not wait for its end. When it asks once more nobody has taken over, it has it again."""
         self.tenure = tenure
-        granted = tenure is not None and (tenure.writer, tenure.incarnation) == (asked.name, asked.incarnation)
-        granted = granted and self._heard.get(asked.name) is asked
-        if granted:
+        writes = tenure is not None and (tenure.writer, tenure.incarnation) == (asked.name, asked.incarnation)
+        if not writes or self._heard.get(asked.name) is not asked:
+            return False
+        if asked.leaving:
+            self._until = now
+            return False
+        if asked.hears:
             self._until = now + LEASE_S + MARGIN_S
-        return granted
+        return asked.hears
 
     def _checked(self, asked: Question) -> Question:
         """What it says about the standby counts when it hears us."""
@@ -102,8 +117,21 @@ class Leases:
             self._drop_at = asked.serial
         return asked if asked.heard >= self._drop_at else msgspec.structs.replace(asked, synced=None)
 
+    def _other(self, asked: Question) -> Question | None:
+        """What the other one said last."""
+        return self._heard.get(self.second if asked.name == self.first else self.first)
+
+    def _restored(self, known: Tenure, asked: Question) -> Tenure | None:
+        """An older database was put into the place of both."""
+        other = self._other(asked)
+        if not 0 < asked.epoch < known.stored or other is None:
+            return None
+        if (other.epoch, other.batch) != (asked.epoch, asked.batch):
+            return None
+        return Tenure(known.epoch + 1, asked.name, asked.incarnation, 0, asked.epoch)
+
     def _begun(self, asked: Question) -> Tenure | None:
-        other = self._heard.get(self.second if asked.name == self.first else self.first)
+        other = self._other(asked)
         if asked.epoch == 0 and (other is None or other.epoch == 0):
             return Tenure(1, asked.name, asked.incarnation) if asked.name == self.first else None
         if other is None:

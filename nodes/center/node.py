@@ -10,7 +10,7 @@
     FindPlayer, KickPlayer            operators                        operators.py
     AskLease                          which DC of a pair writes        lease_desk.py, leases.py
     links that come and go            becoming whole again             wholeness.py, recovery.py
-    scenes that are lost              their players go on elsewhere    rehoming.py
+    scenes that are lost, Succeed     their players go on elsewhere    rehoming.py
 
 Its state is soft: `directory.py` is rebuilt from the scenes' and gates' lists after a restart (that is also what
 happens whenever a link comes back). On disk are the epoch, because it must grow with every start, the members, and who
@@ -104,7 +104,7 @@ class CenterNode(Node):
             self, told, directory, lines, courier, self.departures, self.arrivals, self.transfers, self.rehoming,
             watchers,
         )  # fmt: skip
-        self.serve_parts(self.departures, self.arrivals, self.transfers, self.evacuation)
+        self.serve_parts(self.departures, self.arrivals, self.transfers, self.evacuation, self.rehoming)
         self.serve_parts(PlayerOrders(directory, queue, self.departures, self.society.names_of_party))
         self.society.social.add(LineWishes(self, told, courier, self.transfers, self.society.tabs))
         self.wholeness.hears.append(self.society.hosted)

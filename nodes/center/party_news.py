@@ -79,7 +79,8 @@ class PartyNews:
         spot = self._spots.get(presence.account)
         if spot is not None and (spot.map, spot.line) != (presence.map, presence.line):
             del self._spots[presence.account]
-        self._is_there(presence)
+        if not self._is_there(presence) and presence.gate:  # its party may have ended while it could not hear of it
+            self._courier.say(NONE, [presence])
 
     def went(self, presence: Presence, why: str) -> None:
         account = presence.account
@@ -116,16 +117,17 @@ class PartyNews:
 
     # --- telling ---
 
-    def _is_there(self, presence: Presence) -> None:
-        """It came, or is somewhere else: its scene and the members are told what they do not know."""
+    def _is_there(self, presence: Presence) -> bool:
+        """It came, or is somewhere else: its scene and the members are told what they do not know. Is it in a party?"""
         party = self._parties.back(presence.account, presence.name)
         self._tell_new_scene(presence)
         if party is None:
-            return
+            return False
         if self._show(party) != self._shown.get(party.number):
             self._tell_members(party)
         elif presence.gate:
             self._courier.say(self._shown[party.number], [presence])
+        return True
 
     def _tell_new_scene(self, presence: Presence) -> None:
         """What was told while it was on its way may have missed it."""

@@ -24,12 +24,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mesh.errors import MeshError
-from mesh.node import Node
+from mesh.errors import Code, MeshError, RefusedError
+from mesh.node import Caller, Node, on, to_the_end
 from mesh.protocol.cluster import Enter, Replaced, SessionAt
-from mesh.protocol.control import Member
+from mesh.protocol.control import Done, Member
 from mesh.protocol.records import FenceScene, ReadStatuses, StatusAt, StatusesRead
 from mesh.protocol.sessions import account_of
+from mesh.protocol.succession import Succeed
 from nodes.center.departures import Departures
 from nodes.center.directory import WITHOUT_END, Directory, Presence
 from nodes.center.keeper import Keeper
@@ -73,8 +74,10 @@ class Rehoming:
     companions: Companions
     rehomed: int = 0
     given_up: int = 0  # processes of scenes
+    succeeded: int = 0  # processes of scenes that gave everything to another one
     _known: dict[str, int] = field(default_factory=dict)  # the process of each scene that was linked last
     _remembered: dict[str, int] = field(default_factory=dict)  # that was there before this center started
+    _heirs: dict[str, tuple[int, int]] = field(default_factory=dict)  # by scene: who gave everything to whom
     _over: dict[str, deque[int]] = field(default_factory=dict)  # those that were given up, by scene
     _homeless: dict[int, Homeless] = field(default_factory=dict)  # by account
 
@@ -82,6 +85,7 @@ class Rehoming:
         reads = self.node.metrics.reads
         reads("center_rehomed_total", "Sessions that lost their scene and went on elsewhere.", lambda: self.rehomed)
         reads("center_homeless", "Sessions that lost their scene and wait for another.", lambda: len(self._homeless))
+        reads("center_scenes_succeeded_total", "Processes of scenes that handed over.", lambda: self.succeeded)
         reads("center_scenes_given_up_total", "Processes of scenes that were given up.", lambda: self.given_up)
 
     # --- links ---
@@ -90,12 +94,30 @@ class Rehoming:
         """A link to a scene is up. False when this process of it was given up, and is to end."""
         before = self._known.get(scene)
         self._known[scene] = incarnation
+        if self._heirs.get(scene) == (before, incarnation):
+            del self._heirs[scene]
+            self._over.setdefault(scene, deque(maxlen=OVER_MAX)).append(before or 0)
+            return True
         if self.is_over(scene, incarnation):
             self.node.tell(scene, Replaced())
             return False
         if before not in (None, incarnation):
             self._give_up(scene, before or 0)
         return True
+
+    @on(Succeed)
+    @to_the_end
+    async def on_succeed(self, said: Succeed, caller: Caller) -> Done:
+        """This process of a scene has given everything to another one. It is fenced like one that is lost, and nobody
+        is moved; if its heir never comes, it is lost."""
+        if self.is_over(caller.peer, caller.incarnation):
+            raise RefusedError(Code.STALE_EPOCH, "this process was given up")
+        await self.node.ask(DC, FenceScene(caller.peer, caller.incarnation), ASK_S)
+        if self.is_over(caller.peer, caller.incarnation):
+            raise RefusedError(Code.STALE_EPOCH, "this process was given up meanwhile")
+        self._heirs[caller.peer] = (caller.incarnation, said.heir)
+        self.succeeded += 1
+        return Done()
 
     async def scene_lost(self, scene: str) -> None:
         """The link to a scene broke: it may come back soon, and then its own list tells."""
@@ -118,10 +140,14 @@ class Rehoming:
         there = [presence for presence in self.directory.at_scene(scene) if presence.stage != "entering"]
         if not there or self.is_over(scene, incarnation):
             return  # with nobody there it has nothing to write, and may come back as it is
-        self._over.setdefault(scene, deque(maxlen=OVER_MAX)).append(incarnation)
+        over = self._over.setdefault(scene, deque(maxlen=OVER_MAX))
+        over.append(incarnation)
+        before, heir = self._heirs.pop(scene, (0, 0))
+        if before == incarnation:  # it is fenced, and its heir did not come in time: now that is not to come any more
+            over.append(heir)
         self.given_up += 1
         self.node.log.warning("a scene was given up", scene=scene, players=len(there))
-        self._begin(there, FenceScene(scene, incarnation))
+        self._begin(there, FenceScene(scene, heir if before == incarnation else incarnation))
 
     # --- players ---
 

@@ -66,6 +66,10 @@ class Follower:
         self._promised_until = now + SUPPORT_S + SUPPORT_MARGIN_S
         return True
 
+    def released(self, now: float) -> None:
+        """The writer has said its last word, and wants no promise kept."""
+        self._promised_until, self._over = now, True
+
     # --- the center ---
 
     def wants(self, now: float) -> bool:

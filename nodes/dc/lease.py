@@ -55,9 +55,9 @@ class Term:
             if self.wish is wished and answer.synced is wished:
                 self.wish = None
 
-    def heard_higher(self, epoch: int) -> None:
-        """Somebody knows of this epoch."""
-        self.over = self.over or epoch > self.epoch
+    def hand_back(self) -> None:
+        """Nothing is said in this epoch any more, whoever comes to hear of that."""
+        self.over = True
 
     def supported(self, asked_at: float) -> None:
         """The standby has promised, when it was asked at that time."""

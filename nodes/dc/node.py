@@ -39,18 +39,14 @@ from mesh.protocol.control import Done, Load, Member, Refused
 from mesh.protocol.envelope import Envelope, Kind
 from mesh.protocol.records import (
     ChangeFriendship,
-    DbStat,
     FenceScene,
     FriendshipChanged,
     Operate,
     Operated,
-    ReadRecords,
     ReadStatuses,
-    Records,
     SaveStates,
     SetBan,
     SetPriority,
-    StatDb,
     StatusAt,
     StatusesRead,
 )
@@ -61,10 +57,9 @@ from nodes.dc.backups import THREADS, Backups
 from nodes.dc.cache import Rows
 from nodes.dc.characters import states_in, status_of
 from nodes.dc.figures import expose
-from nodes.dc.listing import find_rows, stat
 from nodes.dc.mailroom import Mailroom
+from nodes.dc.operators import Operators
 from nodes.dc.pair import DECIDE_S, Pair
-from nodes.dc.records import STATES, TABLES
 from nodes.dc.settings import DcSettings
 from nodes.dc.states import States
 from nodes.dc.store import LmdbStore, Store
@@ -78,7 +73,6 @@ CLIENT_ROLES = ("scene", "login")  # who may have something to save while everyt
 ASKERS = ("scene", "login", "center")  # who wants the DC that writes, and no other one
 LOOKS_PER_FLUSH = 5  # how finely the age of cached states is watched
 DELAY_S = 0.25  # of an operation that waits for its commit: at the limit
-PURSES_SUMMED_MAX = 200_000  # more would hold the loop for too long; the offline `stat` counts any number
 COMMIT_OPERATIONS_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -103,7 +97,7 @@ class DcNode(Node):
         self.pair: Pair | None = None  # of a DC that has a standby, or is one
         self._clients: set[str] = set()
         self._client_left = asyncio.Event()
-        self._full_before = False
+        self._full_before = self._is_over = False  # over: it writes what it has, and nothing more
         self._delay = Delay()
         self._commit_seconds = self.metrics.histogram("dc_commit_seconds", "How long a commit took, fsync included.")
         self._commit_operations = self.metrics.histogram(
@@ -130,7 +124,8 @@ class DcNode(Node):
             await self._workers.run(self.store.close)
             raise
         self.backups = Backups(self, self.store, self.writer, self.seat.workers(THREADS), settings, self.seat.data)
-        self.serve_parts(self.backups, Mailroom(self, self.store, self.rows, self.writer, self._wall_ms))
+        mailroom = Mailroom(self, self.store, self.rows, self.writer, self._wall_ms)
+        self.serve_parts(self.backups, mailroom, Operators(self))
         self._writing = self.spawn(self._write())
         if self.pair is not None:
             self.serve_parts(self.pair.standby)
@@ -157,20 +152,32 @@ class DcNode(Node):
                     await self.pair.decided.wait()
 
     async def drain(self) -> None:
-        """Serve who still have something to save, then put everything on disk. A standby goes behind its writer."""
+        """Serve who still have something to save, then put everything on disk. A standby goes behind its writer; a
+        writer that can be followed at once is, so that its clients go on."""
         if self._writing is None or self._writing.done():
             return
+        pair = self.pair
+        if pair is not None and self._clients and pair.may_hand_over():
+            pair.leaving = True
+        else:
+            await self._wait_for_clients()
+        self._is_over = True
+        self.writer.stop()
+        await asyncio.shield(self._writing)
+        if pair is not None and pair.leaving:
+            await pair.hand_over()
+
+    async def _wait_for_clients(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_wait_s):
                 while self.pair.is_followed if self.pair is not None and not self.pair.serves else self._clients:
                     self._client_left.clear()
                     await self._client_left.wait()
-        self.writer.stop()
-        await asyncio.shield(self._writing)
 
     async def close(self) -> None:
         if self._writing is None:
             return
+        self._is_over = True
         self.writer.stop()
         if self.pair is not None:
             self.switchboard.begin_anew()  # what nobody confirms any more is answered to nobody
@@ -191,9 +198,13 @@ class DcNode(Node):
         return self.pair.facts() if self.pair is not None else {}
 
     def heard(self, link: Link, envelope: Envelope) -> None:
-        """What is for the DC that writes is not for its standby, and not for one whose lease has run out."""
+        """What is for the DC that writes is not for its standby, and not for one whose lease has run out. Of one that
+        leaves nobody gets an answer: its links end when the other one writes. Nor of one that is stopped: its links end
+        in a moment, and who asked does so again when there is a DC."""
+        if self._is_over and link.role in ASKERS:
+            return
         if self.pair is not None and link.role in ASKERS and not self.pair.may_answer():
-            if envelope.kind == Kind.REQUEST:
+            if envelope.kind == Kind.REQUEST and not self.pair.leaving:
                 said = msgspec.Raw(encode(Refused(Code.UNAVAILABLE, "this DC does not write")))
                 self.switchboard.answer(link, envelope.request, said, self.clock.now(), [], envelope.trace)
             return
@@ -239,6 +250,7 @@ class DcNode(Node):
     def _die(self, error: StorageError) -> NoReturn:
         text = "a commit failed, so nobody knows what is on disk: the process ends"
         self.log.error(text, reason=str(error))
+        wrecks.commit_failed(self.seat, str(error))
         raise SystemExit(f"{self.seat.spec.short}: {text}: {error}") from None
 
     def _look(self) -> None:
@@ -256,7 +268,7 @@ class DcNode(Node):
     def on_find_account(self, said: FindAccount, _caller: Caller) -> Account:
         self.step(4)
         with self.timed(4, "game DB"):
-            return self._read(accounts.find_account, self.rows, said.name)
+            return self.read(accounts.find_account, self.rows, said.name)
 
     @on(CreateAccount)
     async def on_create_account(self, said: CreateAccount, _caller: Caller) -> Account:
@@ -278,7 +290,7 @@ class DcNode(Node):
         self.writer.admit()
         at_ms = self._wall_ms()
         session = await self._do(lambda view: accounts.log_in(view, said.account, at_ms))
-        return StatusLoaded(session, self._read(status_of, self.rows, self.states.get, said.account))
+        return StatusLoaded(session, self.read(status_of, self.rows, self.states.get, said.account))
 
     @on(ChangeFriendship)
     async def on_change_friendship(self, said: ChangeFriendship, _caller: Caller) -> FriendshipChanged:
@@ -291,7 +303,7 @@ class DcNode(Node):
     def on_save_states(self, said: SaveStates, caller: Caller) -> Done:
         sessions, states = states_in(said)
         try:
-            self._read(fences.refuse_fenced, self.rows, caller.peer, caller.incarnation)
+            self.read(fences.refuse_fenced, self.rows, caller.peer, caller.incarnation)
         except RefusedError:
             self.states_fenced += len(sessions)
             raise
@@ -313,6 +325,7 @@ class DcNode(Node):
 
     @on(Operate)
     def on_operate(self, said: Operate, caller: Caller) -> Awaitable[Operated]:
+        self.writer.admit_operation(caller.waited_s)
         at_ms, mail_ms = self._wall_ms(), round(self.settings.mail_lifetime_s * 1000)
         apply = partial(_operate, said=said, caller=caller, at_ms=at_ms, mail_ms=mail_ms)
         if said.replicated and self.pair is not None:
@@ -334,39 +347,12 @@ class DcNode(Node):
             await asyncio.sleep(0)  # some have a thousand operations to look at
             if self._is_newest(session):
                 with suppress(RefusedError):  # it is damaged, which was logged: it cannot be saved
-                    found.append(self._read(self._status_at, session))
+                    found.append(self.read(self._status_at, session))
         return StatusesRead(found)
 
     def _status_at(self, session: int) -> StatusAt:
         status = status_of(self.rows, self.states.get, account_of(session))
         return StatusAt(session, status, fences.last_operation(self.store, session))
-
-    # --- operators ---
-
-    @on(ReadRecords)
-    def on_read_records(self, said: ReadRecords, _caller: Caller) -> Records:
-        table = TABLES.get(said.table)
-        if table is None:
-            raise RefusedError(Code.NOT_FOUND, f"no table {said.table}; there are {', '.join(sorted(TABLES))}")
-        rows, more = self._read(find_rows, self.store, table, said.prefix, said.limit)
-        if table is STATES:
-            rows = [(key, self._newest(key, shown)) for key, shown in rows]
-        return Records(list(rows), more)
-
-    def _newest(self, key: str, shown: dict[str, Any]) -> dict[str, Any]:
-        row = self.states.waiting(int(key))
-        return shown if row is None else STATES.show(row)
-
-    @on(StatDb)
-    def on_stat_db(self, _said: StatDb, _caller: Caller) -> DbStat:
-        facts = self._read(stat, self.store, PURSES_SUMMED_MAX)
-        waiting = {
-            "operations": self.writer.depth,
-            "states": len(self.states),
-            "oldest_state_s": self.states.age_s(self.clock.now()),
-        }
-        cache = {"rows": len(self.rows), "bytes": self.rows.bytes, "hits": self.rows.hits, "misses": self.rows.misses}
-        return DbStat({**facts, "waiting": waiting, "cache": cache, "durable_acked": self.writer.counts.acked})
 
     # --- helpers ---
 
@@ -374,7 +360,7 @@ class DcNode(Node):
         """Carry out a durable operation."""
         return await self.writer.submit(apply)
 
-    def _read(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    def read(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Read rows; what is damaged is refused, never served."""
         try:
             return function(*args, **named)

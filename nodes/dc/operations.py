@@ -13,6 +13,8 @@ What a repeated operation finds in its slot:
 
 Whoever gives something must be a party whose session is the newest of its account, checked here, inside the
 transaction: stale_epoch otherwise. A refused operation leaves no trace, so its id is still unused.
+
+An operation for a message that a client says again after its scene was lost has another id: asked.py tells them apart.
 """
 
 import hashlib
@@ -29,7 +31,7 @@ from mesh.protocol.records import (
     Operated,
 )
 from mesh.protocol.sessions import account_of
-from nodes.dc import mails
+from nodes.dc import asked, mails
 from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
 from nodes.dc.ledger import enter, gold_of, items_of, made, meta, move_gold, move_item
@@ -49,6 +51,8 @@ def operate(view: View, said: Operate, at_ms: int, mail_ms: int = mails.LIFETIME
     if before is not None:
         return Operated(_holdings(view, parties), list(before))
     _check_sessions(view, sessions)
+    if said.asked and asked.was_carried_out(view, said.session, said.asked):
+        return Operated(_holdings(view, parties), again=True)
     _check_givers(said, parties)
     for gold in said.gold:
         move_gold(view, gold)
@@ -56,6 +60,8 @@ def operate(view: View, said: Operate, at_ms: int, mail_ms: int = mails.LIFETIME
     if said.level:
         set_level(view, account, said.level)
     posted = mails.post(view, account, said, at_ms, mail_ms)
+    if said.asked:
+        asked.note(view, said.session, said.asked)
     new = made(items)
     view.put(OPERATIONS, slot, OperationRow(said.session, said.sequence, digest, new))
     note = f"level {said.level}" if said.level else posted.note

@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal, NoReturn
 
+from mesh.core.membership import EPOCH
 from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
 from mesh.node import Node
 from mesh.protocol.records import Operate, Operated
-from mesh.protocol.replication import AskLease, Leased
+from mesh.protocol.replication import AskLease, Leased, TakeOver
 from nodes.dc import operations
 from nodes.dc.cache import Rows
 from nodes.dc.lease import Deposed, Term
@@ -37,6 +38,7 @@ WATCH_S = 0.25  # how often a standby asks
 ASK_S = 0.5
 RETRY_S = 0.1
 AGAIN_S = 0.005  # the center is to write something down: it takes two questions
+SUCCEED_S = 0.01  # how often one that leaves looks whether the other one writes
 DECIDE_S = 5.0  # after a start: how long to wait for somebody to write before we are Ready to follow
 
 Role = Literal["undecided", "standby", "writer"]
@@ -57,16 +59,18 @@ class Pair:
         self.other = other
         self.role: Role = "undecided"
         self.serves = False  # as the writer
+        self.leaving = False  # it is about to hand its office over: nothing that is heard is answered any more
         self.failovers = 0  # times that this node took over
         self.decided = asyncio.Event()
         self.replication: Replication | None = None
-        self.standby = Standby(other, store, self._put, node.clock, lambda: self.role != "writer")
+        self._wake = asyncio.Event()
+        self.standby = Standby(other, store, self._put, node.clock, lambda: self.role != "writer", self._wake.set)
         self._node, self._store = node, store
         self._settings: DcSettings = node.settings
         self._writer, self._memory, self._die = writer, memory, die
         self._center = node.topology.center_of(node.seat.spec.zone).name
         self._serial = self._heard = 0
-        self._wake = asyncio.Event()
+        self._missed = False  # an answer of the center before the last one: then that one gave us nothing
         self._asking: asyncio.Task[Any] | None = None
         self._sending: asyncio.Task[Any] | None = None
 
@@ -85,7 +89,8 @@ class Pair:
             follower = self.standby.follower
             return shown | {"epoch": follower.epoch, "batch": follower.batch, "copying": follower.copying}
         term, log = self.replication.term, self.replication.log
-        return shown | {"epoch": term.epoch, "batch": log.last, "standby": term.mode, "lag_batches": self.lag}
+        shown |= {"epoch": term.epoch, "batch": log.last, "standby": term.mode, "lag_batches": self.lag}
+        return shown | {"replicated": self._settings.replicated, "standby_away": self._settings.standby_away}
 
     @property
     def lag(self) -> int:
@@ -104,7 +109,40 @@ class Pair:
     def may_answer(self) -> bool:
         """Is what this node has the truth? Then it may answer."""
         replication = self.replication
-        return self.serves and replication is not None and replication.term.may_speak(self._node.clock.now())
+        if not self.serves or self.leaving or replication is None:
+            return False
+        return replication.term.may_speak(self._node.clock.now())
+
+    def may_hand_over(self) -> bool:
+        """Is there another one that can write at once, and somebody to decide that it does?"""
+        other = self._node.member(self.other)
+        is_there = other is not None and other.state == "Ready" and self._center in self._node.switchboard.links.up
+        return self.serves and self.in_sync and is_there
+
+    async def hand_over(self) -> None:
+        """Everything is on this disk and nothing more is heard: the other one writes from here on, without anybody
+        waiting until the lease has run out. What fails on the way leaves things as a killed writer does."""
+        replication = self.replication
+        assert replication is not None, "a writer has one"
+        if not await replication.complete():
+            return
+        for task in (self._asking, self._sending):
+            if task is not None:
+                task.cancel()
+        replication.term.hand_back()
+        epoch, batch = position(self._store)
+        self._serial += 1
+        said = AskLease(self._serial, epoch, batch, term=epoch, heard=self._heard, leaving=True)
+        await self._node.ask(self._center, said, ASK_S)
+        await self._node.ask(self.other, TakeOver(epoch, batch), ASK_S)
+        while not self._is_succeeded(epoch):  # noqa: ASYNC110 - the registry has no event for it
+            await asyncio.sleep(SUCCEED_S)
+        self._node.log.info("the other DC writes from now on", peer=self.other, epoch=epoch)
+        self._node.switchboard.begin_anew()  # whoever waits for an answer asks there
+
+    def _is_succeeded(self, epoch: int) -> bool:
+        other = self._node.member(self.other)
+        return other is not None and int(other.facts.get(EPOCH, 0)) > epoch
 
     async def operate(self, said: Operate, apply: Callable[[View], Operated]) -> Operated:
         """Class R. What was carried out before is never refused for want of a standby: it waits for one."""
@@ -145,7 +183,8 @@ class Pair:
         """Ask again and again until cancelled."""
         while True:
             answered = await self._ask()
-            pressing = self.replication is not None and self.replication.term.wish is not None
+            wishes = self.replication is not None and self.replication.term.wish is not None
+            pressing = wishes or self._missed
             period = RETRY_S if not answered else AGAIN_S if pressing else RENEW_S if self.role == "writer" else WATCH_S
             with suppress(TimeoutError):
                 async with asyncio.timeout(period):
@@ -169,7 +208,7 @@ class Pair:
         except MeshError:
             return False
         assert isinstance(answer, Leased), "the catalogue names the only answer"
-        self._heard = said.serial
+        self._heard, self._missed = said.serial, said.heard < said.serial - 1
         if replication is not self.replication:
             return False
         if replication is not None:
@@ -199,7 +238,7 @@ class Pair:
         term = Term(answer, asked_at)
         log = self._outgoing(answer.epoch)
         self.replication = Replication(node, self.other, term, log, self._store, self._settings, self._wake.set)
-        node.log.info("writes from now on", epoch=answer.epoch, batch=log.last)
+        node.log.info("writes from now on", epoch=answer.epoch, incarnation=f"{node.incarnation:x}", batch=log.last)
         node.spawn(self._begin(self.replication))
 
     async def _begin(self, replication: Replication) -> None:
@@ -211,7 +250,7 @@ class Pair:
         self._forget()
         try:
             self._check_whole()
-            await self._writer.prepare()
+            await self._enter(replication)
         except Deposed:
             return  # whoever has found out sees to the rest
         except StorageError as error:
@@ -221,6 +260,19 @@ class Pair:
             self.serves = True
             self._node.registry.facts_changed()
             self.decided.set()
+
+    async def _enter(self, replication: Replication) -> None:
+        """The first transaction of the new epoch. A disk that is full now is waited for: to end would help nobody."""
+        while True:
+            try:
+                await self._writer.prepare()
+            except DiskFull:
+                self._writer.full = True
+                await asyncio.sleep(RETRY_S)
+                if replication.term.over:
+                    raise Deposed(f"another DC writes, not epoch {replication.term.epoch}") from None
+            else:
+                return
 
     async def _step_down(self, replication: Replication) -> None:
         node = self._node

@@ -256,6 +256,9 @@ class MailboxRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     mails: tuple[int, ...] = ()  # in the order in which they came
     under_way: int = 0  # mails with something attached by this account that nobody has taken yet
+    session: int = 0  # of what follows; asked.py has the rules
+    newest: int = 0  # the highest number of a message of this session whose wish was carried out
+    done: bytes = b""  # a bit for it and for each number before it: carried out
 
 
 class FriendsRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

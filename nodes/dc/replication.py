@@ -22,9 +22,9 @@ from mesh.protocol.catalogue import Message
 from mesh.protocol.replication import CopyRows, Follow, Replicate, Standing
 from mesh.seat import Logger
 from nodes.dc.lease import Deposed, Term
-from nodes.dc.ledger import DATABASE
+from nodes.dc.ledger import DATABASE, enter, meta
 from nodes.dc.outgoing import Outgoing
-from nodes.dc.records import META, TABLES
+from nodes.dc.records import META, TABLES, LedgerRow
 from nodes.dc.settings import DcSettings
 from nodes.dc.store import Store
 from nodes.dc.view import Change, View
@@ -41,6 +41,8 @@ COPY_FIRST_S = 60.0  # for the standby to forget what it had
 class Speaker(Protocol):
     """The node."""
 
+    name: str
+    incarnation: int
     clock: Clock
     log: Logger
 
@@ -72,11 +74,17 @@ class Replication:
     # --- what the writer asks (writer.Partner) ---
 
     def stamp(self, view: View) -> None:
-        """Number a transaction; Deposed when a higher epoch has written, or is known of."""
+        """Number a transaction; Deposed when a higher epoch has written, or is known of. The first one of an epoch says
+        in the ledger whose epoch it is, so that it can be shown afterwards who has written what."""
         row = view.get(META, DATABASE)
         assert row is not None, "the database was prepared"
         if self.term.over or row.epoch > self.term.epoch:
             raise Deposed("another DC writes")
+        if row.epoch < self.term.epoch:
+            node = self._node
+            whose = f"{node.name} {node.incarnation:x} {self.term.epoch}"
+            enter(view, LedgerRow(round(node.clock.wall() * 1000), "tenure", 0, note=whose))
+            row = meta(view)
         view.put(META, DATABASE, replace(row, epoch=self.term.epoch, batch=self.log.last + 1))
 
     async def agreed(self, changes: Sequence[Change]) -> None:
@@ -90,6 +98,12 @@ class Replication:
         """Until the standby has everything that was committed by now, and that is known."""
         batch = self.log.last
         await self._until(lambda: self.term.mode == "paired" and self.log.acknowledged >= batch)
+
+    async def complete(self) -> bool:
+        """Until the standby has everything that was committed by now; False when it is lost before."""
+        batch = self.log.last
+        await self._until(lambda: not self.in_sync or self.log.acknowledged >= batch)
+        return self.in_sync
 
     def _may_acknowledge(self, written: bool) -> bool:
         term, log, settings = self.term, self.log, self._settings

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mesh.errors import StorageError
-from nodes.dc import manifest
+from nodes.dc import manifest, wrecks
 from nodes.dc.audit import Audit
 from nodes.dc.records import TABLES
 from nodes.dc.store import DATA_FILE, LmdbStore, locked
@@ -56,7 +56,8 @@ def put_in_place(new: Path, data: Path) -> None:
             kept.unlink(missing_ok=True)
             os.link(current, kept)
         os.replace(new / DATA_FILE, current)
-        (data / LMDB_LOCK).unlink(missing_ok=True)
+        for left in (LMDB_LOCK, wrecks.FILE):  # they are about the old one
+            (data / left).unlink(missing_ok=True)
         manifest.sync_folder(data)
     except OSError as error:
         raise StorageError(f"{current} cannot be replaced: {error.strerror or error}") from None

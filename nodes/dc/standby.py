@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from mesh.clock import Clock
 from mesh.errors import Code, RefusedError
 from mesh.node import Caller, on
-from mesh.protocol.replication import CopyRows, Follow, Replicate, Standing
+from mesh.protocol.replication import CopyRows, Follow, Replicate, Standing, TakeOver
 from nodes.dc.follower import Follower
 from nodes.dc.ledger import DATABASE
 from nodes.dc.records import META, TABLES
@@ -26,12 +26,15 @@ Put = Callable[[Sequence[Change]], Awaitable[None]]
 
 
 class Standby:
-    """See the module. `follows` says whether this node is one at the moment."""
+    """See the module. `follows` says whether this node is one at the moment, `ask` has the center asked at once."""
 
-    def __init__(self, writer: str, store: Store, put: Put, clock: Clock, follows: Callable[[], bool]) -> None:
+    def __init__(
+        self, writer: str, store: Store, put: Put, clock: Clock, follows: Callable[[], bool], ask: Callable[[], None]
+    ) -> None:
         self.lock = asyncio.Lock()
         self.applied = 0  # batches
         self._writer, self._store, self._put, self._clock, self._follows = writer, store, put, clock, follows
+        self._ask = ask
         self._row: bytes | None = None  # about the database, during a copy
         self.follower = Follower(*position(store), clock.now())
 
@@ -73,6 +76,16 @@ class Standby:
             await self._apply(said.rows)
             if said.last:
                 await self._complete(said)
+            return self._standing()
+
+    @on(TakeOver)
+    async def on_take_over(self, said: TakeOver, caller: Caller) -> Standing:
+        async with self.lock:
+            self._check(said.epoch, caller)
+            if (self.follower.epoch, self.follower.batch) != (said.epoch, said.batch):
+                raise RefusedError(Code.OUT_OF_ORDER, f"batch {self.follower.batch} is the last one here")
+            self.follower.released(self._clock.now())
+            self._ask()
             return self._standing()
 
     def _check(self, epoch: int, caller: Caller) -> None:

@@ -36,6 +36,9 @@ from nodes.dc.store import DiskFull, MapFull, Store
 from nodes.dc.view import Change, Overlay, Readable, View
 
 DEPOSED = "another DC writes"
+OPERATION_S = 1.0
+"""What an operation may wait on its way, when all do. Far below what scenes wait for an answer, so that what is carried
+out is still of use; far above what a commit or a restart makes anybody wait."""
 
 T = TypeVar("T")
 Apply = Callable[[View], Any]
@@ -128,7 +131,7 @@ class Writer:
         """While the store is enlarged: no other thread may read it."""
         self.full = False  # was there no room at the last commit?
         self._full_until = 0.0
-        self.admission = Admission()
+        self.admission, self._operations = Admission(), Admission(OPERATION_S)
         self._oldest_at = self._gathered_at = self._took_s = 0.0
         self._under_way_at = inf  # since when the oldest of what is being committed has waited
 
@@ -181,6 +184,14 @@ class Writer:
         self._look_at_delay()
         if not self.admission.admits():
             raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: try again in a moment")
+
+    def admit_operation(self, waited_s: float) -> None:
+        """Somebody who is here wants something that has waited on its way: RefusedError while everything has waited
+        for too long. Only what has come in time is worked on then: whatever is worked on later than its asker waits
+        helps nobody, and there would be nothing else any more."""
+        self._operations.look(waited_s, self._clock.now())
+        if waited_s > OPERATION_S and not self._operations.admits():
+            raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: it was not done")
 
     def _look_at_delay(self) -> None:
         now = self._clock.now()

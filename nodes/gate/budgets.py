@@ -101,6 +101,8 @@ class Budgets:
                 by_scene.setdefault(client.source, []).append(client)
         for scene, told in by_scene.items():
             wanted = [self._wanted(client) for client in told]
+            if scene.held:
+                continue
             if self._batch(scene.name, Lane.BUDGETS, u32([client.handle for client in told]), u32(wanted)):
                 self.said += len(told)
                 for client, value in zip(told, wanted, strict=True):

@@ -1,15 +1,17 @@
 """How clients get in: login, resume, queue, takeover of an older connection. Steps 1 and 2; step 7 is `attaching.py`.
 
-Logins are worked on in turns (`turns.py`), so that a burst does not become a burst for the nodes behind.
+Logins are worked on in turns (`turns.py`), so that a burst does not become a burst for the nodes behind, and so that
+those who stand in line do not all run into a refusal that holds for a moment.
 
 What a node answers about a client that went away meanwhile is given back to the center at once, so that nobody stands
 in the world without a connection.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-from mesh.errors import Code, MeshError, RefusedError
+from mesh.errors import Code, MeshError, PeerLost, RefusedError
 from mesh.node import Caller, Node, on
 from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Waiting
 from mesh.protocol.cluster import (
@@ -32,7 +34,7 @@ from nodes.gate.early import Early
 from nodes.gate.exit import Exit
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
-from nodes.gate.turns import Turn, Turns
+from nodes.gate.turns import PAUSE_S, Turn, Turns
 
 
 class Entrance:
@@ -71,8 +73,19 @@ class Entrance:
     def _next(self, method: str) -> None:
         if self._node.state == "Shutdown":
             return
+        if self._node.dispatch.admission.is_shut:  # this gate is behind itself
+            self._pause(method)
         for turn in self.turns.take(method):
             self._node.spawn(self._log_in(*turn))
+
+    def _pause(self, method: str) -> None:
+        if self.turns.refused(method):
+            self._node.spawn(self._try_again(method))
+
+    async def _try_again(self, method: str) -> None:
+        await asyncio.sleep(PAUSE_S)
+        self.turns.try_again(method)
+        self._next(method)
 
     async def _log_in(self, client: Client, said: Login, begun: float) -> None:
         kind = "resume" if said.method == "resume" else "login"
@@ -96,6 +109,16 @@ class Entrance:
         ask = Authenticate(said.method, said.account, said.secret, client.number, client.address[:64])
         try:
             answer = await self._node.ask("login", ask, self._settings.authenticate_s)
+            self.turns.let_in(said.method)
+        except RefusedError as error:
+            if error.code == Code.UNAVAILABLE:
+                self._pause(said.method)
+            else:
+                self.turns.let_in(said.method)
+            raise
+        except PeerLost:
+            self._pause(said.method)
+            raise
         finally:
             self.turns.give_back(said.method)
             self._next(said.method)

@@ -98,8 +98,15 @@ class Exit:
 
     def _left(self, client: Client, session: int, scene: str, code: str) -> None:
         if scene:
-            self._node.tell(scene, Detach(session, client.number))
+            self._detach(scene, Detach(session, client.number))
         self._node.journal.record("disconnected", account_of(session), code=code)
+
+    def _detach(self, scene: str, said: Detach) -> None:
+        there = self._sessions.scene(scene)
+        if there.held:
+            there.unsaid.append(said)
+        else:
+            self._node.tell(scene, said)
 
     # --- logging out ---
 

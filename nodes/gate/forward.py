@@ -17,6 +17,8 @@ PLAYS_MAX = 20_000
 """Play messages waiting for one scene."""
 PLAYS_BYTES_MAX = 8 << 20
 """Bytes in them. A batch is one message between nodes: a longer one than a link takes would end the link for all."""
+MOVES_HELD_MAX = 20_000
+"""Batches of moves that wait for a scene whose process gives way to another one."""
 
 Batch = Callable[..., bool]
 """`Node.batch`: peer, lane, blobs -> taken."""
@@ -52,6 +54,9 @@ class Forward:
         """Send what was collected. True when something has to wait for the next flush."""
         waits = False
         for scene in scenes:
+            if scene.held:
+                self._limit_moves(scene)
+                continue
             if scene.plays:  # first: they are carried out at once, moves with the next tick
                 waits |= not self._flush_plays(scene)
             if scene.handles:
@@ -60,11 +65,18 @@ class Forward:
                 waits |= not self._flush_drops(scene)
         return waits
 
+    def _limit_moves(self, scene: Scene) -> None:
+        """Of one to which nothing may be said now."""
+        if len(scene.handles) > MOVES_HELD_MAX:
+            self.counts.moves_dropped += sum(map(len, scene.handles)) // 4
+            scene.handles.clear()
+            scene.records.clear()
+
     def hurry(self, scenes: Iterable[Scene]) -> bool:
         """Send the play messages only. True when some have to wait for the next flush."""
         waits = False
         for scene in scenes:
-            if scene.plays:
+            if scene.plays and not scene.held:
                 waits |= not self._flush_plays(scene)
         return waits
 

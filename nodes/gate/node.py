@@ -4,7 +4,7 @@
     gate -> login             Authenticate (2), SignResume, SignTravel
     gate -> scene             Attach (7), Detach; Lane.MOVES, PLAYS, DROPS every `flush_ms`
     gate -> scene             Lane.BUDGETS: how much movement a client may get; PACE: none just now, or some again
-    scene -> gate -> client   Lane.FRAMES, UPDATES, CHATS: rows of pieces, never opened; Kick
+    scene -> gate -> client   Lane.FRAMES, UPDATES, CHATS: rows of pieces, never opened; Kick; ChangeOver (heirs.py)
     gate -> center            FromClient (8), Dropped, Leave, LeaveQueue
     center -> gate            Admit, QueueMoved, Kick, ToClients, Transferred, SendAway, ListSessions
     center => gate            Announce (8), by PUB
@@ -38,6 +38,7 @@ from nodes.gate.entrance import Entrance
 from nodes.gate.exit import Exit
 from nodes.gate.forward import Forward
 from nodes.gate.handover import HandOver
+from nodes.gate.heirs import Heirs
 from nodes.gate.intake import ForGate, Intake
 from nodes.gate.limits import Addresses
 from nodes.gate.meters import meter
@@ -91,7 +92,8 @@ class GateNode(Node):
         self.refused_connections = 0
         self._armed = self._hurried = False
         self._empty = asyncio.Event()
-        self.serve_parts(self.entrance, self.transfers, self.exit)
+        self.heirs = Heirs(self, self.clients, self._lose_scene, self.wake)
+        self.serve_parts(self.entrance, self.transfers, self.exit, self.heirs)
         meter(self)
 
     # --- life ---
@@ -161,17 +163,23 @@ class GateNode(Node):
 
     def peer_up(self, member: Member) -> None:
         if member.role == "scene":
-            self.transfers.scene_up(member.name, self.switchboard.links.up[member.name].incarnation)
+            incarnation = self.switchboard.links.up[member.name].incarnation
+            self.heirs.linked(member.name, incarnation)
+            self.transfers.scene_up(member.name, incarnation)
 
     def peer_lost(self, member: Member) -> None:
         if member.role == "scene" and member.name in self.clients.scenes:
-            self.transfers.lose_scene(member.name)
-            self.forward.forget(self.clients.scenes[member.name])
-            self.delivery.movement.lose(self.clients.scenes[member.name])
+            if not self.heirs.lost(member.name):
+                self._lose_scene(member.name)
         elif member.role == "center":
             for client in self.clients:
                 if client.state is State.QUEUED:
                     self.dismiss(client, Code.UNAVAILABLE, "the center starts anew: log in again")
+
+    def _lose_scene(self, name: str) -> None:
+        self.transfers.lose_scene(name)
+        self.forward.forget(self.clients.scenes[name])
+        self.delivery.movement.lose(self.clients.scenes[name])
 
     # --- mesh.front.Guest ---
 
@@ -252,7 +260,7 @@ class GateNode(Node):
         asyncio.get_running_loop().call_soon(self.delivery.go_on)
 
     def _pace(self, scene: Scene, wait: bool) -> bool:
-        return self.batch(scene.name, Lane.PACE, b"1" if wait else b"0")
+        return not scene.held and self.batch(scene.name, Lane.PACE, b"1" if wait else b"0")
 
     def _flush(self) -> None:
         self._armed = False

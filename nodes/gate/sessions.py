@@ -16,6 +16,7 @@ from enum import StrEnum
 from mesh.core.bucket import Bucket
 from mesh.errors import LocalProtocolError
 from mesh.front import Blob, Connection
+from mesh.protocol.catalogue import Message
 from mesh.protocol.sessions import Placement
 from nodes.gate.bandwidth import UNHINDERED, UNLIMITED, Link
 from nodes.gate.limits import AGAIN_MAX, AGAIN_S, Offences
@@ -53,7 +54,7 @@ class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
     __slots__ = ("attaching", "behind", "clients", "drops", "early", "early_before", "early_rows", "handles",
-                 "movement", "name", "play_handles", "plays", "plays_bytes", "records")  # fmt: skip
+                 "held", "movement", "name", "play_handles", "plays", "plays_bytes", "records", "unsaid")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -67,6 +68,8 @@ class Scene:
         self.movement: dict[int, Blob] = {}  # by handle: came, and is not sent yet
         self.behind = False  # it was told to send no movement
         self.attaching = 0  # Attach requests under way
+        self.held = False  # its process gives way to another one: nothing is said to it meanwhile
+        self.unsaid: list[Message] = []  # what is to be said when that is over
         self.early: dict[int, list[bytes]] = {}  # rows that overtook the answer to their Attach, by handle
         self.early_before: dict[int, list[bytes]] = {}  # the older half of them
         self.early_rows = 0

@@ -1,5 +1,9 @@
 """Whose login is worked on next: in the order in which they came, so many at once.
 
+When more come than can be let in, that order would serve nobody in the end: whoever is in front has waited almost as
+long as people wait at all, and is gone before the nodes behind are done. So while the waiting is long, whoever came
+last is taken first: those still are there when they are let in. The others have their turn when it is quieter.
+
 A burst of thousands waits here, where one more costs a place in a list. Behind the gate they would all be under way
 together, each a row of tasks and questions in five nodes, and the last ones' deadlines would pass before anybody had
 looked at them. So a deadline counts from the turn on.
@@ -7,17 +11,31 @@ looked at them. So a deadline counts from the turn on.
 Each method has turns of its own: a flood of passwords, which are slow by design, keeps neither tickets waiting nor
 players whose connection broke. Pure. Who has waited for too long is taken out. Bounded by twice the connections of the
 gate: who hangs up again before its turn is forgotten when there are more of those than of the others.
+
+While the nodes behind refuse newcomers because those who are in the world wait for too long (`mesh/core/admission.py`),
+a refusal frees a turn at once, and everybody who stands here in good order would be refused within a moment. So after
+a refusal nobody's turn comes for as long as that rule lets others wait, and then that of a few, until one is let in.
+Players whose connection broke are no newcomers: theirs go on.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mesh.core.admission import TARGET_S
 from mesh.protocol.client import Login
 from nodes.gate.sessions import Client, State
 
 SWEEP_MIN = 256
 """Fewer that wait are not looked through."""
+PAUSE_S = TARGET_S
+"""After a refusal behind, until somebody is tried again."""
+PROBES = 2
+"""Turns at once until one of them is let in: the first might wait for an answer that was lost."""
+LATE_S = 1.5
+"""Between the first and the last who wait: above, the last come first."""
+RESUME = "resume"
+"""The method of those who are in the world already."""
 
 
 class Turn(NamedTuple):
@@ -36,6 +54,7 @@ class Turns:
         self._waiting: dict[str, deque[Turn]] = {}
         self._taken: dict[str, int] = {}
         self._sweep_at: dict[str, int] = {}  # when so many wait, it is time to look who has gone
+        self._refused: dict[str, bool] = {}  # methods whose last one was refused behind: is it time to try again?
 
     def __len__(self) -> int:
         """Who waits."""
@@ -57,9 +76,11 @@ class Turns:
 
     def take(self, method: str) -> Iterator[Turn]:
         """Those whose turn it is now; each has to be given back."""
-        waiting = self._waiting.get(method, ())
-        while waiting and self._taken.get(method, 0) < self._at_once:
-            turn = waiting.popleft()
+        waiting, at_once = self._waiting.get(method, deque()), self._at_once
+        if method in self._refused:
+            at_once = PROBES if self._refused[method] else 0
+        while waiting and self._taken.get(method, 0) < at_once:
+            turn = _next(waiting)
             if turn.client.state is State.AUTHENTICATING:  # else it went away meanwhile
                 self._taken[method] = self._taken.get(method, 0) + 1
                 yield turn
@@ -67,6 +88,22 @@ class Turns:
     def give_back(self, method: str) -> None:
         """The login of this method is done, or failed."""
         self._taken[method] -= 1
+
+    def refused(self, method: str) -> bool:
+        """The nodes behind take no newcomers. True: a pause has begun, and somebody has to `try_again` after it."""
+        if method == RESUME or self._refused.get(method) is False:
+            return False
+        self._refused[method] = False
+        return True
+
+    def try_again(self, method: str) -> None:
+        """The pause is over, unless somebody was let in meanwhile and there is none any more."""
+        if method in self._refused:
+            self._refused[method] = True
+
+    def let_in(self, method: str) -> None:
+        """They take them."""
+        self._refused.pop(method, None)
 
     def expire(self, before: float) -> list[Turn]:
         """Taken out: who came before that and still waits."""
@@ -77,3 +114,10 @@ class Turns:
                 if turn.client.state is State.AUTHENTICATING:
                     found.append(turn)
         return found
+
+
+def _next(waiting: deque[Turn]) -> Turn:
+    """Taken out. Who went away in front of the others does not make the waiting long."""
+    while len(waiting) > 1 and waiting[0].client.state is not State.AUTHENTICATING:
+        waiting.popleft()
+    return waiting.pop() if waiting[-1].at - waiting[0].at > LATE_S else waiting.popleft()

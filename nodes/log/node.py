@@ -2,16 +2,18 @@
 
     StoreEvents (step 9) -> EventsStored     when it was handed to the operating system
     QueryEvents          -> Events
+    ListStored           -> StoredList
 
 Owns what waits to be written. Batches that arrive within a few milliseconds share a block and an answer's wait
 (group commit: the writer takes all that has come meanwhile). Everything that touches the disk runs in two worker
 threads: one that writes, so that the order of writes is the order of arrival, and one that searches. Several log nodes
-share the load by sender; each is whole by itself and knows nothing of the others.
+share the load by sender; each is whole by itself and knows nothing of the others: whoever asks puts their answers
+together (mesh/core/log_group.py).
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,13 +21,14 @@ from mesh.core.pressure import Delay
 from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.node import Caller, Node, on
 from mesh.protocol.control import Drained, Load, Member
-from mesh.protocol.journal import Events, EventsStored, QueryEvents, StoreEvents
+from mesh.protocol.journal import Events, EventsStored, ListStored, QueryEvents, StoredList, StoreEvents
 from mesh.seat import Seat
 from nodes.log.columns import problem_of
 from nodes.log.figures import show
-from nodes.log.query import Found, Query, search
+from nodes.log.query import Query, search
 from nodes.log.settings import LogSettings
 from nodes.log.sink import Sink
+from nodes.log.stored import stored
 
 BATCH_BYTES_MAX = 4 * 1024 * 1024  # of one body; senders stay far below; more is refused
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # waiting to be written; more is refused and stays with its sender
@@ -36,6 +39,7 @@ QUIET_CHECK_S = 0.05
 DELAY_S = 1.0  # of events that wait to be written: at the limit; their senders keep them meanwhile
 HAND_OVER_S = 10.0  # a drain waits for senders to go elsewhere at most so long
 
+T = TypeVar("T")
 _PASSIVE = ("center", "log", "ctl")  # roles whose end a stopping log node does not wait for
 
 
@@ -186,23 +190,29 @@ class LogNode(Node):
 
     @on(QueryEvents)
     async def on_query_events(self, said: QueryEvents, _caller: Caller) -> Events:
+        query = Query(said.player, frozenset(said.kinds), said.since_ms, said.until_ms, said.limit)
+        found = await self._read(lambda late: search(self.seat.data, query, late))
+        self.damaged_seen += found.damaged
+        return Events(found.events, found.more)
+
+    @on(ListStored)
+    async def on_list_stored(self, _said: ListStored, _caller: Caller) -> StoredList:
+        return await self._read(lambda late: stored(self.seat.data, late))
+
+    async def _read(self, look: Callable[[Callable[[], bool]], T]) -> T:
+        """Look through the segments in the thread for that, for so long as a query may take."""
         if self._queries >= QUERIES_MAX:
             raise RefusedError(Code.TOO_MANY, f"{QUERIES_MAX} queries are under way")
-        query = Query(said.player, frozenset(said.kinds), said.since_ms, said.until_ms, said.limit)
         self._queries += 1
         began = self.clock.now()
         try:
-            found = await self._reader.run(self._search, query, began + self.settings.query_s_max)
+            found = await self._reader.run(look, lambda: self.clock.now() > began + self.settings.query_s_max)
         except StorageError as error:
             raise RefusedError(Code.UNAVAILABLE, str(error)) from None
         finally:
             self._queries -= 1
         self._query_seconds.observe(self.clock.now() - began)
-        self.damaged_seen += found.damaged
-        return Events(found.events, found.more)
-
-    def _search(self, query: Query, until: float) -> Found:
-        return search(self.seat.data, query, lambda: self.clock.now() > until)
+        return found
 
     # --- writing ---
 

@@ -17,6 +17,7 @@ from nodes.log.columns import found_by, unpack
 from nodes.log.layout import open_body
 from nodes.log.query import Query, lines_of, search
 from nodes.log.segments import Block, Damage, SegmentFile, segment_paths
+from nodes.log.stored import stored
 
 OK, FAILED, DAMAGED = 0, 1, 6
 
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("query", _query, "the newest matching events, oldest first"),
+        ("stored", _stored, "which events of which senders there are, by their numbers"),
         ("stat", _stat, "segments, blocks, events, bytes, senders"),
         ("check", _check, "open every block and say what is damaged"),
     ):
@@ -59,6 +61,10 @@ def _query(asked: argparse.Namespace) -> tuple[Any, int]:
     found = search(asked.data, query)
     answer = msgspec.structs.asdict(found) | {"events": [msgspec.structs.asdict(event) for event in found.events]}
     return answer, OK
+
+
+def _stored(asked: argparse.Namespace) -> tuple[Any, int]:
+    return msgspec.to_builtins(msgspec.structs.asdict(stored(asked.data))), OK
 
 
 def _stat(asked: argparse.Namespace) -> tuple[Any, int]:

@@ -8,7 +8,9 @@ fields, one stretch of an index and one block. Damaged blocks are skipped and co
 """
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,7 @@ _decode_lines = msgspec.msgpack.Decoder(list[_Line]).decode
 _decode_fields = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 _Place = tuple[int, int, int, int]  # at_ms, segment, offset of the block, position in the block: the order of answers
+_Name = tuple[int, int]  # the sender's incarnation and the event's number in it
 
 
 class _Newest:
@@ -76,28 +79,28 @@ class _Newest:
         self._popped = False  # something was left out for something newer
         self._limit = limit
         self._bytes = 0
-        self._heap: list[tuple[_Place, tuple[str, int, str, bytes]]] = []
+        self._heap: list[tuple[_Place, tuple[str, int, str, bytes, _Name]]] = []
 
     def floor_ms(self) -> int:
         """Nothing older than this changes the answer any more."""
         full = self._popped or (self.more and len(self._heap) >= self._limit)
         return self._heap[0][0][0] if full else 0
 
-    def add(self, place: _Place, line: _Line) -> None:
+    def add(self, place: _Place, line: _Line, name: _Name) -> None:
         fields = bytes(line.fields)
-        heapq.heappush(self._heap, (place, (line.kind, line.player, line.node, fields)))
+        heapq.heappush(self._heap, (place, (line.kind, line.player, line.node, fields, name)))
         self._bytes += len(fields) + EVENT_BYTES
         while len(self._heap) > self._limit or (self._bytes > RESULT_BYTES_MAX and len(self._heap) > 1):
-            _, (_, _, _, dropped) = heapq.heappop(self._heap)
+            _, (_, _, _, dropped, _) = heapq.heappop(self._heap)
             self._bytes -= len(dropped) + EVENT_BYTES
             self.more = self._popped = True
 
     def events(self) -> tuple[list[Event], int]:
         """The matches, oldest first, and how many had fields that are none (a sender's mistake)."""
         events, damaged = [], 0
-        for place, (kind, player, node, fields) in sorted(self._heap):
+        for place, (kind, player, node, fields, name) in sorted(self._heap):
             try:
-                events.append(Event(place[0], kind, player, node, _decode_fields(fields)))
+                events.append(Event(place[0], kind, player, node, _decode_fields(fields), *name))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 damaged += 1
         return events, damaged
@@ -181,13 +184,16 @@ def _search_block(file: SegmentFile, offset: int, number: int, query: Query, new
         return
     until_ms = query.until_ms or _FOREVER
     player, kinds, since_ms = query.player, query.kinds, query.since_ms
+    begins = list(accumulate((part.count for part in block.index.parts), initial=0))
     for at, line in lines:
         if (
             (not player or line.player == player)
             and since_ms <= line.at_ms <= until_ms
             and (not kinds or line.kind in kinds)
         ):
-            newest.add((line.at_ms, number, offset, at), line)
+            which = bisect_right(begins, at) - 1
+            part = block.index.parts[which]
+            newest.add((line.at_ms, number, offset, at), line, (part.incarnation, part.first + at - begins[which]))
 
 
 def _lines_by_columns(

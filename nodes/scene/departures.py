@@ -55,6 +55,11 @@ class Departures:
         self.departed = 0
         self.refused = 0
 
+    @property
+    def under_way(self) -> int:
+        """Characters that are being taken out for good."""
+        return len(self._removals)
+
     # --- to another line ---
 
     @on(Depart)

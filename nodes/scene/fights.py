@@ -61,6 +61,11 @@ class Fights:
         session.dead_until = until
         self._dead[session.slot] = session
 
+    @property
+    def dead(self) -> list[int]:
+        """The slots of those who are."""
+        return list(self._dead)
+
     def forget(self, session: Session) -> None:
         """It leaves the line."""
         self._dead.pop(session.slot, None)

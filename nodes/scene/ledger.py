@@ -10,7 +10,8 @@ a character that is busy does not leave the scene.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import random
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -26,7 +27,7 @@ from mesh.protocol.records import (
 )
 from nodes.scene.sessions import Session
 
-AGAIN_S = 0.5  # between two attempts; the DC is back within that after a crash
+AGAIN_S = 0.2  # between two attempts, a little more or less: a player waits for a DC that is back no longer than that
 ASK_TIMEOUT_S = 5.0  # of one attempt
 DC = "dc"
 _NOT_NOW = (Code.UNAVAILABLE, Code.DISK_FULL, Code.SHUTDOWN)
@@ -47,9 +48,12 @@ class Ledger:
         tries: int,
         doubt: Callable[[], None] = lambda: None,
         failpoints: Failpoints | None = None,
+        chance: random.Random | None = None,
+        replicated: Collection[str] = (),
     ) -> None:
         self._ask, self._spawn, self._tries, self._doubt = ask, spawn, tries, doubt
-        self._failpoints = failpoints or Failpoints()
+        self._failpoints, self._chance = failpoints or Failpoints(), chance or random.Random(0)
+        self._replicated = frozenset(replicated)  # kinds of class R
         self._locks: dict[int, asyncio.Lock] = {}  # by session, while somebody holds or wants it
         self.done = 0
         self.repeated = 0
@@ -82,9 +86,11 @@ class Ledger:
         letter: Letter | None = None,
         mail: int = 0,
         room: int = 0,
+        asked: int = 0,
     ) -> Operated:
-        """The first party's operation, inside the work of `begin`. RefusedError: it was not done. PeerLost or
-        DeadlineExceeded: unknown, after all attempts."""
+        """The first party's operation, inside the work of `begin`; `asked`: for its message with this number, which is
+        carried out once, whatever scene asks. RefusedError: it was not done. PeerLost or DeadlineExceeded: unknown,
+        after all attempts."""
         numbers = [one.number for one in parties]
         async with AsyncExitStack() as stack:
             for number in sorted(numbers):  # always in the same order: two trades cannot wait for each other
@@ -92,13 +98,15 @@ class Ledger:
             sequence = parties[0].next_operation()
             said = Operate(
                 numbers[0], sequence, kind, numbers, list(gold), list(items), level,
-                letter=letter, mail=mail, room=room,
+                letter=letter, mail=mail, room=room, asked=asked,
+                replicated=kind in self._replicated,
             )  # fmt: skip
             operated = await self._persist(said)
             self._take(operated, parties)
             return operated
 
     async def _persist(self, said: Operate) -> Operated:
+        is_known = True  # that no attempt so far was carried out
         for attempt in range(1, self._tries + 1):
             self._soon("scene.operation-asked")
             try:
@@ -106,22 +114,28 @@ class Ledger:
             except RefusedError as error:
                 if error.code == Code.STALE_EPOCH:
                     self._doubt()
-                if attempt == 1 or error.code not in _NOT_NOW:
+                is_over = is_known and error.code != Code.SHUTDOWN  # one that stops is there again in a moment
+                if error.code not in _NOT_NOW or is_over or (is_known and attempt == self._tries):
                     raise
                 if attempt == self._tries:
                     raise DeadlineExceeded("it is not known whether an earlier attempt was carried out") from None
-                await asyncio.sleep(AGAIN_S)
+                await self._pause()
             except (PeerLost, DeadlineExceeded):
                 if attempt == self._tries:
                     raise
+                is_known = False
                 self.repeated += 1
-                await asyncio.sleep(AGAIN_S)
+                await self._pause()
             else:
                 assert isinstance(answer, Operated), "the catalogue names the only answer"
                 self.done += 1
                 self._failpoints.hit("scene.operation-heard")
                 return answer
         raise AssertionError("at least one attempt is made")
+
+    async def _pause(self) -> None:
+        """What was under way when the DC was lost is not all asked again at the same moment."""
+        await asyncio.sleep(AGAIN_S * self._chance.uniform(0.5, 1.5))
 
     def _soon(self, name: str) -> None:
         """A failpoint behind what is about to be said: that leaves at the end of the next turn of the loop."""

@@ -154,6 +154,11 @@ class Line:
         session.waiting = True
         self._arriving[slot] = session
 
+    @property
+    def arriving(self) -> list[int]:
+        """The slots of those who wait for that."""
+        return list(self._arriving)
+
     def detach(self, session: Session) -> None:
         """Nobody looks through its eyes any more."""
         self._arriving.pop(session.slot, None)
@@ -355,7 +360,7 @@ class Line:
         return Entered(
             self._scene_name, self.name, self.number, one.size_m, one.unit_m, self.scene.tick_hz, one.aoi_m,
             one.speed_mps, int(world.x[slot]), int(world.y[slot]), you, view, session.processed, session.resumed,
-            self._shown, session.anew,
+            self._shown, session.anew, True,
         )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:

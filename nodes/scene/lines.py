@@ -63,9 +63,20 @@ class Lines:
         index = next((index for index, line in enumerate(self._at) if line is None), None)
         if index is None:
             raise RefusedError(Code.OUT_OF_RANGE, f"this scene has {self.lines_max} lines already")
+        return self.open_at(index, name, number, fixed=fixed)
+
+    def open_at(self, index: int, name: str, number: int, *, fixed: bool) -> Line:
+        """The same, at a place that is known to be free, or that a predecessor says. RefusedError when it is none."""
+        if not 0 <= index < len(self._at) or self._at[index] is not None:
+            raise RefusedError(Code.OUT_OF_RANGE, f"this scene has no free place {index} for a line")
         line = self._at[index] = self._make(index, name, number, self._generation(index), fixed)
         self._list()
         return line
+
+    def clear(self) -> None:
+        """There is no line any more: those of a predecessor come in their place."""
+        self._at = [None] * self.lines_max
+        self._list()
 
     def close(self, line: Line) -> None:
         """End a line without players."""

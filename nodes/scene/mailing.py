@@ -1,7 +1,8 @@
 """Mail, as players write and take it: each is one operation of the DC, told when it is on disk.
 
 Owns who is asking for its box just now. What is attached is the DC's to check and to move; a mail that was sent is
-mentioned to the center, which tells its receiver when that is in the world.
+mentioned to the center, which tells its receiver when that is in the world. Each operation names the message that it is
+for, so that a client may say it again to the next scene when this one is lost.
 """
 
 from collections.abc import Callable
@@ -62,28 +63,31 @@ class Mailing:
     async def _write(self, session: Session, said: play.WriteMail, sequence: int) -> None:
         letter = Letter(said.to, said.text, said.gold, said.items)
         try:
-            await self._ledger.carry_out([session], "mail-send", letter=letter)
+            done = await self._ledger.carry_out([session], "mail-send", letter=letter, asked=sequence)
         except RefusedError as error:
             self._deny(session, sequence, error.code, error.text)
         except (PeerLost, DeadlineExceeded):
             self._deny(session, sequence, Code.UNAVAILABLE, UNKNOWN)
         else:
             items = list(session.items.values())
-            self._out.event(session, play.MailWritten(said.to, session.gold, items), self._now())
-            self._record("mail", session.account, to=said.to, gold=said.gold, items=list(said.items))
+            self._out.event(session, play.MailWritten(said.to, session.gold, items, sequence), self._now())
+            if not done.again:
+                self._record("mail", session.account, to=said.to, gold=said.gold, items=list(said.items))
             self._tell(CENTER, MailCame(said.to, session.name))
 
     async def _take(self, session: Session, mail: int, sequence: int) -> None:
         try:
-            await self._ledger.carry_out([session], "mail-take", mail=mail, room=self._inventory_max)
+            room = self._inventory_max
+            done = await self._ledger.carry_out([session], "mail-take", mail=mail, room=room, asked=sequence)
         except RefusedError as error:
             self._deny(session, sequence, error.code, error.text)
         except (PeerLost, DeadlineExceeded):
             self._deny(session, sequence, Code.UNAVAILABLE, UNKNOWN)
         else:
             items = list(session.items.values())
-            self._out.event(session, play.MailTaken(mail, session.gold, items), self._now())
-            self._record("mail_take", session.account, mail=mail)
+            self._out.event(session, play.MailTaken(mail, session.gold, items, sequence), self._now())
+            if not done.again:
+                self._record("mail_take", session.account, mail=mail)
 
     async def _read(self, session: Session, above: int, sequence: int) -> None:
         try:

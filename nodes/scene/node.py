@@ -16,6 +16,7 @@ It hears, in this order of a player's life (the steps are those of the architect
        ListHosted center who is here, and on which lines             -> HostedList
        OpenLine, CloseLine, PartyChanged, FriendsChanged             center
        Replaced  center  its players are elsewhere: end
+       HandOver, Inherited  its heir, another process of this scene: give it everything, and end (handing.py)
     9  says SaveStates and Operate to the DC, and records behaviour
        says Cross (somebody walked into a portal), MembersSeen and, to become empty, Evacuate to the center
        says Kick to the gate of a player who goes on with bad messages
@@ -29,16 +30,20 @@ from typing import Any
 
 import numpy as np
 
+from mesh.core.links import Link
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, ReplacedError
 from mesh.node import Caller, Node, on, on_batch
 from mesh.protocol.cluster import Kick, Replaced
 from mesh.protocol.control import Drained, Load, Member
+from mesh.protocol.envelope import Envelope
 from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
 from mesh.protocol.placement import Evacuate, Evacuated, MembersSeen
 from mesh.seat import Seat
 from nodes.scene.degradation import Degradation
 from nodes.scene.departures import Departures
 from nodes.scene.gameclock import GameClock
+from nodes.scene.handing import Handing
+from nodes.scene.inheriting import inherit, play_on
 from nodes.scene.keepsakes import Keepsakes
 from nodes.scene.ledger import Ledger
 from nodes.scene.line import Line
@@ -74,7 +79,8 @@ class SceneNode(Node):
         self.sessions, self.keepsakes = Sessions(), Keepsakes()
         self.out = Outbound(self._arm_flush)
         self.saves = Saves(self.ask, self.spawn, said.saves_in_flight, self.replaced)
-        self.ledger = Ledger(self.ask, self.spawn, said.operation_tries, self.saves.check, seat.failpoints)
+        asking = self.ask, self.spawn, said.operation_tries, self.saves.check
+        self.ledger = Ledger(*asking, seat.failpoints, seat.random, said.replicated)
         self.ticker, self.game = Ticker(said.tick_hz), GameClock(now)
         self.degradation = Degradation(self.topology.policy, self.game, self.ticker, self.sessions, self.out)
         self.counts = Counts()
@@ -102,14 +108,20 @@ class SceneNode(Node):
         )  # fmt: skip
         for name, number in said.lines_of(seat.spec.short, seat.spec.number):
             self.lines.open(name, number, fixed=True)
-        self.serve_parts(self.residents, self.departures, self.lines, self.parties)
+        self.handing = Handing(self)
+        self.serve_parts(self.residents, self.departures, self.lines, self.parties, self.handing)
         self._tick_seconds = self.metrics.histogram("scene_tick_seconds", "How long a tick of all lines took.")
         meter(self)
 
     # --- life ---
 
+    async def inherit(self) -> None:
+        await inherit(self)
+
     async def open(self) -> None:
         self.spawn(self._run())
+        if self.handing.frozen:
+            self.spawn(play_on(self))
 
     async def drain(self) -> None:
         """Everybody's state is with the DC before the scene stops. Those who have departed were saved then."""
@@ -159,16 +171,35 @@ class SceneNode(Node):
     def signals(self) -> dict[str, float]:
         return {"tick time": self.ticker.share() / TICK_SHARE if len(self.sessions) else 0.0}
 
+    def busy(self) -> bool:
+        """Is anything under way that another process could not go on with? One of the handlers gives it all away."""
+        waits = any(one.busy or one.saving or one.leaving for one in self.sessions)
+        return waits or self.saves.under_way > 0 or self.departures.under_way > 0 or self.dispatch.under_way > 1
+
     def level_changed(self) -> None:
-        self.degradation.scene_at(self.pressure.number)
+        if not self.handing.frozen:
+            self.degradation.scene_at(self.pressure.number)
 
     def peer_level_changed(self, peer: str) -> None:
         if peer.split(".")[2] == "gate":
             self.degradation.gate_at(peer, self.pressure.of(peer))
 
+    def heard(self, link: Link, envelope: Envelope) -> None:
+        hear = super().heard
+        if not self.handing.keeps_back(link, lambda: hear(link, envelope), envelope):
+            hear(link, envelope)
+
+    def batch_arrived(self, link: Link, lane: int, blobs: list[bytes]) -> None:
+        hear = super().batch_arrived
+        if not self.handing.keeps_back(link, lambda: hear(link, lane, blobs)):
+            hear(link, lane, blobs)
+
     def peer_lost(self, member: Member) -> None:
-        if member.role != "gate":
-            return
+        self.handing.peer_lost(member.name)
+        if member.role == "gate" and not self.handing.later(lambda: self._gate_lost(member)):
+            self._gate_lost(member)
+
+    def _gate_lost(self, member: Member) -> None:
         self.out.forget(member.name)
         self.degradation.pace(member.name, False)
         self.residents.gate_lost(member.name)
@@ -233,7 +264,7 @@ class SceneNode(Node):
             self.play.bad(session, 0, Code.BAD_MESSAGE, "a play message starts with 8 bytes")
             return
         sequence, received = PLAY_HEAD.unpack_from(frame)
-        session.anew = False  # it has heard Entered, and counts as we do
+        session.anew &= received > session.sent  # else it has heard Entered, and counts as we do
         session.acknowledge(min(received, session.sent))
         if not sequence:
             return  # a bare acknowledgement
@@ -269,11 +300,15 @@ class SceneNode(Node):
                 await self._awake.wait()
                 self.ticker.restart(self.clock.now())
             await asyncio.sleep(self.ticker.wait_s(self.clock.now()))
+            if self.handing.frozen:
+                await self.handing.wait_moving()
+                continue
             try:
                 self._tick()
             except Exception as error:
                 self.dispatch.errors += 1
                 self.log.exception("a tick failed", reason=repr(error))
+            self.handing.ticked()
 
     def _tick(self) -> None:
         began = self._lap_at = self.clock.now()
@@ -292,7 +327,7 @@ class SceneNode(Node):
 
     def _tick_line(self, line: Line, now: float, tick: int) -> None:
         frames = line.tick(now, tick, self._lap)
-        self._flush()  # before the movement: nobody moves who has not appeared
+        self.flush()  # before the movement: nobody moves who has not appeared
         for one in frames:
             if not self.batch(self.out.names[one.gate], Lane.UPDATES, one.handles, one.lengths, one.body):
                 self.counts.updates_dropped += 1
@@ -324,9 +359,10 @@ class SceneNode(Node):
     # --- to the gates ---
 
     def _arm_flush(self) -> None:
-        asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self._flush)
+        asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """What is collected for the gates is sent."""
         for refusal in self.out.flush(self.batch):
             if refusal.lane == Lane.CHATS:
                 self.counts.bulk_dropped += len(refusal.handles)

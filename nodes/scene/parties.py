@@ -22,10 +22,15 @@ class Parties:
         self._last: dict[int, int] = {}  # party -> whose turn it was last
         self._owed: dict[int, list[int]] = {}  # party -> those who did not get their item then
 
+    def stands(self, session: Session) -> None:
+        """It is in the world here, with the party that it has, as it was on the process before."""
+        if session.party is not None:
+            self._here.setdefault(session.party.party, set()).add(session.account)
+
     def came(self, session: Session) -> None:
         """It is in the world here, with the party that it has."""
         if session.party is not None:
-            self._here.setdefault(session.party.party, set()).add(session.account)
+            self.stands(session)
             self._lines.of(session).whereabouts.join(session.slot)
 
     def went(self, session: Session) -> None:

@@ -81,6 +81,12 @@ class Crossings:
             self.asked += 1
             self._spawn(self._cross(session.number, portal))
 
+    def again(self) -> list[int]:
+        """Those for whom a predecessor has asked: nobody waits for the answer any more."""
+        numbers = sorted(self._under_way)
+        self._under_way.clear()
+        return numbers
+
     async def _cross(self, number: int, portal: PortalSettings) -> None:
         try:
             await self._ask(CENTER, Cross(number, portal.to, portal.to_x, portal.to_y), CROSS_S)

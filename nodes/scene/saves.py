@@ -40,6 +40,11 @@ class Saves:
         self.saved = 0
         self.failed = 0
 
+    @property
+    def under_way(self) -> int:
+        """Requests in the background."""
+        return self._in_flight
+
     def send(self, line: Line, slots: Array) -> None:
         """Save these players in the background."""
         for begin in range(0, len(slots), BATCH_MAX):

@@ -15,6 +15,8 @@ LINE_SLOTS = 1 << LINE_BITS  # entities on one line: two slots fit into one 30-b
 LINES_MAX = 32  # on one scene process: the slot part of a handle has 20 bits
 UNITS_MAX = 0xFFFF  # positions travel as two bytes
 SOFT_SHARE = 0.8  # of `players_max`, for a map that does not say
+OPERATIONS = ("trade", "loot", "advance", "mail-send", "mail-take")
+"""Kinds of durable operations of a scene."""
 BUDGET_MIN = 500  # bytes a second: below that a view of a few cannot be kept up
 BUDGET_MAX = 10_000_000
 PORTALS_MAX = 64  # of one map: Entered tells them all, and every step of every player is held against each
@@ -73,7 +75,8 @@ class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     save_s: float = 1.0  # how often the state of a character that changed is sent to the DC
     saves_in_flight: int = 16  # requests to the DC; beyond that the characters stay marked and are sent later
     combat_s: float = 5.0  # since the last hit given or taken: who fights does not switch lines
-    operation_tries: int = 40  # of one durable operation while the DC is away, half a second apart
+    operation_tries: int = 100  # of one durable operation while the DC is away, a fifth of a second apart
+    replicated: list[str] = []  # kinds of operations of class R, such as "trade": see `standby_away` of the DC
     npc_level: int = 1
     chat_per_s: float = 1.0
     chat_burst: int = 5
@@ -120,6 +123,8 @@ def _problems(said: SceneSettings) -> list[str]:
         )
     if said.bad_messages_per_s <= 0 or said.bad_messages_burst < 1:
         found.append("settings.scene: bad_messages_per_s must be above 0, bad_messages_burst at least 1")
+    if unknown := [kind for kind in said.replicated if kind not in OPERATIONS]:
+        found.append(f"settings.scene.replicated: {', '.join(unknown)}: there are {', '.join(OPERATIONS)}")
     if said.save_s <= 0 or said.flush_ms < 0 or min(said.chat_per_s, said.emotes_per_s, said.corpse_s) <= 0:
         found.append(
             "settings.scene: save_s, chat_per_s, emotes_per_s and corpse_s must be above 0, flush_ms at least 0"

@@ -131,6 +131,13 @@ class Trades:
         self.close(trade)
         return trade
 
+    def index(self) -> None:
+        """All trades were put here at once: who is in which."""
+        self._of = {}
+        for trade in self._by_number.values():
+            for side in trade.sides:
+                self._of.setdefault(side.session, {})[trade.number] = trade
+
     def close(self, trade: Trade) -> None:
         """It is over."""
         self._by_number.pop(trade.number, None)

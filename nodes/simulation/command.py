@@ -1,98 +1,108 @@
-"""The command of the simulation: many seeds one after the other, or one again.
+"""The command of the simulation: many seeds one after the other, or one again, or planted mistakes.
 
     python -P -m nodes simulate --seeds 300            seeds 1 to 300; exit code 1 when a checker found something
     python -P -m nodes simulate --seeds 50 --from 100  seeds 100 to 149
+    python -P -m nodes simulate --seeds 10000 --workers 2   on two cores, saying how far it is
     python -P -m nodes simulate --seed 17              this course again, with its last events
+    python -P -m nodes simulate --planted              mistakes that the checkers have to find; 1 when one was not
     ... --json                                         one JSON object instead of lines
 
 The order of sets of texts differs between processes of Python, and with it the course of a seed: so the command starts
-itself again with a fixed one.
+itself again with a fixed one, which its workers inherit.
 """
 
 import argparse
 import json
 import os
+import signal
 import sys
-from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 
-from mesh.checking.proof import proof
 from mesh.clock import SystemClock
 from nodes.simulation.course import Verdict, run_course
+from nodes.simulation.planted import COURSES_MAX, MISTAKES, Caught, catch
+from nodes.simulation.telling import lines_of, planted_lines, planted_summary, story, summary_of
 
 HASHES = "PYTHONHASHSEED"
-FAILURES_SHOWN = 5
+SEEDS_AT_ONCE = 8  # that a worker is given
+ALIVE_S = 1.0  # how often a worker looks whether it is still wanted
+PROGRESS_S = 10.0  # between two words about how far it is
 
 
 def main(words: list[str]) -> int:
-    """Exit code 0 when every course was right."""
+    """Exit code 0 when every course was right, or every mistake was found."""
     if os.environ.get(HASHES) != "0":
         program = [sys.executable, "-P", "-m", "nodes", "simulate", *words]
         os.execve(sys.executable, program, {**os.environ, HASHES: "0"})
     said = _options().parse_args(words)
+    return _plant(said) if said.planted else _run(said)
+
+
+def _run(said: argparse.Namespace) -> int:
     seeds = [said.seed] if said.seed is not None else list(range(said.first, said.first + said.seeds))
     clock = SystemClock()
-    began = clock.now()
-    verdicts = []
-    for seed in seeds:
-        verdicts.append(run_course(seed))
-        if not verdicts[-1].ok and not said.json:
-            print(story(verdicts[-1]), flush=True)
-    summary = summary_of(verdicts, clock.now() - began)
-    print(json.dumps(summary) if said.json else _lines(summary))
+    began = told_at = clock.now()
+    verdicts: list[Verdict] = []
+    with _mapped(said.workers) as mapped:
+        for verdict in mapped(seeds):
+            verdicts.append(verdict)
+            if not verdict.ok and not said.json:
+                print(story(verdict), flush=True)
+            if len(seeds) > 1 and clock.now() - told_at > PROGRESS_S:
+                told_at = clock.now()
+                print(progress(len(verdicts), len(seeds), _failed(verdicts), told_at - began), file=sys.stderr)
+    summary = summary_of(verdicts, clock.now() - began, said.workers)
+    print(json.dumps(summary) if said.json else "\n".join(lines_of(summary)))
     return 0 if summary["ok"] else 1
 
 
-def story(verdict: Verdict) -> str:
-    """What led to a failure, and how to see it again."""
-    problems = "\n".join(f"  {one.checker}: {one.text}" for one in verdict.problems)
-    events = "\n".join(f"  {event}" for event in verdict.events)
-    again = f"python -P -m nodes simulate --seed {verdict.seed}"
-    return f"seed {verdict.seed} failed\n{problems}\nthe last events:\n{events}\nagain: {again}\n"
+def _plant(said: argparse.Namespace) -> int:
+    found: list[Caught] = []
+    for mistake in MISTAKES:
+        found.append(catch(mistake, said.courses))
+        if not said.json:
+            print("\n".join(planted_lines(found[-1:], head=len(found) == 1)), flush=True)
+    summary = planted_summary(found)
+    print(json.dumps(summary) if said.json else summary["text"])
+    return 0 if summary["ok"] else 1
 
 
-def summary_of(verdicts: list[Verdict], seconds: float) -> dict[str, Any]:
-    """Of many seeds, for people and programs."""
-    failed = [one for one in verdicts if not one.ok]
-    checkers = Counter(problem.checker for one in failed for problem in one.problems)
-    faults: Counter[str] = Counter()
-    for one in verdicts:
-        faults.update(one.faults)
-    return {
-        "name": "simulation",
-        "ok": not failed,
-        "seeds": len(verdicts),
-        "failed": len(failed),
-        "failures": [
-            {"seed": one.seed, "problems": [f"{p.checker}: {p.text}" for p in one.problems], "events": one.events}
-            for one in failed[:FAILURES_SHOWN]
-        ],
-        "failed_seeds": [one.seed for one in failed],
-        "checkers": dict(checkers),
-        "seeds_per_minute": round(60 * len(verdicts) / seconds, 1) if seconds else 0.0,
-        "virtual_s": round(sum(one.virtual_s for one in verdicts), 1),
-        "messages": sum(one.messages for one in verdicts),
-        "acked": sum(one.operations for one in verdicts),
-        "faults": dict(sorted(faults.items())),
-        "proof": proof(len(verdicts), len(failed), "courses"),
-        "digests": {str(one.seed): one.digest for one in verdicts} if len(verdicts) <= FAILURES_SHOWN else {},
-    }
+def progress(done: int, wanted: int, failed: int, seconds: float) -> str:
+    """How far it is, and how long it may take."""
+    a_minute = 60 * done / seconds
+    left_min = (wanted - done) / a_minute
+    return f"{done:,} of {wanted:,} courses, {failed} failed, {a_minute:.0f} a minute, {left_min:.1f} min left"
 
 
-def _lines(summary: dict[str, Any]) -> str:
-    faults = ", ".join(f"{count} {kind}" for kind, count in summary["faults"].items())
-    found = ", ".join(f"{count} x {name}" for name, count in summary["checkers"].items())
-    lines = [
-        f"{summary['seeds']} courses, {summary['virtual_s']:,.0f} virtual seconds, {summary['messages']:,} messages, "
-        f"{summary['acked']:,} durable operations acknowledged",
-        f"faults: {faults}",
-        f"{summary['seeds_per_minute']} seeds a minute",
-        summary["proof"],
-    ]
-    if found:
-        lines.append(f"found: {found}; seeds {', '.join(map(str, summary['failed_seeds']))}")
-    lines += [f"digest of seed {seed}: {digest}" for seed, digest in summary["digests"].items()]
-    return "\n".join(lines)
+def _failed(verdicts: Iterable[Verdict]) -> int:
+    return sum(not verdict.ok for verdict in verdicts)
+
+
+@contextmanager
+def _mapped(workers: int) -> Iterator[Callable[[list[int]], Iterable[Verdict]]]:
+    """Runs seeds, and gives their verdicts in the order of the seeds, whoever ran them."""
+    if workers == 1:
+        yield lambda seeds: map(run_course, seeds)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
+        try:
+            yield lambda seeds: pool.map(run_course, seeds, chunksize=SEEDS_AT_ONCE)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end when whoever has begun it is gone, also when that was killed and could say nothing."""
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, ALIVE_S, ALIVE_S)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -100,5 +110,15 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=100, help="how many courses")
     parser.add_argument("--from", dest="first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="this one alone")
+    parser.add_argument("--workers", type=_count, default=1, help="processes that run courses")
+    parser.add_argument("--planted", action="store_true", help="plant mistakes, and see who finds them")
+    parser.add_argument("--courses", type=_count, default=COURSES_MAX, help="at most so many for one planted mistake")
     parser.add_argument("--json", action="store_true")
     return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

@@ -5,30 +5,37 @@ the second. What is said about links has no such limit.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from mesh.failpoints import Armed
-from nodes.simulation.plan import NODES, STORM_S, Fault, Plan
+from nodes.simulation.plan import STORM_S, Fault, Plan
 from nodes.simulation.zone import SimulatedZone
 
 LOOK_S = 0.1  # between two looks of the supervisor
 AGAIN_S = 0.1  # until a process that ended by itself is started again
+TROUBLES = ("stop", "slow disk", "full disk")
 SLOW_S = 0.3  # the most that a slow disk takes longer
 
 
 class Faults:
-    """See the module."""
+    """See the module. `reads` has a player stop reading what it is sent, or begin again."""
 
-    def __init__(self, zone: SimulatedZone, plan: Plan) -> None:
-        self._zone, self._plan = zone, plan
+    def __init__(self, zone: SimulatedZone, plan: Plan, reads: Callable[[str, bool], None]) -> None:
+        self._zone, self._plan, self._reads = zone, plan, reads
         self._busy: set[str] = set()  # nodes with a fault
         self._tasks: list[asyncio.Task[None]] = []
         self._returns_s: dict[str, float] = {}  # how long a node is dead after its failpoint
+        self._troubled: set[str] = set()
         self.counts: dict[str, int] = {}
         zone.on_failpoint = self._died
         for fault in plan.faults:
             if fault.kind == "failpoint":
                 zone.armed.setdefault(fault.who, {})[fault.point] = Armed("kill", fault.count)
                 self._returns_s[fault.who] = fault.lasts_s
+
+    def have_troubled(self, short: str) -> bool:
+        """Has this node stood still, or had a bad disk? Then what it does in time it may have done late."""
+        return short in self._troubled
 
     async def storm(self) -> None:
         """All of them, each at its time; returns when the storm is over."""
@@ -47,56 +54,66 @@ class Faults:
         await asyncio.gather(*self._tasks)
         self._zone.network.lossy.clear()
         self._zone.tell("healing begins")
-        while not all(self._zone.is_up(short) for short in NODES):  # noqa: ASYNC110 - nobody sets it
+        while not all(self._zone.is_up(short) for short in self._plan.nodes):  # noqa: ASYNC110 - nobody sets it
             await asyncio.sleep(LOOK_S)
 
     async def supervise(self) -> None:
         """Start again whoever ended by itself; until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            for short in NODES:
+            for short in self._plan.nodes:
                 if short not in self._busy and self._zone.has_failed(short):
                     self._zone.tell(f"{short} ends by itself: {self._zone.nodes[short].failure}")
                     await self._kill(short, AGAIN_S)
 
     def _spawn(self, fault: Fault) -> None:
-        if fault.who in self._busy and fault.kind in ("kill", "stop"):
+        if fault.who in self._busy and fault.kind in ("kill", "restart", "stop"):
             return
         self._zone.tell(str(fault))
         self.counts[fault.kind] = self.counts.get(fault.kind, 0) + 1
         self._tasks.append(asyncio.get_running_loop().create_task(self._carry_out(fault)))
 
     async def _carry_out(self, fault: Fault) -> None:
-        zone, network = self._zone, self._zone.network
+        zone = self._zone
+        if fault.kind in TROUBLES:
+            self._troubled.add(fault.who)
         match fault.kind:
             case "kill":
                 await self._kill(fault.who, fault.lasts_s)
-            case "stop":
+            case "restart":
                 self._busy.add(fault.who)
-                zone.stand_still(fault.who)
-                await asyncio.sleep(fault.lasts_s)
-                zone.go_on(fault.who)
-                self._busy.discard(fault.who)
-            case "cut" | "part":
-                one, other = zone.name(fault.who), zone.name(fault.other)
-                ways = [(one, other), (other, one)][: 1 if fault.kind == "cut" else 2]
-                for way in ways:
-                    network.cut(*way)
-                await asyncio.sleep(fault.lasts_s)
-                for way in ways:
-                    network.mend(*way)
+                await zone.ask_to_stop(fault.who)
+                await self._kill(fault.who, fault.lasts_s)
             case "sever":
-                network.sever(zone.name(fault.who), zone.name(fault.other))
+                zone.network.sever(zone.name(fault.who), zone.name(fault.other))
             case "gap":
-                network.lossy[zone.name(fault.who)] = fault.count
+                zone.network.lossy[zone.name(fault.who)] = fault.count
+            case _:
+                self._turn(fault, True)
+                await asyncio.sleep(fault.lasts_s)
+                self._turn(fault, False)
+
+    def _turn(self, fault: Fault, on: bool) -> None:
+        """A fault that lasts begins or ends."""
+        zone, network = self._zone, self._zone.network
+        way = zone.name(fault.who) if fault.other else "", zone.name(fault.other) if fault.other else ""
+        match fault.kind:
+            case "stop":
+                (self._busy.add if on else self._busy.discard)(fault.who)
+                (zone.stand_still if on else zone.go_on)(fault.who)
+            case "cut" | "part":
+                for one, other in (way, way[::-1])[: 1 if fault.kind == "cut" else 2]:
+                    (network.cut if on else network.mend)(one, other)
+            case "full link":
+                network.narrow(*way, narrow=on)
             case "slow disk":
-                zone.disks[fault.who].slow_s = SLOW_S
-                await asyncio.sleep(fault.lasts_s)
-                zone.disks[fault.who].slow_s = 0.0
+                zone.disks[fault.who].slow_s = SLOW_S if on else 0.0
             case "full disk":
-                zone.store.fill(True)
-                await asyncio.sleep(fault.lasts_s)
-                zone.store.fill(False)
+                zone.stores[fault.who].fill(on)
+            case "clock":
+                zone.clocks[fault.who].jump_s = fault.count if on else 0.0
+            case "slow reader":
+                self._reads(fault.who, not on)
 
     async def _kill(self, short: str, lasts_s: float) -> None:
         self._busy.add(short)

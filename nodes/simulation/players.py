@@ -1,8 +1,8 @@
 """The players of a course: each does what its dice say, through a client that is the real one.
 
-They walk, fight, loot, trade, travel through portals, drop their connection and come back, log out and in, and log in
-a second time while they are in. What they wanted and were told is written into a book, for the checkers. In calm times
-they only stay in the world, and come back into it.
+They walk, fight, loot, trade, write mails and take them, go with a party, talk, travel through portals, drop their
+connection and come back, log out and in, and log in a second time while they are in. What they wanted and were told is
+in their diaries, for the checkers. In calm times they only stay in the world, and come back into it.
 """
 
 import asyncio
@@ -10,23 +10,17 @@ import random
 from collections.abc import Callable
 
 from mesh.checking.records import Book
-from mesh.client.memory import memory_dial
+from mesh.client.memory import MemoryWire, memory_dial
 from mesh.client.player import Player
 from mesh.client.wire import OnClosed, OnFrame, Wire
 from mesh.errors import LocalProtocolError, MeshError, PeerLost, RefusedError
 from mesh.protocol.catalogue import Message
-from mesh.protocol.play import (
-    Entered,
-    Loot,
-    Looted,
-    PlayDenied,
-    TradeClosed,
-    TradeDone,
-    TradeInvited,
-    TradeState,
-)
+from mesh.protocol.play import Loot, Mailbox, PlayDenied, TradeInvited, TradeState
+from mesh.protocol.social import PartyInvited
+from mesh.testing import MemoryClient
 from mesh.testing.playing import creatures, step
 from mesh.tickets import sign_ticket
+from nodes.simulation.diary import Diary
 from nodes.simulation.zone import SimulatedZone
 
 GATES = ("gate.1", "gate.2")
@@ -34,27 +28,31 @@ JOIN_S = 4.0
 PACE_S = 0.2  # between two steps
 HUNT_STEPS_MAX = 40
 TICKET_S = 3600
-UNCERTAIN = ("unavailable", "internal", "out_of_order")
-"""Codes of a refusal after which nobody knows whether it was done: the scene was lost, or the player was elsewhere."""
+MAILS_TAKEN = 2  # at once
 
 WISHES: dict[str, int] = {
-    "hunt": 8, "trade": 10, "travel": 3, "wander": 1, "drop": 2, "leave": 1, "come twice": 1, "rest": 1,
+    "hunt": 8, "trade": 10, "travel": 3, "write": 4, "read": 3, "party": 3, "talk": 5, "wander": 1, "drop": 2,
+    "leave": 1, "come twice": 1, "rest": 1,
 }  # fmt: skip
 
 
 class SimulatedPlayer:
     """See the module."""
 
-    def __init__(self, zone: SimulatedZone, name: str, key: bytes, seed: int, book: Book) -> None:
+    def __init__(
+        self, zone: SimulatedZone, name: str, others: tuple[str, ...], key: bytes, seed: int, book: Book
+    ) -> None:
         self.name, self.calm = name, False
-        self._zone, self._key, self._book = zone, key, book
+        self.diary = Diary(book, zone.clock.now)
+        self._zone, self._key = zone, key
+        self._friends = [other for other in others if other != name]
         self._rolls = random.Random(seed)
         self.player: Player | None = None
+        self._client: MemoryClient | None = None  # the newest end of a connection
         self._others: list[Player] = []  # connections that were taken over by a newer login
-        self._loots: dict[int, int] = {}  # corpse -> line of the book
-        self._said: dict[int, int] = {}  # play sequence -> line
-        self._trades: dict[int, int] = {}
-        self._offered: set[int] = set()
+        self._session = 0
+        self._mails: list[int] = []  # that wait, as it was told
+        self._offered: set[int] = set()  # trades
 
     @property
     def playing(self) -> bool:
@@ -103,30 +101,39 @@ class SimulatedPlayer:
         await self._log_in(gate)
 
     async def _log_in(self, gate: str) -> None:
-        player = self._made()
+        """What a new connection hears counts from when it is in, and all of it does."""
+        heard: list[Message] = []
+
+        def hear(said: Message) -> None:
+            if player is self.player:
+                self._hear(player, said)
+            else:
+                heard.append(said)
+
+        player = Player(dial=self._dial, clock=self._zone.clock, on_event=hear)
         ticket = sign_ticket(self._key, self.name, self._zone.clock.wall() + TICKET_S)
         await player.join(gate, "", ticket, method="ticket", timeout_s=JOIN_S)
         if self.player is not None:
             self._others.append(self.player)
         self.player = player
-        self._forget()
-
-    def _made(self) -> Player:
-        made: list[Player] = []
-
-        def hear(said: Message) -> None:
-            if made[0] is self.player or self.player is None or not self.player.connected:
-                self._hear(made[0], said)
-
-        made.append(Player(dial=self._dial, clock=self._zone.clock, on_event=hear))
-        return made[0]
+        self._offered.clear()
+        for said in heard:
+            self._hear(player, said)
 
     async def _dial(self, url: str, on_frame: OnFrame, on_closed: OnClosed) -> Wire:
         """A gate that stands still lets nobody in, and does not say so."""
         gates = [short for short in GATES if url in (short, self._url(short))]
         while any(self._zone.lives[short].stands for short in gates):  # noqa: ASYNC110 - nobody sets it
             await asyncio.sleep(0.05)
-        return await memory_dial(self._zone)(url, on_frame, on_closed)
+        wire = await memory_dial(self._zone)(url, on_frame, on_closed)
+        assert isinstance(wire, MemoryWire)
+        self._client = wire.client
+        return wire
+
+    def read(self, reads: bool) -> None:
+        """Does the program of this player read what comes? A new connection is read in any case."""
+        if self._client is not None:
+            self._client.stop_reading(not reads)
 
     def _url(self, short: str) -> str:
         node = self._zone.nodes.get(short)
@@ -143,6 +150,17 @@ class SimulatedPlayer:
                 await self._trade(player)
             case "travel":
                 await self._travel(player)
+            case "write":
+                self._write(player)
+                await asyncio.sleep(PACE_S)
+            case "read":
+                await self._read(player)
+            case "talk":
+                (player.say if self._rolls.random() < 0.7 else player.shout)("so much to say " * 8)
+                await asyncio.sleep(PACE_S)
+            case "party":
+                self._accompany(player)
+                await asyncio.sleep(PACE_S)
             case "wander":
                 await self._walk(player, self._rolls.randint(300, 1200), self._rolls.randint(300, 1200), 10)
             case "drop":
@@ -166,7 +184,7 @@ class SimulatedPlayer:
 
     async def _hunt(self, player: Player) -> None:
         """Loot what lies there, or go to a creature and fight it."""
-        bodies = [e for e in player.session.view.values() if e.kind == "corpse" and e.id not in self._loots]
+        bodies = [e for e in player.session.view.values() if e.kind == "corpse" and not self.diary.has_looted(e.id)]
         if bodies:
             body = bodies[0]
             await self._walk(player, body.x, body.y, 15)
@@ -194,10 +212,31 @@ class SimulatedPlayer:
             await asyncio.sleep(PACE_S)
 
     def _loot(self, player: Player, corpse: int) -> None:
-        session = player.session
-        line = self._book.call(session.session, session.sent + 1, "loot", (corpse,), self._zone.clock.now())
-        self._loots[corpse] = line
-        self._said[player.loot(corpse)] = line
+        self.diary.loots(player.session, corpse)
+        player.loot(corpse)
+
+    def _write(self, player: Player) -> None:
+        """A mail to somebody, with some gold, or a thing that it believes to have, or only words."""
+        to, gold = self._rolls.choice(self._friends), self._rolls.randint(0, 3)
+        things = self.diary.items[:1] if self._rolls.random() < 0.5 else []
+        self.diary.writes(player.session, to, gold, things)
+        player.write_mail(to, "for you", gold, things)
+
+    async def _read(self, player: Player) -> None:
+        player.read_mails()
+        await asyncio.sleep(PACE_S)
+        for mail in [mail for mail in self._mails if not self.diary.has_taken(mail)][:MAILS_TAKEN]:
+            self.diary.takes(player.session, mail)
+            player.take_mail(mail)
+
+    def _accompany(self, player: Player) -> None:
+        dice = self._rolls.random()
+        if not self.diary.with_whom or dice < 0.4:
+            player.invite_party(self._rolls.choice(self._friends))
+        elif dice < 0.8:
+            player.share_loot(self._rolls.random() < 0.7)
+        else:
+            player.leave_party()
 
     async def _trade(self, player: Player) -> None:
         others = [e.id for e in player.session.view.values() if e.kind == "player"]
@@ -219,26 +258,23 @@ class SimulatedPlayer:
     # --- what it hears ---
 
     def _hear(self, player: Player, said: Message) -> None:
-        now = self._zone.clock.now()
-        match said:
-            case Entered(resumed=False):
-                self._forget()
-            case Looted(corpse=corpse, gold=gold, items=items) if corpse in self._loots:
-                self._book.end(self._loots[corpse], now, "ok", (gold, tuple(item.id for item in items)))
-            case PlayDenied(sequence=sequence, code=code) if sequence in self._said:
-                self._book.end(self._said.pop(sequence), now, "unknown" if code in UNCERTAIN else "refused", code)
-            case TradeDone(trade=trade) if trade in self._trades:
-                self._book.end(self._trades.pop(trade), now, "ok")
-            case TradeClosed(trade=trade, code=code) if trade in self._trades:
-                self._book.end(self._trades.pop(trade), now, "unknown" if code in UNCERTAIN else "refused", code)
-            case TradeInvited() | TradeState():
-                try:
-                    self._answer_trade(player, said)
-                except (PeerLost, LocalProtocolError):
-                    return
+        if player.session.session != self._session:
+            self._session = player.session.session
+            self.diary.begin()
+        self.diary.hear(player.session, said)
+        if isinstance(said, Mailbox):
+            self._mails = [mail.number for mail in said.mails]
+        elif isinstance(said, TradeInvited | TradeState | PartyInvited):
+            try:
+                self._answer(player, said)
+            except (PeerLost, LocalProtocolError):
+                return
 
-    def _answer_trade(self, player: Player, said: TradeInvited | TradeState) -> None:
-        if self.calm:
+    def _answer(self, player: Player, said: TradeInvited | TradeState | PartyInvited) -> None:
+        if isinstance(said, PartyInvited):
+            if not self.calm and self._rolls.random() < 0.8:
+                player.accept_party(said.party)
+        elif self.calm:
             player.cancel_trade(said.trade)
         elif isinstance(said, TradeInvited):
             if self._rolls.random() < 0.9:
@@ -247,17 +283,6 @@ class SimulatedPlayer:
             self._offered.add(said.trade)
             player.offer_trade(said.trade, self._rolls.randint(1, 5))
         elif not said.you_confirmed and said.theirs.gold:
-            if said.trade not in self._trades:
-                session = player.session
-                args = (said.other, said.yours.gold, said.theirs.gold)
-                self._trades[said.trade] = self._book.call(
-                    session.session, session.sent + 1, "trade", args, self._zone.clock.now()
-                )
+            if not self.diary.is_trading(said.trade):
+                self.diary.trades(player.session, said.trade, said.other, said.yours.gold, said.theirs.gold)
             player.confirm_trade(said.trade, said.version)
-
-    def _forget(self) -> None:
-        """Numbers of corpses and trades mean something else from now on; what is open stays unknown."""
-        self._loots.clear()
-        self._said.clear()
-        self._trades.clear()
-        self._offered.clear()

@@ -11,9 +11,11 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from mesh.errors import MeshError
+from mesh.checking.tenures import Tenure
+from mesh.clock import Clock
+from mesh.errors import MeshError, StorageError
 from mesh.failpoints import Armed, Failpoints
 from mesh.node import Node
 from mesh.seat import Seat
@@ -33,7 +35,20 @@ from nodes.simulation.plan import Plan
 Tell = Callable[[str], None]
 """Something happened that whoever looks for the reason of a failure should see."""
 
-BEGIN_AGAIN_S = 0.3  # after a start that failed
+OFFICE = "writes from now on"  # what a DC logs that takes office
+STOP_S = 4.0  # from SIGTERM to SIGKILL
+
+
+class MachineClock:
+    """The clock of one node: as good as everybody's, until its date jumps by `jump_s`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.now = clock.now
+        self.jump_s = 0.0
+
+    def wall(self) -> float:
+        return self._clock.wall() + self.jump_s
 
 
 class ProcessLog:
@@ -45,6 +60,8 @@ class ProcessLog:
     def _add(self, level: str, text: str, fields: dict[str, Any]) -> None:
         if self._life not in self._zone.doomed:
             self._zone.log.lines.append((level, text, {"node": self._short, **fields}))
+            if text == OFFICE:
+                self._zone.take_office(self._short, **fields)
             if level != "info":
                 self._zone.tell(f"{self._short} {level}: {text} {fields or ''}")
 
@@ -62,18 +79,22 @@ class ProcessLog:
 
 
 class SimulatedZone(Cluster):
-    """See the module. `on_failpoint` is told when one has killed a node."""
+    """See the module. `on_failpoint` is told when one has killed a node, `on_crash` when a DC is dead: its store holds
+    then what is left."""
 
     def __init__(self, topology: Topology, data: Path, plan: Plan, tell: Tell) -> None:
-        self.store = SimulatedStore()
-        super().__init__(topology, _roles(self.store), data, plan.seed)
+        self.stores = {spec.short: SimulatedStore() for spec in topology.nodes.values() if spec.role == "dc"}
+        super().__init__(topology, _roles(self.stores, self._ended_itself), data, plan.seed)
         self.tell = tell
+        self.clocks = {spec.short: MachineClock(self.clock) for spec in topology.nodes.values()}
         self.network.latency_s = plan.latency_s
         self.lives: dict[str, Life] = {}
         self.doomed: set[Life] = set()  # killed: what they still do is seen by nobody
         self.armed: dict[str, dict[str, Armed]] = {}  # failpoints of the next process of a node
         self.on_failpoint: Callable[[str], None] = lambda _short: None
+        self.on_crash: Callable[[str], None] = lambda _short: None
         self.epochs: list[int] = []  # of the center, at each of its starts
+        self.offices: list[tuple[str, Tenure]] = []  # which DCs of a pair said that they write, one after the other
         self._beginnings: dict[str, asyncio.Task[None]] = {}
         self._dead: dict[str, Node] = {}  # to be buried
         self._points: list[Failpoints] = []
@@ -106,13 +127,23 @@ class SimulatedZone(Cluster):
         life.end()
         self._ended.append(life)
 
+    async def ask_to_stop(self, short: str) -> None:
+        """SIGTERM: it saves, says goodbye and ends, or takes longer than a supervisor waits. `end` is still to come."""
+        node, life = self.nodes.get(short), self.lives[short]
+        if node is None or life in self.doomed:
+            return
+        stopping = asyncio.get_running_loop().create_task(node.stop(), context=life.context)
+        await asyncio.wait([stopping], timeout=STOP_S)
+        stopping.cancel()
+
     def doom(self, short: str) -> None:
         """From now on nobody hears of it: the visible half of a SIGKILL."""
         if self.lives[short] in self.doomed:
             return
         self.doomed.add(self.lives[short])
-        if short == "dc.1":
-            self.store.crash()
+        if short in self.stores:
+            self.stores[short].crash()
+            self.on_crash(short)
         if short in self.nodes:
             self._dead[short] = self.crash(short)
 
@@ -147,6 +178,26 @@ class SimulatedZone(Cluster):
         node = self.nodes.get(short)
         return node is not None and node.failed.is_set() and not self.lives[short].stands
 
+    @property
+    def store(self) -> SimulatedStore:
+        """That of the DC that writes; when nobody does, the first one's."""
+        writers = [short for short in self.stores if (pair := self.dc(short).pair) is None or pair.serves]
+        return self.stores[(writers or ["dc.1"])[0]]
+
+    def dc(self, short: str) -> DcNode:
+        node = self.nodes[short]
+        assert isinstance(node, DcNode)
+        return node
+
+    def take_office(self, short: str, epoch: int, incarnation: str, **_: Any) -> None:
+        """A DC of a pair says that it writes from now on."""
+        tenure = Tenure(epoch, f"{self.name(short)} {incarnation}")
+        self.offices.append((short, tenure))
+
+    def epoch_of(self, name: str) -> int:
+        """The last one in which this DC said that it writes; 0: never."""
+        return next((tenure.epoch for short, tenure in reversed(self.offices) if self.name(short) == name), 0)
+
     def name(self, short: str) -> str:
         return self.topology.node(short).name
 
@@ -159,15 +210,19 @@ class SimulatedZone(Cluster):
         self._points.append(failpoints)
         return replace(
             super().seat(short),
+            clock=self.clocks[short],
             log=ProcessLog(self, short, life),
             workers=lambda _threads: SimulatedWorkers(disk, lambda: life in self.doomed or life.is_over),
             failpoints=failpoints,
         )
 
     def _struck(self, short: str, point: str) -> None:
-        if self.lives[short] in self.doomed:
-            return
-        self.tell(f"{short} dies at {point}")
+        if self.lives[short] not in self.doomed:
+            self.tell(f"{short} dies at {point}")
+            self._ended_itself(short)
+
+    def _ended_itself(self, short: str) -> None:
+        """A process that was not killed from outside is over."""
         self.doom(short)
         asyncio.get_running_loop().call_soon(self.on_failpoint, short, context=contextvars.Context())
 
@@ -185,12 +240,20 @@ class SimulatedZone(Cluster):
             self.epochs.append(node.publications.epoch)
 
 
-def _roles(store: SimulatedStore) -> dict[str, type[Node]]:
+def _roles(stores: dict[str, SimulatedStore], ended: Callable[[str], None]) -> dict[str, type[Node]]:
     class SimulatedDc(DcNode):
         """The DC on a disk that can fail."""
 
         def open_store(self) -> Store:
-            return store.open()
+            return stores[self.seat.spec.short].open()
+
+        def _die(self, error: StorageError) -> NoReturn:
+            """The process of this node is not ours."""
+            try:
+                super()._die(error)
+            except SystemExit:
+                ended(self.seat.spec.short)
+                raise error from None
 
     return {
         "center": CenterNode,

@@ -82,6 +82,74 @@ def test_a_writer_whose_disk_was_exchanged_is_the_writer_no_more():
     assert desk.ask(TWO, epoch=3, free=True)
 
 
+def test_two_that_were_restored_to_the_same_go_on_and_one_alone_does_not():
+    desk = Desk(Tenure(7, TWO, 1, 7, 7))
+    assert not desk.ask(TWO, 2, epoch=3, batch=40)
+    assert not desk.ask(ONE, 2, epoch=3, batch=41)
+    assert not desk.ask(TWO, 2, epoch=3, batch=40), "the other one has something else"
+    assert not desk.ask(ONE, 2, epoch=3, batch=40)
+    assert desk.ask(TWO, 2, epoch=3, batch=40)
+    assert desk.tenure == Tenure(8, TWO, 2, 0, 3)
+    assert not desk.ask(ONE, 2, epoch=3, batch=40)
+    assert desk.ask(TWO, 2, epoch=8, batch=41, term=8)
+
+
+def test_two_blank_disks_are_no_database_that_goes_on():
+    desk = Desk(Tenure(7, ONE, 1, 7, 7))
+    for _ in range(3):
+        assert not desk.ask(ONE, 2)
+        assert not desk.ask(TWO, 2)
+
+
+def test_a_lease_that_is_handed_back_need_not_run_out():
+    desk = paired()
+    desk.wait(OVER_S)
+    assert desk.ask(ONE, epoch=3, term=3)
+    assert not desk.ask(TWO, epoch=3, free=True)
+    said = {"epoch": 3, "term": 3, "leaving": True}
+    assert not desk.ask(ONE, heard=0, **said), "it is told that it writes no more; what it has heard does not matter"
+    assert desk.leases.over(desk.now)
+    assert desk.ask(TWO, epoch=3, free=True)
+    assert desk.tenure == Tenure(4, TWO, 1, 0, 3)
+
+
+def test_who_has_handed_it_back_and_asks_again_before_anybody_else_has_it():
+    desk = paired()
+    desk.ask(ONE, epoch=3, term=3, leaving=True)
+    assert desk.ask(ONE, epoch=3, term=3)
+    assert not desk.ask(TWO, epoch=3, free=True)
+
+
+def test_only_the_writer_can_hand_it_back():
+    desk = paired()
+    desk.ask(ONE, epoch=3, term=3)
+    desk.ask(TWO, epoch=3, leaving=True)
+    assert not desk.ask(TWO, epoch=3, free=True)
+
+
+def test_who_hears_nothing_keeps_nothing_and_gets_nothing():
+    desk = paired()
+    assert desk.ask(ONE, epoch=3, term=3)
+    heard = desk.serial
+    desk.wait(0.5)
+    assert desk.ask(ONE, epoch=3, term=3, heard=heard), "its answer may be lost"
+    desk.wait(OVER_S - 0.3)
+    assert not desk.ask(ONE, epoch=3, term=3, heard=heard)
+    desk.wait(0.3)
+    assert not desk.ask(TWO, epoch=3, free=True, heard=0)
+    assert desk.tenure.writer == ONE
+    assert desk.ask(TWO, epoch=3, free=True)
+
+
+def test_one_answer_that_was_lost_costs_a_question_and_no_office():
+    desk = paired()
+    assert desk.ask(ONE, epoch=3, term=3)
+    heard = desk.serial
+    assert desk.ask(ONE, epoch=3, term=3, heard=heard)
+    assert not desk.ask(ONE, epoch=3, term=3, heard=heard)
+    assert desk.ask(ONE, epoch=3, term=3)
+
+
 def test_the_standby_takes_over_when_the_lease_is_over_and_not_before():
     desk = paired()
     assert desk.ask(ONE, epoch=3, term=3)

@@ -173,6 +173,15 @@ def test_who_is_back_hears_of_its_party_also_when_nobody_has_to_know() -> None:
     assert parlour.heard(1) == []
 
 
+def test_who_is_back_hears_that_its_party_is_over() -> None:
+    parlour = party_of(1, 2)
+    parlour.drop(2)
+    parlour.say(1, LeaveParty())
+    parlour.hush()
+    parlour.resume(2, gate="g2")
+    assert parlour.heard(2) == [Party(0)]
+
+
 def test_a_new_login_within_two_minutes_finds_its_party_again() -> None:
     parlour = party_of(1, 2)
     parlour.go(2)

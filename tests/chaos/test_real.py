@@ -18,6 +18,7 @@ FAULTS = {
     "dc-disk-full": 1,
     "dc-map-full": 1,
     "dc-corrupt": 4,
+    "dc-failover": 4,  # one of each kind
 }
 
 

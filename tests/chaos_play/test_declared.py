@@ -9,17 +9,20 @@ import pytest
 
 from mesh import topology as topologies
 from mesh.checking.records import Operation
+from mesh.core.log_group import Sum
 from tools.bots.roll import Words
 from tools.chaos import catalogue
+from tools.chaos.exploits import EXPLOITS
 from tools.chaos.players import Crowd
-from tools.chaos.scenarios.log_outage import problems_of
+from tools.chaos.scenarios.dupes import FAULTS, due
+from tools.chaos.scenarios.log_outage import Brought, problems_of, unexplained
 from tools.chaos.scenarios.poison import corpus, mutilate
 from tools.chaos.testimony import ratio
 from tools.chaos.zone import PLAIN, WILDS, Shape, most_loaded
 
 NAMES = (
-    "scene-kill", "scene-hang", "gate-kill", "gate-hang", "center-kill", "double-login", "log-outage", "net-chaos",
-    "poison", "dupes",
+    "scene-kill", "scene-hang", "scene-restart", "gate-kill", "gate-hang", "center-kill", "double-login", "log-outage",
+    "net-chaos", "poison", "dupes", "rolling-upgrade",
 )  # fmt: skip
 
 
@@ -76,6 +79,24 @@ def test_words_that_are_missing_must_have_been_counted() -> None:
     assert problems_of(crowd, Words(5, 0, 0), 2) == []
     assert [one.checker for one in problems_of(crowd, Words(5, 0, 0), 1)] == ["log"]
     assert [one.checker for one in problems_of(crowd, Words(7, 1, 0), 5)] == ["log"]
+
+
+def test_every_exploit_has_its_turn_and_then_it_ends_when_there_were_enough() -> None:
+    names = [exploit.name for exploit in EXPLOITS]
+    assert due({}, 40, 0) == list(FAULTS)
+    assert due(dict.fromkeys(names[1:], 1), 1_000, 9) == list(FAULTS)
+    assert due(dict.fromkeys(names[1:], 1), len(names) - 1, 1) == [EXPLOITS[0].fault]
+    assert due(dict.fromkeys(names[1:], 1), len(names) - 1, 9) == []
+    assert due(dict.fromkeys(names, 2), 2 * len(names), 1) == []
+
+
+def test_the_group_has_what_its_senders_say_they_have_brought() -> None:
+    scene, there = "eu.one.scene.1", [Sum("eu.one.scene.1", 6, 9, 0, 0, 0), Sum("eu.one.scene.1", 7, 100, 5, 0, 3)]
+    assert unexplained({scene: Brought(103, 100, 3, 0)}, there) == []
+    assert unexplained({"eu.one.gate.1": Brought(0, 0, 0, 0), "eu.one.log.1": Brought(9, 9, 0, 0)}, []) == []
+    for own in (Brought(104, 101, 3, 0), Brought(104, 100, 4, 0), Brought(104, 100, 3, 1), Brought(104, 100, 3, 0)):
+        assert {one.checker for one in unexplained({scene: own}, there)} == {"log"}, own
+    assert len(unexplained({}, [Sum(scene, 7, 100, 0, 2, 0)])) == 1
 
 
 def test_the_ratio_compares_answers_by_when_they_were_asked_for() -> None:

@@ -15,6 +15,14 @@ from mesh.topology import load
 from tests.conftest import ZONE
 from tests.world import ROLES, World
 from tools.chaos.exploits import EXPLOITS, confirm_many_times, offer_more_than_there_is
+from tools.chaos.mail_exploits import (
+    mail_and_log_in_again,
+    mail_what_is_on_the_table,
+    mail_what_there_is_twice,
+    take_from_two_sessions,
+    take_many_times,
+    write_many_times,
+)
 from tools.chaos.pairs import Pair
 from tools.chaos.players import Crowd, Hero, Realm
 
@@ -149,6 +157,42 @@ def test_fighters_gain_and_are_told_what(tell):
     tell(story)
 
 
+def test_who_has_not_moved_since_it_came_remembers_that_it_stands_there(tell):
+    async def story(world: World, realm: Realm) -> None:
+        crowd = crowd_of(realm, 1)
+        (hero,) = crowd.heroes
+        hero.strolls = False
+        await crowd.enter()
+        await asyncio.sleep(2)
+        entered = hero.player.session.entered
+        assert [stand[1:] for stand in hero.trail] == [(entered.x * entered.unit_m, entered.y * entered.unit_m)]
+        await crowd.leave()
+
+    tell(story)
+
+
+def test_the_dead_do_not_remember_to_have_walked_on(tell):
+    """The scene does not tell them that they did not: where a hero thinks that it is when its scene dies is held
+    against the place at which it finds itself."""
+
+    async def story(world: World, realm: Realm) -> None:
+        crowd = crowd_of(realm, 1)
+        await crowd.enter()
+        (hero,) = crowd.heroes
+        await wait_until(lambda: len(hero.trail) > 3)
+        hero._hear(play.Died(hero.player.entity, 1))
+        stands = list(hero.trail)
+        await asyncio.sleep(2)
+        assert list(hero.trail) == stands
+        hero._hear(play.Respawned(hero.player.entity, 100, 200, 50))
+        unit_m = hero.player.session.entered.unit_m
+        assert hero.trail[-1][1:] == (100 * unit_m, 200 * unit_m)
+        await wait_until(lambda: len(hero.trail) > len(stands) + 1)
+        await crowd.leave()
+
+    tell(story)
+
+
 def pair_of(realm: Realm) -> tuple[Crowd, Pair]:
     crowd = crowd_of(realm, 2, asks_s=0.0)
     for hero in crowd.heroes:
@@ -205,6 +249,46 @@ def test_a_trade_that_is_called_off_was_refused(tell):
     tell(story)
 
 
+@pytest.mark.parametrize("killed", ["", "scene.1", "scene.2", "dc.1", "gate.1"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        mail_and_log_in_again,
+        mail_what_is_on_the_table,
+        mail_what_there_is_twice,
+        take_from_two_sessions,
+        take_many_times,
+        write_many_times,
+    ],
+    ids=lambda script: script.__name__,
+)
+def test_exploits_with_mail_leave_every_coin_where_it_was(tell, script, killed):
+    async def story(world: World, realm: Realm) -> None:
+        crowd, pair = pair_of(realm)
+        await crowd.enter()
+        assert await pair.prepare()
+        striking = asyncio.ensure_future(script(pair, random.Random(killed)))
+        if killed:
+            await asyncio.sleep(0.02)
+            await world.cluster.kill(killed)
+            await asyncio.sleep(0.3)
+            await world.cluster.start(killed)
+        await asyncio.wait({striking}, timeout=30)
+        assert striking.done()
+        assert await crowd.wait_back(crowd.heroes, 20.0)
+        await asyncio.sleep(3)
+        await pair.empty_boxes()
+        await asyncio.sleep(2)
+        assert crowd.owed() == []
+        gold = await world.gold()
+        assert (gold["mails"], gold["wallets"]) == (0, 200)
+        assert gold["wallets"] == sum(hero.player.wallet for hero in crowd.heroes)
+        assert ended(realm, "mail-send")["unknown"] == 0 or script is mail_and_log_in_again
+        await crowd.leave()
+
+    tell(story)
+
+
 def test_exploits_are_different_and_there_are_enough_of_them() -> None:
     assert len({exploit.name for exploit in EXPLOITS}) == len(EXPLOITS) >= 12
-    assert {exploit.fault for exploit in EXPLOITS} == {"", "scene", "dc", "gate", "center"}
+    assert {exploit.fault for exploit in EXPLOITS} == {"", "scene", "dc", "gate", "center", "failover"}

@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 
-from tools.chaos.proxy import FAIR, ChaosProxy, Direction, Weather
+from tools.chaos.proxy import FAIR, NO_LINGER, ChaosProxy, Direction, Weather
 
 LIMIT_S = 10.0
 
@@ -200,3 +202,23 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_client_that_has_reset_its_connection_is_told_nothing_more(run: Callable[..., None]) -> None:
+    failed: list[dict[str, object]] = []
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
+        async with behind() as (server, proxy, port):
+            for _ in range(5):
+                server.ended.clear()
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"hello")
+                await until(lambda: proxy.passed_bytes[Direction.DOWN] % 5 == 0 and bool(server.heard))
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+                writer.transport.abort()
+                await server.ended.wait()
+
+    run(asyncio.wait_for(story(), LIMIT_S))
+    assert failed == []

@@ -12,14 +12,16 @@ pytestmark = pytest.mark.cluster
 FAULTS = {
     "scene-kill": 1,
     "scene-hang": 1,
+    "scene-restart": 2,
     "gate-kill": 1,
     "gate-hang": 1,
     "center-kill": 1,
     "double-login": 20,
-    "log-outage": 1,
+    "log-outage": 3,
     "net-chaos": 6,
     "poison": 500,
     "dupes": 40,
+    "rolling-upgrade": 1,
 }
 
 

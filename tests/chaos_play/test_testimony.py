@@ -77,7 +77,8 @@ def loot(gold: int, *items: int, ended: Any = "ok", session: int = SESSION) -> O
 
 
 def written(gold: int, *items: int, account: int = ANNA) -> Entry:
-    return Entry(1, 1, "loot", [Coins(0, account, gold)] if gold else [], [Thing(item, 0, account) for item in items])
+    coins, things = [Coins(0, account, gold)] if gold else [], [Thing(item, 0, account) for item in items]
+    return Entry(session_of(account, 1), 1, "loot", coins, things)
 
 
 def trade(ended: Any = "ok", session: int = SESSION) -> Operation:

@@ -27,10 +27,14 @@ from mesh.protocol.play import (
     Hit,
     InviteTrade,
     Loot,
+    MailTaken,
+    MailWritten,
     Offer,
     OfferTrade,
     PlayDenied,
     Say,
+    TakeMail,
+    WriteMail,
 )
 from mesh.protocol.social import Shout, Shouted, Spoken
 from tests.client.test_session import LOGGED_IN, entered, entity, event, gate, playing, view
@@ -61,6 +65,16 @@ def test_a_transfer_is_answered_at_once():
     assert begun(session, 8) == [bytes([CLIENT_GATE]) + encode(TransferHeard(8))]
     session.receive(view(there(seen=[entity(3)])))
     assert (session.phase, list(session.view), session.entered.map) == (Phase.PLAYING, [3], "forest")
+
+
+def test_nothing_is_acknowledged_on_the_way():
+    """The next scene would take it for a sign that its Entered was heard."""
+    session = playing()
+    session.receive(event(1, Hit(1, 2, 3, 4)))
+    begun(session)
+    assert session.acknowledge() is None
+    session.receive(view(there()))
+    assert PLAY_HEAD.unpack_from(session.acknowledge(), 1) == (0, 1)
 
 
 def test_what_is_said_on_the_way_waits_for_entered():
@@ -272,10 +286,10 @@ def test_what_everybody_is_told_counts_once():
 # --- a scene that was lost ---
 
 
-def lost(session, **how):
+def lost(session, once=False, **how):
     """The gate says that it is on its way, and the next scene, which knows nothing of the conversation, where it is."""
     begun(session)
-    return session.receive(view(replace(there(**how), anew=True, resumed=False)))
+    return session.receive(view(replace(there(**how), anew=True, once=once, resumed=False)))
 
 
 def test_events_are_numbered_anew_and_own_messages_go_on():
@@ -318,6 +332,48 @@ def test_what_was_kept_on_the_way_is_sent_unless_it_means_something_of_the_old_p
     heard = session.receive(view(replace(there(scene="s", map_="meadow"), anew=True, resumed=False)))
     assert numbers(session.take_outgoing()) == [2, 4]
     assert [(said.sequence, said.code) for said in heard[1:]] == [(1, "unavailable"), (3, "out_of_order")]
+
+
+def test_mail_that_nobody_answered_is_said_again_under_its_number_and_before_all_else():
+    session = playing()
+    for said in (WriteMail("bob", "one"), Say("lost"), WriteMail("bob", "two"), TakeMail(7), WriteMail("bob", "three")):
+        session.play(said)
+    session.receive(event(1, MailWritten("bob", 1, [], 1)) + event(2, PlayDenied(5, "too_many")))
+    begun(session)
+    assert session.play(Say("kept")) == b""
+    heard = session.receive(view(replace(there(), anew=True, once=True, resumed=False)))
+    assert heard[1:] == [], "the others were carried out, or are under way, since a later one was answered"
+    assert numbers(session.take_outgoing()) == [3, 4, 6]
+    session.receive(event(1, MailTaken(7, 1, [], 4)))
+    heard = lost(session, once=True)
+    assert [said.sequence for said in heard[1:]] == [6]
+    assert numbers(session.take_outgoing()) == [3]
+
+
+def test_mail_is_as_any_other_message_to_a_scene_that_does_not_know_it_once():
+    session = playing()
+    session.play(WriteMail("bob", "one"))
+    heard = lost(session)
+    assert [(said.sequence, said.code) for said in heard[1:]] == [(1, "unavailable")]
+    assert not session.take_outgoing()
+    lost(session, once=True)
+    assert not session.take_outgoing(), "what was given up stays so"
+
+
+def test_mail_on_the_way_to_another_place_is_said_there():
+    session = playing()
+    session.play(WriteMail("bob", "one"))
+    begun(session)
+    session.receive(view(there(processed=0)))
+    assert numbers(session.take_outgoing()) == [1]
+
+
+def test_another_session_has_no_mail_of_the_old_one():
+    session = playing()
+    session.play(WriteMail("bob", "one"))
+    session.receive(gate(replace(LOGGED_IN, session=LOGGED_IN.session + 1)))
+    lost(session, once=True)
+    assert not session.take_outgoing()
 
 
 def test_a_scene_that_is_lost_before_the_first_entered_costs_nothing():

@@ -2,12 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from nodes.dc.ledger import DATABASE
+from nodes.dc.manifest import MAP_BYTES
+from nodes.dc.records import META
+from nodes.dc.settings import DcSettings
+from nodes.dc.store import LmdbStore
 from tools.ctl import cli
 from tools.ctl.commands.db_data import COPIES, _clear
 from tools.ctl.exits import Exit
@@ -64,6 +71,38 @@ def test_both_of_a_pair_get_the_same(zone: Path, capsys: pytest.CaptureFixture[s
     assert db("restore", "one", "--force") == Exit.OK, capsys.readouterr().err
     one, other = (zone / "run" / "data" / name / "data.mdb" for name in ("dc.1", "dc.2"))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_of_two_that_have_stopped_the_one_that_wrote_last_is_read(
+    zone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = ZONE.replace('"dc.1"', '"dc.1", "dc.2"') + '[settings.dc]\nstandby = { "dc.1" = "dc.2" }\n'
+    (zone / "small.toml").write_text(pair)
+    data = zone / "run" / "data"
+    assert db("stat", "--json") == Exit.OK, "one of them was never started"
+    shutil.copytree(data / "dc.1", data / "dc.2")
+    for short, epoch, batch in (("dc.2", 4, 1), ("dc.1", 4, 2)):
+        stand(data / short, epoch, batch)
+        capsys.readouterr()
+        assert db("get", "meta", "--json") == Exit.OK
+        (row,) = json.loads(capsys.readouterr().out)["rows"]
+        assert (row["epoch"], row["batch"]) == (epoch, batch)
+    (data / "dc.1" / "data.mdb").write_bytes(b"damaged")
+    assert db("check") == Exit.OK
+    assert "is not an LMDB file" in capsys.readouterr().err
+    assert cli.run(["account", "list", "-c", "small.toml", "--json"]) == Exit.OK
+    assert len(json.loads(capsys.readouterr().out)["accounts"]) == 10
+
+
+def stand(data: Path, epoch: int, batch: int) -> None:
+    """This database was written up to there."""
+    store = LmdbStore(data, MAP_BYTES, DcSettings().map_bytes_max)
+    key = META.keys.pack(DATABASE)
+    row = META.unpack(key, store.get(META.name, key) or b"")
+    store.begin()
+    store.write([(META.name, key, META.pack(key, replace(row, epoch=epoch, batch=batch)))])
+    store.commit()
+    store.close()
 
 
 def test_a_damaged_backup_is_refused(zone: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,8 +24,8 @@ READY_S = 0.2
 class Pretender:
     """What `launch` gives: a process that is Ready after a moment and ends when it is told to."""
 
-    def __init__(self, pid: int, process: Process, words: list[str]) -> None:
-        self.pid, self.name, self.added = pid, process.name, words
+    def __init__(self, pid: int, process: Process, words: list[str], python: str) -> None:
+        self.pid, self.name, self.added, self.python = pid, process.name, words, python
         self.process = self
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -51,18 +51,21 @@ class Machine:
         self.notes: list[list[str]] = []
         self.launched: list[Pretender] = []
         self.broken: set[str] = set()
+        self.crashing: set[str] = set()  # these end at once when they are started
         file = topology.runtime / state.SUPERVISOR
         self.supervisor = Supervisor(topology, {}, self.clock, lambda said: None, topology.processes, file)
         self.growth = Growth(self.supervisor, lambda added: self.notes.append(list(added)))
         self.control = ControlServer(self.supervisor, self.growth, topology.sockets / "supervisor")
 
     async def launch(
-        self, topology: Topology, process: Process, overrides: object, added: Sequence[str] = ()
+        self, topology: Topology, process: Process, overrides: object, added: Sequence[str] = (), python: str = ""
     ) -> Pretender:
-        one = Pretender(100_000_000 + len(self.launched), process, list(added))
+        one = Pretender(100_000_000 + len(self.launched), process, list(added), python)
         self.launched.append(one)
         if process.name in self.broken:
             one.end(2)
+        if process.name in self.crashing:
+            one.end(1)
         return one
 
     def of(self, name: str) -> list[Pretender]:

@@ -330,10 +330,12 @@ def test_status_says_which_dc_writes() -> None:
     writes = dc("dc.1", pair="writer", other="dc.2", epoch=3, standby="paired", lag_batches=0)
     assert pair_lines([dc("dc.1")]) == []
     assert pair_lines([follows, writes]) == ["dc.1 writes (epoch 3); its standby dc.2 is in sync"]
-    alone = msgspec.structs.replace(writes, facts={**writes.facts, "standby": "alone", "lag_batches": 4})
-    assert pair_lines([alone]) == [
-        "dc.1 writes (epoch 3); its standby dc.2 is not in sync: it cannot take over, 4 commits behind"
-    ]
+    for away, words in (("refuse", "refused"), ("wait", "made to wait")):
+        facts = {**writes.facts, "standby": "alone", "lag_batches": 4, "standby_away": away}
+        assert pair_lines([msgspec.structs.replace(writes, facts=facts)]) == [
+            "dc.1 writes (epoch 3); its standby dc.2 is not in sync: it cannot take over, and operations of class R are"
+            f" {words}, 4 commits behind"
+        ]
     assert pair_lines([follows]) == ["no DC writes at the moment: dc.2"]
 
 

@@ -115,48 +115,14 @@ def test_a_configuration_problem_is_not_started_again_and_leaves_the_others_alon
     assert supervision.children["dc.1"].phase is Phase.STARTING
 
 
-def guarded() -> Supervision:
-    """As `settled`, and it is known that dc.1 keeps a database."""
+def test_what_is_given_up_names_the_database_that_it_keeps() -> None:
     supervision = supervise(PLAN, None, {"dc.1": "/data/dc.1/data.mdb"})
     supervision.start(100.0)
     for pid, (name, _) in enumerate(PLAN, start=1000):
         supervision.spawned(name, pid, 100.0)
         supervision.ready(name, 101.0)
-    return supervision
-
-
-def die(supervision: Supervision, name: str, now: float, code: int) -> list[Instruction]:
-    """And be started again and Ready, if the supervisor wants so."""
-    said = crash(supervision, name, now, code)
-    if supervision.children[name].phase is not Phase.DOWN:
-        supervision.tick(now + LIMITS.backoff_max_s)
-        supervision.spawned(name, 2000, now + LIMITS.backoff_max_s)
-        supervision.ready(name, now + LIMITS.backoff_max_s)
-    return said
-
-
-def test_a_database_that_its_process_dies_of_again_and_again_is_left_alone() -> None:
-    supervision = guarded()
-    for now, code in ((200.0, 1), (211.0, -11), (222.0, -7), (233.0, 1)):
-        assert words(die(supervision, "dc.1", now, code)) == [Word.ENDED]
-    said = die(supervision, "dc.1", 244.0, -11)
-    assert words(said) == [Word.GIVEN_UP]
-    assert (said[0].database, supervision.children["dc.1"].phase) == ("/data/dc.1/data.mdb", Phase.DOWN)
-    assert "5 times within 60 s" in said[0].text
-    assert not supervision.stopping, "the others wait for it"
-    supervision.restart("dc.1", 300.0)
-    supervision.spawned("dc.1", 2000, 300.0)
-    assert words(die(supervision, "dc.1", 301.0, 1)) == [Word.ENDED], "an operator has begun anew"
-
-
-def test_a_database_is_not_suspected_when_its_process_dies_now_and_then_or_was_killed() -> None:
-    supervision = guarded()
-    for n in range(20):
-        assert words(die(supervision, "dc.1", 200.0 + 20.0 * n, 1)) == [Word.ENDED]
-    for n in range(200):
-        assert words(die(supervision, "dc.1", 1000.0 + n, -9)) == [Word.ENDED]
-    for n in range(20):
-        assert words(die(supervision, "scene.1", 2000.0 + n, 1)) == [Word.ENDED], "it keeps nothing"
+    assert [one.database for one in crash(supervision, "dc.1", 200.0, code=2)] == ["/data/dc.1/data.mdb"]
+    assert [one.database for one in crash(supervision, "scene.1", 200.0, code=2)] == [""]
 
 
 def test_a_start_that_takes_too_long_names_who_is_missing() -> None:

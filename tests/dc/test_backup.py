@@ -11,7 +11,7 @@ from mesh.clock import SystemClock
 from mesh.errors import StorageError
 from mesh.seat import ThreadWorkers
 from mesh.testing import InlineWorkers, ManualClock, run
-from nodes.dc import manifest
+from nodes.dc import manifest, wrecks
 from nodes.dc.audit import Audit
 from nodes.dc.backups import Copying
 from nodes.dc.filling import fill
@@ -160,9 +160,12 @@ def test_what_is_restored_is_what_was_backed_up_and_the_old_one_is_kept(store: L
     commit(store, [("names", b"later", b"not a row")])  # the database went on
     store.close()
     data = tmp_path / "dc"
+    (data / wrecks.FILE).touch()
     with pytest.raises(StorageError, match="--force"):
         restore(tmp_path / "one", data, force=False)
+    assert (data / wrecks.FILE).exists()
     assert restore(tmp_path / "one", data, force=True)["ok"]
+    assert not (data / wrecks.FILE).exists(), "of what the old one has done the new one is not suspected"
     assert verdict_of(data)["problems"] == []
     assert (data / REPLACED).exists()
     new = tmp_path / "elsewhere" / "dc.1"

@@ -31,7 +31,8 @@ def store(tmp_path: Path) -> Iterator[LmdbStore]:
     (anna, session), (bert, _) = desk.player("Anna"), desk.player("Bert")
     desk.operate(pay(session, 1, (anna, bert, 30), (0, bert, 5)))
     desk.operate(make(session, 2, (0, 0, anna, "axe")))
-    desk.operate(Operate(session, 3, "mail-send", [], letter=Letter("bert", 'a "text"\nof two lines', 5, [1])))
+    letter = Letter("bert", 'a "text"\nof two lines', 5, [1])
+    desk.operate(Operate(session, 3, "mail-send", [], letter=letter, asked=9))
     desk.do(lambda view: view.put(FENCES, "scene.1", FenceRow((7,))))
     yield store
     store.close()

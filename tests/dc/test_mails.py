@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mesh.errors import Code
 from mesh.protocol.play import Item, Mail
 from mesh.protocol.records import Letter, Operate, Operated
 from nodes.dc import mails
+from nodes.dc.asked import WINDOW, note, was_carried_out
 from nodes.dc.audit import Audit
 from nodes.dc.ledger import gold_of, items_of
 from nodes.dc.mails import box_of, end, overdue, owner_of, waiting
@@ -93,6 +96,54 @@ def test_sending_and_taking_again_under_the_same_number_does_nothing_more(post: 
     assert post.gold() == (70, 130)
     with refused(Code.OP_CONFLICT):
         post.desk.operate(Operate(post.hers, 7, "mail-send", [], letter=Letter("bert", "", 31, [1])))
+
+
+def test_what_a_client_says_again_is_carried_out_once_whatever_number_its_scene_gives_it(post: Post) -> None:
+    letter = Letter("bert", "", 30, [1])
+    first = post.desk.operate(Operate(post.hers, 7, "mail-send", [], letter=letter, asked=41))
+    again = post.desk.operate(Operate(post.hers, 8, "mail-send", [], letter=letter, asked=41))
+    assert (first.again, again.again, again.holdings) == (False, True, first.holdings)
+    assert again == post.desk.operate(Operate(post.hers, 8, "mail-send", [], letter=letter, asked=41))
+    post.desk.operate(Operate(post.his, 1, "mail-take", [], mail=1, room=9, asked=3))
+    assert post.desk.operate(Operate(post.his, 2, "mail-take", [], mail=1, room=9, asked=3)).again
+    assert (post.gold(), post.box(post.bert)) == ((70, 130), [])
+    kinds = [LEDGER.unpack(key, value).kind for key, value in post.desk.store.scan(LEDGER.name)]
+    assert (kinds.count("mail-send"), kinds.count("mail-take")) == (1, 1)
+
+
+def test_what_was_refused_was_not_carried_out_also_when_a_later_one_was(post: Post) -> None:
+    with refused(Code.INSUFFICIENT):
+        post.desk.operate(Operate(post.hers, 7, "mail-send", [], letter=Letter("bert", "", 101), asked=1))
+    post.desk.operate(Operate(post.hers, 7, "mail-send", [], letter=Letter("bert", "", 1), asked=2))
+    assert not post.desk.operate(Operate(post.hers, 8, "mail-send", [], letter=Letter("bert", "", 5), asked=1)).again
+    assert post.gold() == (94, 100)
+
+
+def test_what_is_too_old_to_be_known_is_refused_and_another_session_begins_anew(post: Post) -> None:
+    letter = Letter("bert", "")
+    for number, asked in enumerate((1, WINDOW, WINDOW + 1, 2**32 - 1), start=10):
+        post.desk.operate(Operate(post.hers, number, "mail-send", [], letter=letter, asked=asked))
+        assert post.desk.operate(Operate(post.hers, 99, "mail-send", [], letter=letter, asked=asked)).again
+    with refused(Code.OP_TOO_OLD):
+        post.desk.operate(Operate(post.hers, 99, "mail-send", [], letter=letter, asked=2**32 - 1 - WINDOW))
+    newer = post.desk.session(post.anna)
+    assert not post.desk.operate(Operate(newer, 1, "mail-send", [], letter=letter, asked=1)).again
+    with refused(Code.STALE_EPOCH):
+        post.desk.operate(Operate(post.hers, 99, "mail-send", [], letter=letter, asked=2**32 - 1))
+
+
+@given(st.lists(st.integers(1, 3 * WINDOW), max_size=60))
+def test_it_is_known_of_each_of_the_last_numbers_whether_it_was_carried_out(numbers: list[int]) -> None:
+    post, carried_out = Post(), set[int]()
+    for number in numbers:
+        newest = max(carried_out, default=0)
+        if newest - number >= WINDOW:
+            with refused(Code.OP_TOO_OLD):
+                was_carried_out(post.desk.rows, post.hers, number)
+            continue
+        assert was_carried_out(post.desk.rows, post.hers, number) == (number in carried_out)
+        post.desk.do(lambda view, number=number: note(view, post.hers, number))  # type: ignore[misc]
+        carried_out.add(number)
 
 
 def test_a_mail_is_taken_by_its_receiver_and_once(post: Post) -> None:

@@ -48,6 +48,7 @@ from mesh.protocol.records import (
 )
 from mesh.testing import Cluster, run, wait_until
 from mesh.topology import Topology, load
+from nodes.dc import wrecks
 from nodes.dc.audit import Audit
 from nodes.dc.memory_store import MemoryStore
 from nodes.dc.node import DcNode
@@ -425,14 +426,20 @@ def test_a_full_disk_refuses_changes_serves_reads_and_comes_back(play: Callable[
     play(story, MemoryDc)
 
 
-def test_after_a_failed_commit_the_process_ends(play: Callable[..., None]) -> None:
+def test_after_a_failed_commit_the_process_ends_and_the_next_one_looks_at_the_file(play: Callable[..., None]) -> None:
+    folders: list[Path] = []
+
     async def story(cluster: Cluster) -> None:
-        cluster.node("dc.1").store.fail = StorageError("the disk is broken")
+        dc = cluster.node("dc.1")
+        dc.seat.data.mkdir(parents=True, exist_ok=True)
+        folders.append(dc.seat.data)
+        dc.store.fail = StorageError("the disk is broken")
         with pytest.raises(PeerLost):
             await cluster.node("login.1").ask("dc", CreateAccount("anna", ""))
 
     with pytest.raises(SystemExit, match=r"dc\.1: .*the disk is broken"):
         play(story, MemoryDc)
+    assert "the disk is broken" in (folders[0] / wrecks.FILE).read_text()
 
 
 def test_a_damaged_row_is_refused_and_never_served(play: Callable[..., None]) -> None:

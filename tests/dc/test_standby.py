@@ -94,6 +94,15 @@ def test_an_answer_to_an_older_wish_does_not_fulfil_a_newer_one():
     assert (term.mode, term.wish) == ("paired", False)
 
 
+def test_one_that_hands_its_lease_back_says_nothing_more_even_when_it_needed_none():
+    for term in (Term(leased(), 10.0), Term(leased(synced=False), 10.0)):
+        assert term.may_speak(10.1)
+        term.hand_back()
+        assert not term.may_speak(10.1)
+        term.heard(leased(), ONE, 10.2, None)
+        assert not term.may_speak(10.3), "an older answer does not bring it back"
+
+
 # --- the standby's mind ---
 
 
@@ -143,6 +152,14 @@ def test_it_does_not_ask_for_the_office_while_it_keeps_a_promise():
     assert mind.promise(100.0)
     assert not mind.wants(100.0 + SUPPORT_S + SUPPORT_MARGIN_S - 0.01)
     assert mind.wants(100.0 + SUPPORT_S + SUPPORT_MARGIN_S)
+
+
+def test_a_writer_that_has_said_its_last_word_wants_no_promise_kept():
+    mind = follower()
+    assert mind.hear(3, 100.0)
+    assert mind.promise(100.0)
+    mind.released(100.1)
+    assert mind.wants(100.1)
 
 
 def test_who_has_asked_for_the_office_promises_nothing_until_it_is_answered():

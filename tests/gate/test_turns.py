@@ -2,6 +2,8 @@
 
 import asyncio
 
+from mesh.core.admission import Admission
+from mesh.errors import Code, RefusedError
 from mesh.node import Caller, on
 from mesh.protocol.catalogue import encode
 from mesh.protocol.client import Denied, LoggedIn, Ping
@@ -10,7 +12,7 @@ from mesh.protocol.cluster import Authenticate
 from mesh.protocol.lanes import CLIENT_GATE
 from mesh.protocol.sessions import session_of
 from nodes.gate.sessions import State
-from nodes.gate.turns import SWEEP_MIN, Turn, Turns
+from nodes.gate.turns import PROBES, SWEEP_MIN, Turn, Turns
 from tests.gate.test_edge import heard
 from tests.gate.zone import ROLES, Login, login_frame, play
 
@@ -70,12 +72,42 @@ def test_a_flood_of_those_who_hang_up_again_is_not_kept():
         turns.give_back("ticket")
 
 
+def test_after_a_refusal_behind_few_are_tried_until_one_is_let_in():
+    turns = Turns(8)
+    for _ in range(50):
+        turns.wait(turn())
+    assert len(list(turns.take("ticket"))) == 8
+    assert turns.refused("ticket")
+    assert not turns.refused("ticket"), "somebody waits for the end of the pause already"
+    for _ in range(8):
+        turns.give_back("ticket")
+    assert list(turns.take("ticket")) == []
+    turns.try_again("ticket")
+    assert len(list(turns.take("ticket"))) == PROBES
+    assert list(turns.take("ticket")) == []
+    assert turns.refused("ticket")
+    for _ in range(PROBES):
+        turns.give_back("ticket")
+    assert list(turns.take("ticket")) == []
+    turns.let_in("ticket")
+    turns.try_again("ticket")
+    assert len(list(turns.take("ticket"))) == 8
+
+
+def test_those_who_are_in_the_world_do_not_wait_for_newcomers():
+    turns = Turns(8)
+    for _ in range(8):
+        turns.wait(turn("resume"))
+    assert not turns.refused("resume")
+    assert len(list(turns.take("resume"))) == 8
+
+
 def test_who_waits_for_too_long_is_taken_out():
-    turns, old, gone, young = Turns(1), turn(at=1.0), turn(at=2.0, state=State.LEAVING), turn(at=3.0)
+    turns, old, gone, young = Turns(1), turn(at=0.4), turn(at=0.8, state=State.LEAVING), turn(at=1.2)
     for one in (turn(at=0.0), old, gone, young):
         turns.wait(one)
     list(turns.take("ticket"))
-    assert turns.expire(2.5) == [old]
+    assert turns.expire(1.0) == [old]
     turns.give_back("ticket")
     assert list(turns.take("ticket")) == [young]
 
@@ -86,6 +118,7 @@ class Busy(Login):
     def __init__(self, seat):
         super().__init__(seat)
         self.under_way = self.most = 0
+        self.full = False  # as one whose queue delays those who play
         self.begun = []
         self.hold_s = 0.1
 
@@ -96,6 +129,8 @@ class Busy(Login):
         self.most = max(self.most, self.under_way)
         await asyncio.sleep(self.hold_s)
         self.under_way -= 1
+        if self.full:
+            raise RefusedError(Code.UNAVAILABLE, "behind")
         return await super().on_authenticate(said, caller)
 
 
@@ -163,3 +198,37 @@ def test_when_nobody_behind_answers_those_who_wait_are_told(zone, tmp_path, monk
         assert len(s.login_node.asked) == 0
 
     busy(zone, tmp_path, story, monkeypatch, logins_at_once=1, turn_s=5.0)
+
+
+def test_while_nobody_new_is_taken_behind_the_line_stands_and_is_not_refused(zone, tmp_path, monkeypatch):
+    async def story(s):
+        s.login_node.hold_s, s.login_node.full = 0.01, True
+        clients = [s.raw() for _ in range(200)]
+        for n, client in enumerate(clients):
+            client.send(login_frame(f"user-{n}"))
+        await asyncio.sleep(1.0)
+        denied = [client for client in clients if any(isinstance(m, Denied) for m in heard(client))]
+        assert 8 <= len(denied) <= 8 + PROBES * 10
+        s.login_node.full = False
+        let_in = [client for client in clients if client not in denied]
+        await s.until(lambda: all(any(isinstance(m, LoggedIn) for m in heard(c)) for c in let_in[PROBES:]))
+        assert s.login_node.begun == [f"user-{n}" for n in range(200)], "in order"
+
+    busy(zone, tmp_path, story, monkeypatch, logins_at_once=8)
+
+
+def test_a_gate_that_is_behind_itself_takes_only_those_who_are_in_the_world(zone, tmp_path, monkeypatch):
+    async def story(s):
+        is_behind = [True]
+        monkeypatch.setattr(Admission, "is_shut", property(lambda _: is_behind[0]))
+        new, back = s.raw(), s.raw()
+        new.send(login_frame("anna"))
+        back.send(bytes([CLIENT_GATE]) + encode(ClientLogin("resume", "", f"{session_of(1, 1)} bert")))
+        await s.until(lambda: any(isinstance(m, LoggedIn) for m in heard(back)))
+        await asyncio.sleep(2.0)
+        assert heard(new) == []
+        is_behind.clear()
+        is_behind.append(False)
+        await s.until(lambda: any(isinstance(m, LoggedIn) for m in heard(new)))
+
+    busy(zone, tmp_path, story, monkeypatch)

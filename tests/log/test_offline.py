@@ -34,6 +34,7 @@ def test_query(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert answer["events"] == [
         {"at_ms": WALL_MS + 12, "kind": "test", "player": 3, "node": "eu.one.scene.1", "fields": {"n": 12}}
+        | {"incarnation": 7, "number": 12}
     ]
     assert answer["more"] is False
 

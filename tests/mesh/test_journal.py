@@ -7,6 +7,7 @@ import msgpack
 import pytest
 
 from mesh.core.journal_outbox import CHUNK_EVENTS_MAX, EVENT_BYTES_MAX, JournalOutbox, preference
+from mesh.core.log_group import DROPPED
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.journal import AVOID_S, HOLD_S, Journal
 from mesh.protocol.catalogue import Message
@@ -94,6 +95,25 @@ def test_the_newest_is_dropped_when_there_are_too_many_bytes_and_there_is_room_a
     assert following is not None
     assert following.first == 4
     assert balanced(box)
+
+
+def test_it_is_told_once_how_many_were_dropped_and_only_when_there_is_room() -> None:
+    box = outbox(events_max=2)
+    assert not box.tell_dropped(1), "nothing to tell"
+    for at in range(5):
+        box.add(at, "a", 1, {})
+    assert not box.tell_dropped(6)
+    batch = box.take()
+    assert batch is not None
+    box.acknowledge(2)
+    assert box.tell_dropped(7)
+    assert not box.tell_dropped(8)
+    assert not box.add(9, "a", 1, {"text": "x" * EVENT_BYTES_MAX})
+    assert box.tell_dropped(9)
+    told = box.take()
+    assert told is not None
+    assert events_of(told) == [[at, DROPPED, 0, SENDER, {"count": count}] for at, count in ((7, 3), (9, 1))]
+    assert (box.recorded, box.dropped, box.pending) == (8, 4, 2)
 
 
 def test_an_event_that_is_too_long_is_dropped_and_leaves_no_trace() -> None:
@@ -393,8 +413,10 @@ def test_an_outage_of_all_log_nodes_costs_exactly_what_is_counted() -> None:
         return journal.recorded, journal.dropped
 
     recorded, dropped = run(story())
-    assert (recorded, dropped) == (151, 50)
-    assert group.all() == [*range(100), 150]
+    assert (recorded, dropped) == (152, 50), "one more tells of those that were dropped"
+    told = [event[1] if event[1] == DROPPED else event[4]["n"] for event in group.stored["log.1"]]  # type: ignore[index]
+    assert told == [*range(100), DROPPED, 150]
+    assert next(event[4] for event in group.stored["log.1"] if event[1] == DROPPED) == {"count": 50}
 
 
 def test_flush_sends_at_once_and_says_that_all_is_stored() -> None:
@@ -438,3 +460,36 @@ def test_flush_does_not_hold_a_batch_for_a_lost_log_node() -> None:
 
     run(running(group, story))
     assert group.all() == [1]
+
+
+def test_a_successor_brings_what_no_log_node_has_under_its_numbers() -> None:
+    async def story() -> None:
+        stored: list[tuple[int, int, int]] = []
+        there: list[str] = []
+
+        async def ask(target: str, message: Message, timeout_s: float) -> Message:
+            assert isinstance(message, StoreEvents)
+            stored.append((message.incarnation, message.first, message.count))
+            return EventsStored(message.first + message.count)
+
+        clock = ManualClock(asyncio.get_running_loop())
+        old = Journal(SENDER, INCARNATION, clock, ask, lambda: there)
+        old.record("say", 7, text="one")
+        first = old.leave()
+        old.record("say", 7, text="two")
+        left = old.leave()
+        assert len(left) == 2
+        assert left[0] == first[0]
+        assert old.pending == 2, "it plays on if need be, and brings it itself"
+        heir = Journal(SENDER, INCARNATION + 1, clock, ask, lambda: there)
+        heir.inherit(left)
+        heir.record("say", 7, text="three")
+        assert heir.leave()[:2] == left, "for another one after it"
+        pump = asyncio.ensure_future(heir.run())
+        there.append("eu.one.log.1")
+        assert await heir.flush(5.0)
+        pump.cancel()
+        assert stored == [(INCARNATION, 0, 1), (INCARNATION, 1, 1), (INCARNATION + 1, 0, 1)]
+        assert (heir.recorded, heir.stored, heir.pending) == (1, 1, 0)
+
+    run(story())

@@ -34,6 +34,7 @@ from mesh.protocol.control import (
 from mesh.protocol.envelope import Envelope, Kind, Lane, seal
 from mesh.protocol.journal import EventsStored, StoreEvents
 from mesh.protocol.sessions import Placement
+from mesh.switchboard import Switchboard
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.topology import Topology
 
@@ -274,6 +275,30 @@ def test_a_node_that_was_killed_is_found_again_by_all_its_peers(play):
             assert cluster.node(short).incarnation != old
             await wait_until(lambda: gate.peers("login") and cluster.node("login.1").peers("dc"))
             assert (await ask_login(gate, "bob")).character == "bob"
+
+    play(story)
+
+
+def test_a_node_that_is_started_anew_is_dialled_at_once_and_once(play, monkeypatch):
+    """Its predecessor's links may be waiting for their next try."""
+    dialled = []
+    dial = Switchboard.dial
+
+    def spy(self, peer, address, *, is_new=False):
+        dialled.append((self.name.split(".")[2], peer, is_new))
+        dial(self, peer, address, is_new=is_new)
+
+    async def story(cluster: Cluster) -> None:
+        gate = cluster.node("gate.1")
+        await cluster.kill("login.1")
+        await wait_until(lambda: "login" in gate.lost)
+        monkeypatch.setattr(Switchboard, "dial", spy)
+        await cluster.start("login.1")
+        await wait_until(lambda: gate.peers("login"))
+        await asyncio.sleep(5.0)
+        at_gate = [is_new for role, peer, is_new in dialled if (role, peer) == ("gate", "eu.one.login.1")]
+        assert at_gate[0]
+        assert at_gate.count(True) == 1
 
     play(story)
 

@@ -476,3 +476,30 @@ def test_a_welcome_that_comes_twice_raises_the_link_once():
         assert pair.login.board.counts.malformed == 2
 
     run(story())
+
+
+def test_who_has_only_just_begun_is_dialled_without_the_pause_after_its_predecessor():
+    """A socket pauses longer after each try that came to nothing: one that is told that there is somebody is a new one.
+    A link that is further than that is left alone."""
+
+    async def story() -> None:
+        network, clock = MemoryNetwork(), ManualClock(asyncio.get_running_loop())
+        login, links = Host(network, clock, "login"), []
+
+        def dial(is_new: bool) -> None:
+            login.board.dial("eu.one.dc.1", "mem://dc", is_new=is_new)
+            links.append(login.board.links.dialled_to("eu.one.dc.1"))
+
+        for is_new in (False, False, True):
+            dial(is_new)
+        assert links[0] is links[1] is not links[2]
+        assert len(login.board.links.by_id) == 1
+        Host(network, clock, "dc", 2, "mem://dc")
+        for endpoint in network.endpoints:
+            endpoint.dial_again()
+        await wait_until(lambda: login.up)
+        dial(True)
+        assert links[3] is links[2]
+        assert login.down == []
+
+    run(story())

@@ -38,6 +38,17 @@ def test_its_client_is_told_until_it_says_something(in_zone: Any) -> None:
     in_zone(story)
 
 
+def test_what_it_says_before_it_has_heard_so_is_no_proof(in_zone: Any) -> None:
+    async def story(zone: Zone) -> None:
+        session, handle, _ = await rehome(zone)
+        zone.gate.play(SCENE, handle, 7, play.Say("here"), received=40)
+        await wait_until(lambda: session.processed == 7)
+        _, again = await zone.attach(1, received=40, resumed=True)
+        assert again.of(play.Entered)[-1].anew, "what it has received is more than was said here"
+
+    in_zone(story)
+
+
 def test_what_it_had_received_elsewhere_acknowledges_nothing_here(in_zone: Any) -> None:
     async def story(zone: Zone) -> None:
         await zone.hosted(SCENE, Enter(ONE, zone.status(1), map="meadow", operation=0))

@@ -61,6 +61,7 @@ def test_portals_lead_to_a_place_on_a_map() -> None:
         ({"lines_max": 0}, "lines_max"),
         ({"lines_max": 33}, "lines_max"),
         ({"combat_s": -1}, "combat_s"),
+        ({"replicated": ["trade", "theft"]}, "replicated: theft: there are trade, loot"),
         ({"maps": {"a": {"players_max": 10, "players_soft": 11}}}, "players_soft"),
         (portal(to="nowhere"), r"portals\[0\]\.to: there is no map 'nowhere'"),
         (portal(x=-1.0), r"maps\.a\.portals\[0\]: x and y"),

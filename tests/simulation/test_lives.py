@@ -88,6 +88,24 @@ def test_a_cut_keeps_back_and_a_severed_link_ends_for_both() -> None:
     run(story())
 
 
+def test_a_full_queue_refuses_in_one_direction() -> None:
+    async def story() -> None:
+        network, one, other = MemoryNetwork(), Ear(), Ear()
+        here, there = network.endpoint("a", 1, one), network.endpoint("b", 1, other)
+        there.bind("place")
+        link = here.dial("place")
+        await asyncio.sleep(0.1)
+        network.narrow("a", "b")
+        assert not here.send(link, [b"no room"])
+        network.narrow("b", "a")
+        network.narrow("a", "b", False)
+        assert here.send(link, [b"room"])
+        await asyncio.sleep(0.1)
+        assert other.heard == [b"room"]
+
+    run(story())
+
+
 def test_a_crash_takes_what_was_not_synced(monkeypatch: Any) -> None:
     store = SimulatedStore().open()
     store.begin()

@@ -1,108 +1,87 @@
-"""Planted bugs: each is a mistake that somebody could make, and a named checker finds it within a few seeds."""
+"""Planted mistakes: each is one that somebody could make, and a checker that is meant to finds it."""
 
 import asyncio
-from collections.abc import Callable
-from itertools import count, islice
-from typing import Any
+from pathlib import Path
 
 import pytest
-from msgspec import structs
+import zmq
 
-from mesh import registry
-from mesh.core.membership import Membership
-from mesh.errors import DeadlineExceeded, PeerLost
-from nodes.dc import operations
+from mesh.transport.sockets import ZmqEndpoint, ZmqNetwork
 from nodes.dc.writer import Writer
-from nodes.scene.ledger import Ledger
-from nodes.scene.trading import Trading
-from nodes.simulation.course import run_course
-from nodes.simulation.disk import SimulatedStore
-from nodes.simulation.plan import NODES, plan_of
+from nodes.simulation import command
+from nodes.simulation.planted import MISTAKES, Caught, Mistake, catch, planted
+from nodes.simulation.telling import planted_lines, planted_summary
+from tests.mesh.test_transport import World, linked
 
-SEEDS_MAX = 40
-
-
-def found_by(checkers: set[str], *faults: str) -> int:
-    """How many seeds it took until one of these checkers found something; the test fails when none does. Only courses
-    with one of these faults (kind and node) are run: without them the mistake makes no difference."""
-    fitting = (seed for seed in count(1) if met(seed) & set(faults))
-    for tried, seed in enumerate(islice(fitting, SEEDS_MAX), 1):
-        if checkers & {problem.checker for problem in run_course(seed).problems}:
-            return tried
-    pytest.fail(f"{sorted(checkers)} found nothing in {SEEDS_MAX} seeds")
+BURST = 100_000
 
 
-def met(seed: int) -> set[str]:
-    return {f"{fault.kind} {fault.point or fault.who}" for fault in plan_of(seed).faults}
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: one.name)
+def test_a_mistake_is_found_and_the_same_course_is_right_without_it(mistake: Mistake) -> None:
+    caught = catch(mistake)
+    assert caught.checker in mistake.checkers, f"nobody found it in {caught.courses} courses"
+    assert caught.innocent, caught.text
 
 
-@pytest.fixture
-def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, Any], None]:
-    def put(owner: Any, name: str, mistake: Any) -> None:
-        monkeypatch.setattr(owner, name, mistake)
-
-    return put
-
-
-def test_acknowledged_before_the_commit(plant: Callable[..., None]) -> None:
-    commit = Writer._commit
-
-    async def hasty(self: Writer, group: Any, states: Any) -> None:
-        self._acknowledge(group)
-        await commit(self, group, states)
-
-    plant(Writer, "_commit", hasty)
-    assert found_by({"lost", "epochs"}, "failpoint dc.before-commit")
+def test_a_mistake_is_taken_out_again() -> None:
+    before = dict(vars(Writer))
+    for mistake in MISTAKES:
+        with pytest.raises(ZeroDivisionError), planted(mistake.plant):
+            raise ZeroDivisionError
+    assert dict(vars(Writer)) == before
 
 
-def test_a_disk_that_is_not_synced(plant: Callable[..., None]) -> None:
-    plant(SimulatedStore, "sync", lambda _store: None)
-    assert found_by({"lost", "epochs"}, "kill dc.1")
+def test_a_mistake_that_nobody_finds_is_said_to_be_one() -> None:
+    harmless = Mistake("none at all", lambda _put: None, frozenset({"lost"}), lambda _rolls: ())
+    caught = catch(harmless, 2)
+    assert (caught.checker, caught.courses, caught.ok) == ("", 2, False)
+    found = Caught(MISTAKES[0], 3, 3, "lost", "operation 1/2 is not there")
+    guilty = Caught(MISTAKES[1], 1, 1, "doubled", "operation 1/2", innocent=False)
+    summary = planted_summary([found, caught, guilty])
+    assert (summary["ok"], summary["found"]) == (False, 1)
+    head, first, second, third = planted_lines([found, caught, guilty])
+    assert "found by" in head
+    assert first.endswith("3  operation 1/2 is not there")
+    assert "nobody" in second
+    assert "> 2" in second
+    assert "without the mistake" in third
 
 
-def test_a_repeated_operation_that_is_not_recognised(plant: Callable[..., None]) -> None:
-    plant(operations, "_carried_out", lambda *_: None)
-    assert found_by({"doubled"}, "failpoint dc.in-commit", "failpoint dc.after-commit")
+def test_the_command_says_whether_all_were_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv(command.HASHES, "0")
+    monkeypatch.setattr(command, "MISTAKES", MISTAKES[:1])
+    assert command.main(["--planted"]) == 0
+    assert "1 of 1 mistakes were found" in capsys.readouterr().out
+    monkeypatch.setattr(command, "catch", lambda mistake, courses: Caught(mistake, courses))
+    assert command.main(["--planted", "--courses", "3", "--json"]) == 1
+    assert '"found_by": ""' in capsys.readouterr().out
 
 
-def test_a_retry_under_a_new_number(plant: Callable[..., None]) -> None:
-    persist = Ledger._persist
+def test_sockets_that_are_not_told_to_say_so_lose_what_they_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule of `test_nothing_that_was_taken_is_lost_on_a_link_that_lives` sees a real ROUTER without MANDATORY."""
+    bind = ZmqEndpoint.bind
 
-    async def forgetful(self: Ledger, said: Any) -> Any:
-        tries, self._tries = self._tries, 1
+    def careless(self: ZmqEndpoint, address: str) -> None:
+        bind(self, address)
+        self._router.set(zmq.ROUTER_MANDATORY, 0)
+
+    monkeypatch.setattr(ZmqEndpoint, "bind", careless)
+
+    async def story() -> None:
+        network = ZmqNetwork()
         try:
-            for _ in range(tries):
-                try:
-                    return await persist(self, said)
-                except (PeerLost, DeadlineExceeded):
-                    said = structs.replace(said, sequence=said.sequence + 500)
-                    await asyncio.sleep(0.5)
-            raise PeerLost("nobody answers")
+            a, ear, _, b, _, back = await linked(World(network, lambda name: f"ipc://{tmp_path}/{name}", False))
+            assert all(b.send(back, [b"x" * 200]) for _ in range(BURST)), "it never says no"
+            assert b.send(back, [b"x"])
+            await asyncio.sleep(0)
+            assert len(ear.heard) < BURST
+            a.close()
+            b.close()
         finally:
-            self._tries = tries
+            network.close()
 
-    plant(Ledger, "_persist", forgetful)
-    assert found_by({"belongings"}, "failpoint dc.in-commit", "failpoint dc.after-commit")
-
-
-def test_a_gap_in_the_stream_that_is_ignored(plant: Callable[..., None]) -> None:
-    def careless(self: Membership, epoch: int, sequence: int) -> bool | None:
-        return None if (epoch, sequence) <= (self.epoch, self.sequence) else True
-
-    plant(Membership, "follows", careless)
-    plant(registry, "_PULSE", -1)
-    assert found_by({"members", "liveness"}, *(f"gap {name}" for name in NODES))
-
-
-def test_a_trade_in_two_transactions(plant: Callable[..., None]) -> None:
-    carry_out = Ledger.carry_out
-
-    async def piecemeal(self: Ledger, parties: Any, kind: str, gold: Any = (), *more: Any, **named: Any) -> Any:
-        if kind == "trade" and len(gold) > 1:
-            for part in gold[:-1]:
-                await carry_out(self, parties, kind, [part])
-            gold = gold[-1:]
-        return await carry_out(self, parties, kind, gold, *more, **named)
-
-    plant(Trading._carry_out.__globals__["Ledger"], "carry_out", piecemeal)
-    assert found_by({"belongings"}, "kill dc.1")
+    asyncio.run(story())

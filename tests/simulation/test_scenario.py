@@ -1,8 +1,8 @@
 """`mesh chaos run simulation`: what the program says, in the words of a scenario."""
 
 from mesh.checking.records import Problem
-from nodes.simulation.command import summary_of
 from nodes.simulation.course import Verdict
+from nodes.simulation.telling import summary_of
 from tools.chaos import catalogue
 from tools.chaos.scenarios.simulation import found_in
 

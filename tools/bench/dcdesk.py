@@ -6,7 +6,7 @@ the kernel's memory before, as after a night.
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +56,11 @@ def forget(data: Path) -> None:
 
 
 @asynccontextmanager
-async def desk_of(ground: Ground, topology: Topology) -> AsyncIterator[Desk]:
-    """A center and a DC without a supervisor, so that the start is the DC's alone."""
+async def desk_of(
+    ground: Ground, topology: Topology, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Desk]:
+    """A center and a DC without a supervisor, so that the start is the DC's alone. `environment`: what the DC has more
+    than we have."""
 
     def command(node: str) -> list[str]:
         words = [sys.executable, "-P", "-m", "nodes", node, "--topology", str(topology.file)]
@@ -66,7 +69,7 @@ async def desk_of(ground: Ground, topology: Topology) -> AsyncIterator[Desk]:
     async with AsyncExitStack() as stack:
         center = await stack.enter_async_context(ground.program(command("center.1"), (SERVER,)))
         began = ground.clock.now()
-        dc = await stack.enter_async_context(ground.program(command("dc.1")))
+        dc = await stack.enter_async_context(ground.program(command("dc.1"), (), environment))
         pids = {"center.1": center.pid, "dc.1": dc.pid}
         cluster = Cluster(topology, pids, (SERVER, GENERATOR), ground.folder, ground.clock)
         scene = await stack.enter_async_context(stand_in(cluster, Scene))

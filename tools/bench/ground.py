@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import resource
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,9 +57,10 @@ class Ground:
 
     @contextlib.asynccontextmanager
     async def program(
-        self, command: Sequence[str], cores: Sequence[int] = ()
+        self, command: Sequence[str], cores: Sequence[int] = (), environment: Mapping[str, str] | None = None
     ) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Another program with its stdin, stdout and stderr as pipes; ended at the end."""
+        """Another program with its stdin, stdout and stderr as pipes; ended at the end. `environment`: what it has more
+        than we have."""
         try:
             child = await asyncio.create_subprocess_exec(
                 *command,
@@ -66,6 +68,7 @@ class Ground:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
         except OSError as error:
             raise CommandError(f"{command[0]} cannot be started: {error.strerror}") from None

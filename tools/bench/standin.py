@@ -45,7 +45,13 @@ class Quiet:
 async def stand_in(cluster: Cluster, kind: type[S], number: int = 9) -> AsyncIterator[S]:
     """A node `<ROLE>.<number>` that is Ready; CommandError when it does not become so."""
     network = ZmqNetwork(None)
-    node = kind(seat(cluster, f"{kind.ROLE}.{number}", network, cluster.clock))
+    async with started(kind(seat(cluster, f"{kind.ROLE}.{number}", network, cluster.clock)), network) as node:
+        yield node
+
+
+@contextlib.asynccontextmanager
+async def started(node: S, network: ZmqNetwork) -> AsyncIterator[S]:
+    """One that was made before, with the network that is its own."""
     try:
         await node.start()
         try:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 
 import msgspec
 
+from mesh.core.log_group import once
 from mesh.errors import MeshError
 from mesh.operator import Operator
 from mesh.protocol.cluster import HostedList, ListHosted
@@ -77,11 +78,11 @@ async def _call(operator: Operator, topology: Topology, expected: set[str]) -> R
 
 async def read_words(operator: Operator, topology: Topology, tag: str, since_ms: int, until_ms: int) -> Words:
     """All words with this tag, from all log nodes."""
-    events: list[Event] = []
+    parts: list[list[Event]] = []
     for log in topology.of_role("log"):
         with contextlib.suppress(MeshError):
-            events += await _read_events(operator, log.name, since_ms, until_ms)
-    return count_words(events, tag)
+            parts.append(await _read_events(operator, log.name, since_ms, until_ms))
+    return count_words(once(parts), tag)
 
 
 async def _read_events(operator: Operator, log: str, since_ms: int, until_ms: int) -> list[Event]:

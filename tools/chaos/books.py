@@ -40,6 +40,7 @@ class _Row(msgspec.Struct, frozen=True):
     gold: int | list[_Move] = 0
     items: list[_Move] = []
     owner: int = 0
+    note: str = ""
     damaged: str = ""
 
 
@@ -104,6 +105,7 @@ def entry_of(row: _Row) -> Entry:
         row.kind,
         [Coins(move.source, move.target, move.amount) for move in gold],
         [Thing(move.item, move.source, move.target) for move in row.items],
+        row.note,
     )
 
 

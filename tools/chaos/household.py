@@ -18,9 +18,9 @@ from mesh.failpoints import VARIABLE
 from mesh.topology import Process, Topology
 from tools.bench.ground import Ground
 from tools.ctl.launch import Launched, is_ready, launch
-from tools.ctl.supervision import CONFIGURATION
+from tools.ctl.supervision import CONFIGURATION, HANDED_OVER
 
-OWN_EXITS_MAX = 5  # in a row that nobody caused: it cannot live
+OWN_EXITS_MAX = 5  # in a row that nobody caused, by a kill or a failpoint: it cannot live
 POLL_S = 0.01
 STOP_S = 6.0
 READY_S = 30.0
@@ -49,7 +49,7 @@ class Kept:
     process: Process
     overrides: Mapping[str, str]
     clock: Clock
-    environment: Mapping[str, str] = field(default_factory=dict)  # what it has more than we have
+    environment: Mapping[str, str] = field(default_factory=dict)  # what it has more than we have, in every life
     next_armed: str = ""
     lives: list[Life] = field(default_factory=list)
     gave_up: bool = False
@@ -57,6 +57,8 @@ class Kept:
     _free: asyncio.Event = field(default_factory=asyncio.Event)  # not held down
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _keeping: asyncio.Task[None] | None = None
+    _heir: Launched | None = None
+    refusals: list[str] = field(default_factory=list)  # why processes did not hand over
 
     @property
     def life(self) -> Life:
@@ -85,6 +87,26 @@ class Kept:
     def terminate(self) -> float:
         """Ask it to stop in order; it is started again."""
         return self.signal(Signals.SIGTERM)
+
+    async def hand_over(self, timeout_s: float = READY_S) -> bool:
+        """Start another process beside it, which is to take over from it. False when it goes on as it was."""
+        before = self.life
+        environment = {**os.environ, **self.environment, VARIABLE: ""}
+        heir = self._heir = await launch(
+            self.topology, self.process, self.overrides, environment=environment, beside=True
+        )
+        ended = asyncio.create_task(heir.process.wait())
+        over = asyncio.create_task(self.wait_ended(before, timeout_s))
+        await asyncio.wait({ended, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if before.ended is None:
+            heir.signal(Signals.SIGKILL)
+            await ended
+            self._heir = None
+            self.refusals.append(" ".join(heir.last_words()))
+            return False
+        ended.cancel()
+        return before.code == HANDED_OVER and await self.wait_ready(timeout_s)
 
     def hold(self) -> None:
         """When it ends it stays down until `release`."""
@@ -150,13 +172,14 @@ class Kept:
             if not self._wanted:
                 return
             code = await self._live()
-            own_exits = 0 if code == -Signals.SIGKILL else own_exits + 1
+            own_exits = 0 if code in (-Signals.SIGKILL, HANDED_OVER) or self.life.armed else own_exits + 1
             self.gave_up = code == CONFIGURATION or own_exits >= OWN_EXITS_MAX
 
     async def _live(self) -> int:
         armed, self.next_armed = self.next_armed, ""
-        environment = {**os.environ, **self.environment, VARIABLE: armed}
-        launched = await launch(self.topology, self.process, self.overrides, environment=environment)
+        environment = {**os.environ, VARIABLE: armed, **self.environment}
+        heir, self._heir = self._heir, None
+        launched = heir or await launch(self.topology, self.process, self.overrides, environment=environment)
         life = Life(launched, self.clock.now(), armed)
         self.lives.append(life)
         code = await launched.process.wait()

@@ -1,14 +1,15 @@
 """Two heroes who meet, open a trade and put something on the table: the beginning of nearly every exploit.
 
-Owns the two and the trade that they have open. Everything here is what honest players do; what cheats do is in
-exploits.py.
+Owns the two and the trade that they have open. Everything here is what honest players may do, or their programs; what
+cheats do with it is in exploits.py and mail_exploits.py.
 """
 
 import asyncio
+import contextlib
 
 from mesh.errors import MeshError
 from mesh.protocol import play
-from mesh.protocol.catalogue import encode
+from mesh.protocol.catalogue import Message, encode
 from mesh.protocol.lanes import CLIENT_PLAY, PLAY_HEAD
 from tools.chaos.players import Hero
 from tools.chaos.recorded import RecordedPlayer
@@ -18,6 +19,8 @@ STEP_S = 0.1
 MEET_S = 10.0
 ANSWER_S = 4.0
 LINE_S = 6.0
+LOGIN_S = 10.0
+SOON_S = 0.03  # within which what races is said
 GOLD = 3  # that is offered, when there is so much
 
 
@@ -28,6 +31,7 @@ class Pair:
         self.rich, self.poor = rich, poor
         self.trade = 0
         self.version = 0
+        self.gold, self.items = 0, list[int]()  # that were offered
 
     @property
     def players(self) -> tuple[RecordedPlayer, RecordedPlayer]:
@@ -53,6 +57,13 @@ class Pair:
         for player in self.players:
             if self.trade and player.playing:
                 player.cancel_trade(self.trade)
+
+    async def empty_boxes(self) -> None:
+        """Both take whatever waits for them, as far as there is room."""
+        for player in self.players:
+            with contextlib.suppress(MeshError):
+                for mail in await box_of(player):
+                    player.take_mail(mail)
 
     def confirm(self) -> None:
         """Both agree to what they were shown."""
@@ -87,6 +98,7 @@ class Pair:
     async def _offer(self) -> bool:
         rich = self.rich.player
         gold, items = min(GOLD, rich.wallet), sorted(rich.owned)[:1]
+        self.gold, self.items = gold, items
         if not gold and not items:
             return False
         rich.offer_trade(self.trade, gold, items)
@@ -106,7 +118,41 @@ def confirm(player: RecordedPlayer, trade: int, version: int) -> int:
     return player.confirm_trade(trade, version) if player.connected else 0
 
 
-def repeat(player: RecordedPlayer, number: int, said: play.ConfirmTrade | play.Loot) -> None:
+async def box_of(player: RecordedPlayer) -> list[int]:
+    """The first mails that wait for it, by their numbers."""
+    player.forget_events()
+    player.read_mails()
+    found = await player.wait(play.Mailbox, ANSWER_S)
+    return [mail.number for mail in found.mails]
+
+
+def repeat(player: RecordedPlayer, number: int, said: Message) -> None:
     """The same message with the same number once more, as a client that was tampered with can."""
     frame = bytes([CLIENT_PLAY]) + PLAY_HEAD.pack(number, player.session.received) + encode(said)
     player.send_raw(frame)
+
+
+async def log_in_again(hero: Hero) -> None:
+    """A new login over the running session: the connection that there was is told to go."""
+    since = hero.realm.clock.now()
+    hero.player.drop()
+    hero.player.session.token = ""  # so that it comes back by a login, not by a resume
+    await arrived(hero, since)
+
+
+async def arrived(hero: Hero, since: float) -> None:
+    """Until it is in the world again, or the time is over."""
+    end = since + LOGIN_S
+    while not hero.arrived_since(since) and hero.realm.clock.now() < end:  # noqa: ASYNC110 - it has an end
+        await asyncio.sleep(SOON_S)
+
+
+async def stranger(hero: Hero) -> None:
+    """Another client of the same account, for a moment."""
+    realm = hero.realm
+    other = RecordedPlayer(realm.book, realm.clock, dial=realm.dial)
+    other.leaving = True
+    with contextlib.suppress(MeshError):
+        await other.join(realm.gates[-1], "", realm.ticket(hero.name), method="ticket", timeout_s=LOGIN_S)
+        await other.logout(LOGIN_S)
+    other.close()

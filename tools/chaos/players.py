@@ -77,7 +77,10 @@ class Hero:
         self._since = self._blow_at = 0.0
         self.words_heard = 0  # its own, from the scene
         self._won = False  # its target died by its hand, and has not left its corpse yet
+        self._dead = False
         self._seen: tuple[int, int] | None = None
+        self._told_at = self._silence_s = self.late_s = 0.0  # movement around it; see `listen`
+        self._tick = 0
 
     # --- in and out ---
 
@@ -146,7 +149,9 @@ class Hero:
         if self.patience_s and now - self._heard_at > self.patience_s:
             self._give_up_gate()
             return
-        if self.fights:
+        if self._dead:
+            pass  # it stays where it fell; to walk on would be in its own memory only
+        elif self.fights:
             self._fight(now, elapsed_s)
         elif self.strolls:
             self._stroll(now, elapsed_s)
@@ -219,14 +224,43 @@ class Hero:
                 corpse = next((one.id for one in entities if one.kind == "corpse"), 0)
                 if corpse:
                     self._corpse, self._won, self._seen, self._since = corpse, False, None, self.realm.clock.now()
-            case play.Entered():
+            case play.Entered(you=you, x=x, y=y):
                 self._target = self._corpse = 0
+                self._dead = you.hp == 0
+                self._put(x, y)
+            case play.Died(id=dead) if dead == self.player.entity:
+                self._dead = True
+            case play.Respawned(id=risen, x=x, y=y) if risen == self.player.entity:
+                self._dead = False
+                self._put(x, y)
+            case play.Corrected(x=x, y=y):
+                self._put(x, y)
             case play.Said(speaker=speaker) if speaker == self.player.entity:
                 self.words_heard += 1
 
+    def _put(self, x: int, y: int) -> None:
+        """The scene says where it is, in units of the map: what it remembers of its last steps was not so."""
+        session = self.player.session
+        session.x, session.y = x, y
+        if session.entered is not None:
+            unit_m = session.entered.unit_m
+            self.trail.append(Stand(self.realm.clock.now(), x * unit_m, y * unit_m))
+
+    def listen(self, now: float) -> None:
+        """From now on: how long is it told of no movement, and how much later than the ticks' numbers say is it told
+        (`late_s`)? Where nobody moves there is nothing to tell, so the one may be long without the other."""
+        self._told_at, self._silence_s, self.late_s, self._tick = now, 0.0, 0.0, 0
+
+    def silence(self, now: float) -> float:
+        """The longest such time since then, in seconds."""
+        return max(self._silence_s, now - self._told_at)
+
     def _follow(self, tick: int, records: memoryview) -> None:
-        del tick
-        self._heard_at = self.realm.clock.now()
+        now, entered = self.realm.clock.now(), self.player.session.entered
+        if self._tick and entered is not None:
+            self.late_s = max(self.late_s, now - self._told_at - (tick - self._tick) / entered.tick_hz)
+        self._silence_s = self.silence(now)
+        self._heard_at, self._told_at, self._tick = now, now, tick
         if self._target:
             rows = np.frombuffer(records, UPDATE)
             found = np.flatnonzero(rows["id"] == self._target)

@@ -99,7 +99,7 @@ class Pipe:
                 writer.write(piece)
                 self._proxy.passed_bytes[self.direction] += len(piece)
                 await writer.drain()
-            if writer.can_write_eof():
+            if writer.can_write_eof() and not writer.is_closing():  # whoever has reset its connection hears nothing
                 writer.write_eof()
 
     def _passes(self) -> bool:
@@ -123,7 +123,8 @@ class Passage:
         self._task = asyncio.current_task()
         try:
             async with asyncio.timeout(CONNECT_S):
-                behind, server = await asyncio.open_connection(host, port)
+                opening = asyncio.open_connection(host, port) if port else asyncio.open_unix_connection(host)
+                behind, server = await opening
             self._writers.append(server)
             up, down = self.pipes
             async with asyncio.TaskGroup() as tasks:
@@ -153,8 +154,8 @@ class Passage:
 
 
 class ChaosProxy:
-    """Stands in front of one address. `chance` decides the jitter; read `weather`, `passed_bytes` and `connections`
-    freely, change the weather by `change`."""
+    """Stands in front of one address: a host and a port, or the path of a socket file and 0. `chance` decides the
+    jitter; read `weather`, `passed_bytes` and `connections` freely, change the weather by `change`."""
 
     def __init__(self, host: str, port: int, chance: random.Random, weather: Weather = FAIR) -> None:
         self.host, self.port, self.chance, self.weather = host, port, chance, weather

@@ -1,14 +1,14 @@
 """A player of `mesh.client` that notes everything it does, and what became of it.
 
 Owns what one player waits for. Noted are logins and resumes, questions (a blow at nobody, which the scene answers by
-exactly one refusal that names it), blows, loot and trades. Must never decide what to do: that is the business of who
-plays (players.py).
+exactly one refusal that names it), blows, loot, trades and mails. Must never decide what to do: that is the business
+of who plays (players.py).
 
 An operation that a session's or a scene's end has cut off is unknown: it was carried out once or not at all. What is
 `owed` when a run has settled is lost: its session went on, and somebody should have answered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ __all__ = ["NOBODY", "Arrival", "Loss", "RecordedPlayer"]
 
 NOBODY = 0xFFFF_FFFF
 """An entity that there never is: slots have fewer bits."""
+ONCE = ("mail-send", "mail-take")
+"""Operations that clients ask for again when a scene was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +128,23 @@ class RecordedPlayer(Player):
                 self._begin("loot", number, corpse)
             case game.ConfirmTrade(trade=trade):
                 self._begin("trade", number, trade)
+            case game.WriteMail(to=to):
+                self._begin("mail-send", number, to)
+            case game.TakeMail(mail=mail):
+                self._begin("mail-take", number, mail)
         return number
 
     def ask(self) -> int:
         """A question: answered by exactly one PlayDenied."""
         return self.attack(NOBODY)
 
-    def _begin(self, kind: str, number: int, target: int) -> None:
+    def _begin(self, kind: str, number: int, target: int | str) -> None:
         line = self._find(kind, target) if kind == "trade" else None  # to confirm it again is no other operation
         if line is None:
             line = self.book.call(self.session.session, number, kind, (target,), self._now())
         self._pending[number] = line
 
-    def _find(self, kind: str, target: int) -> int | None:
+    def _find(self, kind: str, target: int | str) -> int | None:
         """The oldest that is open: a scene answers in order."""
         for line in self._pending.values():
             one = self.book.operations[line]
@@ -162,13 +168,17 @@ class RecordedPlayer(Player):
             case game.TradeDone(trade=trade, wallet=wallet, items=items):
                 self.wallet, self.owned = wallet, frozenset(item.id for item in items)
                 self._conclude(self._find("trade", trade), "ok", wallet)
+            case game.MailWritten(wallet=wallet, items=items, sequence=sequence):
+                self._mail_done(wallet, items, sequence)
+            case game.MailTaken(wallet=wallet, items=items, sequence=sequence):
+                self._mail_done(wallet, items, sequence)
             case game.TradeClosed(trade=trade, code=code):
                 self._conclude(self._find("trade", trade), "unknown" if code == Code.UNAVAILABLE else "refused", code)
         self._hear_next(said)
 
     def _enter(self, said: game.Entered) -> None:
         if not said.resumed:
-            self.give_up()
+            self.give_up(ONCE if said.anew and said.once else ())
         you = said.you
         self.wallet, self.owned = you.gold, frozenset(item.id for item in you.items)
         x_m, y_m = said.x * said.unit_m, said.y * said.unit_m
@@ -190,9 +200,19 @@ class RecordedPlayer(Player):
             self.book.end(line, self._now(), ended, answer)
             self._pending = {number: other for number, other in self._pending.items() if other != line}
 
-    def give_up(self) -> None:
-        """What is open now is unknown, and nobody owes an answer any more."""
-        self._pending.clear()
+    def _mail_done(self, wallet: int, items: Sequence[game.Item], sequence: int) -> None:
+        self.wallet, self.owned = wallet, frozenset(item.id for item in items)
+        self._conclude(self._pending.get(sequence), "ok", wallet)  # None: it was answered before, and said again
+
+    def give_up(self, but: Collection[str] = ()) -> None:
+        """What is open now is unknown, and nobody owes an answer any more; `but` what of this session is of these kinds
+        is said again."""
+        book, session = self.book.operations, self.session.session
+        self._pending = {
+            number: line
+            for number, line in self._pending.items()
+            if book[line].kind in but and book[line].session == session
+        }
 
     def _lost(self) -> None:
         if not self.leaving:

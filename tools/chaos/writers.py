@@ -8,6 +8,8 @@ import asyncio
 import gc
 import random
 from dataclasses import dataclass, field
+from itertools import count
+from math import inf
 
 from mesh.checking.records import Book, Problem
 from mesh.clock import Clock
@@ -47,6 +49,7 @@ class Writers:
     refused_ms: list[float] = field(default_factory=list)  # of refusals of the moment
     gap_ms: float = 0.0  # the longest time without an acknowledgement, since somebody set it to 0
     under_way_max: int = UNDER_WAY_MAX
+    tries_max: int = 0  # of a patient one; 0: until there is an answer
     deals: Deals = field(init=False)
     _stopped: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -68,19 +71,30 @@ class Writers:
 
         self.deals = Deals(await asyncio.gather(*(enter(at) for at in range(players))), self.chance)
 
-    async def run(self) -> None:
+    async def run(self, seconds: float = inf) -> None:
+        """At the rate `per_s`, until `stop` or for so long."""
         began, begun = self.clock.now(), 0
         gc.collect()
         gc.disable()  # looking through all records would stop us for longer than a fault does
         try:
-            while not self._stopped:
-                due = int((self.clock.now() - began) * self.per_s)
+            while not self._stopped and (passed_s := self.clock.now() - began) < seconds:
+                due = int(passed_s * self.per_s)
                 while begun < due:
                     begun += 1
                     self._begin()
                 await asyncio.sleep(STEP_S)
         finally:
             gc.enable()
+
+    async def saturate(self, askers: int, seconds: float) -> None:
+        """So many who each ask as soon as they were answered: as much as the DC can carry, and no more."""
+        until = self.clock.now() + seconds
+
+        async def ask() -> None:
+            while self.clock.now() < until:
+                await self._operate(self.deals.next(), patient=True)
+
+        await asyncio.gather(*(ask() for _ in range(askers)))
 
     def stop(self) -> None:
         self._stopped = True
@@ -131,7 +145,7 @@ class Writers:
     async def _operate(self, said: Operate, patient: bool) -> None:
         began = self.clock.now()
         line = self.book.call(said.session, said.sequence, said.kind, args_of(said), began)
-        while True:
+        for attempt in count(1):
             asked = self.clock.now()
             try:
                 answer = await self.scene.ask("dc", said, ANSWER_S)
@@ -148,7 +162,7 @@ class Writers:
                 assert isinstance(answer, Operated), "nothing else answers Operate"
                 self._acknowledged(line, said, answer, asked, began)
                 return
-            if not patient:
+            if not patient or attempt == self.tries_max:
                 return
             await asyncio.sleep(pause_s)
             await self._there()

@@ -44,11 +44,13 @@ class Shape:
     scenes: int = 2
     maps: str = WILDS
     settings: Mapping[str, str] = field(default_factory=dict)
+    logs: int = 1
+    standby: bool = False  # dc.2 has a copy of dc.1
 
     def names(self) -> list[str]:
         """One node a process, in the order in which they are started."""
-        scenes = [f"scene.{n}" for n in range(1, self.scenes + 1)]
-        return ["center.1", "dc.1", "log.1", "login.1", *scenes, *(f"gate.{n}" for n in range(1, self.gates + 1))]
+        counts = {"dc": 1 + self.standby, "log": self.logs, "login": 1, "scene": self.scenes, "gate": self.gates}
+        return ["center.1", *(f"{role}.{n + 1}" for role, count in counts.items() for n in range(count))]
 
     def text(self) -> str:
         """As a topology file."""
@@ -58,7 +60,8 @@ class Shape:
     def overrides(self) -> dict[str, str]:
         """As `--set` would have them."""
         weak = {"scene.npc_level": "0"}  # beasts that fall after three blows
-        return {"scene.maps": self.maps, "center.default_map": '"wilds"', **weak, **self.settings}
+        pair = {"dc.standby": '{"dc.1"="dc.2"}'} if self.standby else {}
+        return {"scene.maps": self.maps, "center.default_map": '"wilds"', **weak, **pair, **self.settings}
 
 
 @dataclass
@@ -135,15 +138,17 @@ class Zone:
 
 
 @contextlib.asynccontextmanager
-async def zone(arena: Arena, shape: Shape, clients: int) -> AsyncIterator[Zone]:
-    """Started and Ready; stopped at the end, whatever happens."""
+async def zone(
+    arena: Arena, shape: Shape, clients: int, environments: Mapping[str, Mapping[str, str]] | None = None
+) -> AsyncIterator[Zone]:
+    """Started and Ready; stopped at the end, whatever happens. `environments`: see `household`."""
     ground = arena.ground
     ground.need_clients(clients + CLIENTS_SPARE)
     file = ground.folder / "chaos.toml"
     file.write_text(shape.text(), encoding="utf-8")
     overrides = shape.overrides()
     topology = topologies.load(file, base_port=ground.base_port, runtime=ground.folder / "c", overrides=overrides)
-    async with household(ground, topology, shape.names(), overrides) as kept:
+    async with household(ground, topology, shape.names(), overrides, environments) as kept:
         realm = Realm(gates_of(topology), signer(topology, ground.clock.wall), ground.clock, Book())
         async with Operator(topology) as operator:
             made = Zone(arena, topology, kept, realm, operator)

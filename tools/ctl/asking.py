@@ -58,7 +58,8 @@ async def ask_one(
 
 
 async def first(topology: Topology, role: str, question: Message, kind: type[M], timeout_s: float = ANSWER_S) -> M:
-    """The answer of one node of a role: the first that can be reached. Its refusal is the answer, too."""
+    """The answer of one node of a role: the first that can be reached. Its refusal is the answer, too, but for that of
+    a DC that does not write: then the other one of the pair is meant."""
     every = topology.of_role(role)
     if not every:
         raise CommandError(f"{topology.file.name} has no {role} node", Exit.NOT_FOUND)
@@ -68,14 +69,16 @@ async def first(topology: Topology, role: str, question: Message, kind: type[M],
             try:
                 return expect(await operator.ask(node.name, question, timeout_s), kind)
             except (TimeoutError, MeshError) as error:
-                if at + 1 == len(nodes) or not _is_away(error):
+                if at + 1 == len(nodes) or not _is_another_meant(error):
                     raise
     raise AssertionError("the loop returns or raises")
 
 
-def _is_away(error: Exception) -> bool:
-    from mesh.errors import DeadlineExceeded, PeerLost
+def _is_another_meant(error: Exception) -> bool:
+    from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 
+    if isinstance(error, RefusedError):
+        return error.code == Code.STALE_EPOCH
     return isinstance(error, PeerLost | DeadlineExceeded | TimeoutError)
 
 

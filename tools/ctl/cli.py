@@ -16,6 +16,7 @@ COMMANDS = {
     "down": ("tools.ctl.commands.down:down", "Stop a cluster: players are saved, the database is flushed."),
     "status": ("tools.ctl.commands.status:status", "Show the nodes of a cluster and how they are."),
     "restart": ("tools.ctl.commands.restart:restart", "Stop a node gracefully and start it again."),
+    "upgrade": ("tools.ctl.commands.upgrade:upgrade", "Restart every node, one after the other, while players play."),
     "drain": ("tools.ctl.commands.drain:drain", "Empty a node while players play."),
     "scale": ("tools.ctl.commands.scale:scale", "Change how many gates, logins, scenes or log nodes serve."),
     "pressure": ("tools.ctl.commands.pressure:pressure", "Show how hard the nodes work and what they leave out."),

@@ -2,6 +2,7 @@
 
     {"do": "stop", "hurry": false}                  -> {"ok": true}
     {"do": "restart", "process": "gate.1"}          -> {"ok": true} when it is Ready again, else {"error": "..."}
+    {"do": "restart", "process": "gate.1", "python": "/opt/new/bin/python"} -> the same, from that installation
     {"do": "add", "process": "scene.3", "zone": "one"} -> {"ok": true} when it is Ready
     {"do": "remove", "process": "scene.3"}          -> {"ok": true} when it has ended
     {"do": "drain", "process": "gate.1"}            -> {"ok": true}: when it ends, it is not started again
@@ -25,13 +26,15 @@ from tools.ctl.supervisor import Supervisor
 REQUEST_BYTES_MAX = 4096
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a command asks of the supervisor."""
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a command asks of the supervisor. Of another version that one may be: what is not asked for is not said."""
 
     do: Literal["stop", "restart", "add", "remove", "drain"]
     process: str = ""
     hurry: bool = False
     zone: str = ""
+    cold: bool = False  # restart: of a scene: end it first, its players go on elsewhere
+    python: str = ""  # restart: of the installation from which it runs from now on; "": as before
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -103,7 +106,7 @@ class ControlServer:
         if asked.do == "drain":
             await self._supervisor.drained(asked.process)
             return ""
-        return await self._supervisor.restart(asked.process)
+        return await self._supervisor.restart(asked.process, asked.python, cold=asked.cold)
 
 
 async def ask(topology: Topology, request: Request, timeout_s: float) -> None:

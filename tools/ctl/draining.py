@@ -130,8 +130,8 @@ async def mark(topology: Topology, node: NodeSpec) -> None:
         say(f"mesh: {error}; when {node.short} ends, it is started again")
 
 
-async def drain_and_show(topology: Topology, node: NodeSpec, timeout_s: float, clock: Clock) -> Drained:
-    """The whole of it: how many moved. CommandError when somebody is left, with the node's words."""
+async def drain_shown(topology: Topology, node: NodeSpec, timeout_s: float, clock: Clock) -> Drained:
+    """The whole of it: how many moved, how many are left."""
     progress = Progress(node, lambda: mark(topology, node))
     try:
         async with Operator(topology) as operator:
@@ -139,6 +139,12 @@ async def drain_and_show(topology: Topology, node: NodeSpec, timeout_s: float, c
         await progress.begin()
     finally:
         progress.end()
+    return done
+
+
+async def drain_and_show(topology: Topology, node: NodeSpec, timeout_s: float, clock: Clock) -> Drained:
+    """The same; CommandError when somebody is left, with the node's words."""
+    done = await drain_shown(topology, node, timeout_s, clock)
     if done.left:
         why = f": {done.text}" if done.text else ""
         text = f"{node.short} still has {contents(node.role, done.left)}{why}"

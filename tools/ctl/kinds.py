@@ -8,7 +8,7 @@ KINDS = (
     "enter", "leave", "move", "transfer", "travel", "rehomed", "say", "shout", "whisper", "speak", "publicise",
     "hit", "kill", "death", "level", "loot", "trade", "mail", "mail_take",
     "friend_ask", "friend_accept", "friend_remove", "friend_block", "friend_unblock",
-    "party_invite", "party_join", "party_leave", "party_kick", "line_opened", "line_closed",
+    "party_invite", "party_join", "party_leave", "party_kick", "line_opened", "line_closed", "events_dropped",
 )  # fmt: skip
 
 

@@ -19,17 +19,26 @@ LAST_BYTES = 8192
 
 
 def node_command(
-    topology: Topology, process: Process, overrides: Mapping[str, str], parent: int, added: Sequence[str] = ()
+    topology: Topology,
+    process: Process,
+    overrides: Mapping[str, str],
+    parent: int,
+    added: Sequence[str] = (),
+    python: str = "",
+    beside: bool = False,
 ) -> list[str]:
     """-P: a folder named `nodes` where the user happens to be must not shadow ours. `added` are all processes that
-    are not in the file: a center that starts anew waits for their scenes, too."""
-    command = [sys.executable, "-P", "-m", "nodes", process.name]
+    are not in the file: a center that starts anew waits for their scenes, too. `python`: of another installation.
+    `beside`: it takes over from the one that runs."""
+    command = [python or sys.executable, "-P", "-m", "nodes", process.name]
     command += ["--topology", str(topology.file), "--base-port", str(topology.base_port)]
     command += ["--runtime", str(topology.runtime), "--parent", str(parent)]
     for key, value in overrides.items():
         command += ["--set", f"{key}={value}"]
     for text in added:
         command += ["--add", text]
+    if beside:
+        command.append("--beside")
     return command
 
 
@@ -73,6 +82,8 @@ async def launch(
     overrides: Mapping[str, str],
     added: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    python: str = "",
+    beside: bool = False,
 ) -> Launched:
     """Start one process; OSError when the system refuses. Without an `environment` it has ours."""
     out = out_file(topology, process)
@@ -82,7 +93,7 @@ async def launch(
     with out.open("ab") as sink:
         offset = sink.tell()
         started = await asyncio.create_subprocess_exec(
-            *node_command(topology, process, overrides, os.getpid(), added),
+            *node_command(topology, process, overrides, os.getpid(), added, python, beside),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

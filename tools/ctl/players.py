@@ -6,6 +6,7 @@ from typing import Any
 from mesh.protocol.records import ReadRecords, Records
 from mesh.topology import Topology
 from tools.ctl.asking import first
+from tools.ctl.commands.db_data import data_of
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.lazy import did_you_mean
 from tools.ctl.offline import run_offline
@@ -32,8 +33,7 @@ async def _names(topology: Topology, prefix: str, runs: bool) -> dict[str, int]:
     if runs:
         answer = await first(topology, "dc", ReadRecords(NAMES, prefix, CANDIDATES), Records)
         return {name: int(row["account"]) for name, row in answer.rows}
-    data = topology.data(topology.of_role("dc")[0])
-    value, _ = run_offline("dc", "get", data, [NAMES, prefix, "--limit", str(CANDIDATES)])
+    value, _ = run_offline("dc", "get", data_of(topology), [NAMES, prefix, "--limit", str(CANDIDATES)])
     return {row["key"]: int(row["account"]) for row in value["rows"]}
 
 
@@ -42,6 +42,5 @@ async def row_of(topology: Topology, table: str, account: int, runs: bool) -> di
     if runs:
         answer = await first(topology, "dc", ReadRecords(table, str(account), CANDIDATES), Records)
         return next((row for key, row in answer.rows if key == str(account)), {})
-    data = topology.data(topology.of_role("dc")[0])
-    value, _ = run_offline("dc", "get", data, [table, str(account), "--limit", str(CANDIDATES)])
+    value, _ = run_offline("dc", "get", data_of(topology), [table, str(account), "--limit", str(CANDIDATES)])
     return next((row for row in value["rows"] if row["key"] == str(account)), {})

@@ -37,10 +37,11 @@ class Problems(msgspec.Struct):
 
 
 def settings_problems(
-    file: Path, base_port: int | None, runtime: Path | None, overrides: Mapping[str, str]
+    file: Path, base_port: int | None, runtime: Path | None, overrides: Mapping[str, str], python: str = ""
 ) -> list[str]:
-    """What the nodes themselves say about a topology and their settings; CommandError when they cannot be asked."""
-    command = [sys.executable, "-P", "-m", "nodes", "check", str(file), "--json"]
+    """What the nodes themselves, of this installation or another one, say about a topology and their settings;
+    CommandError when they cannot be asked."""
+    command = [python or sys.executable, "-P", "-m", "nodes", "check", str(file), "--json"]
     if base_port is not None:
         command += ["--base-port", str(base_port)]
     if runtime is not None:
@@ -51,6 +52,8 @@ def settings_problems(
         ran = subprocess.run(command, capture_output=True, timeout=CHECK_S_MAX, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         raise CommandError(f"the check of {file} took more than {CHECK_S_MAX:.0f} s", Exit.TIMED_OUT) from None
+    except OSError as error:
+        raise CommandError(f"{command[0]} cannot be started: {error.strerror}", Exit.USAGE) from None
     try:
         return msgspec.json.decode(ran.stdout, type=Problems).problems
     except msgspec.DecodeError:
@@ -118,14 +121,17 @@ def check_not_running(topology: Topology, environment: Mapping[str, str]) -> Non
             raise _runs_already(topology, f"pid {note.holder.pid}")
 
 
-def lock(topology: Topology, name: str = "supervisor") -> IO[bytes]:
-    """Hold the runtime folder until the file is closed, which the system does for a process that is killed."""
+def lock(topology: Topology, name: str = "supervisor", what: str = "") -> IO[bytes]:
+    """Hold the runtime folder until the file is closed, which the system does for a process that is killed. `what`: who
+    else may hold it, when that is not the cluster."""
     topology.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = (topology.runtime / f"{name}.lock").open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
+        if what:
+            raise CommandError(f"{what} of {topology.runtime.name} is under way ({file.name})") from None
         raise _runs_already(topology, f"it holds {file.name}") from None
     return file
 

@@ -34,6 +34,7 @@ class ProcessState(msgspec.Struct, frozen=True):
     reason: str
     metrics_url: str
     drained: bool = False  # an operator emptied it, and it is not started again when it ends
+    python: str = ""  # of the installation that it runs from; "": its supervisor does not say
 
     @property
     def identity(self) -> Identity:
@@ -58,7 +59,7 @@ class ClusterState(msgspec.Struct, frozen=True):
         return is_alive(self.supervisor)
 
 
-def describe(process: Process, child: Child) -> ProcessState:
+def describe(process: Process, child: Child, python: str) -> ProcessState:
     """The two halves of what is known: the plan and the child."""
     started = 0.0
     if child.pid:
@@ -74,6 +75,7 @@ def describe(process: Process, child: Child) -> ProcessState:
         reason=child.reason,
         metrics_url=f"http://{process.host}:{process.metrics_port}/metrics",
         drained=child.drained,
+        python=python,
     )
 
 

@@ -3,18 +3,16 @@
 Owns the phase of every process of a cluster: when it is started, how soon it is started again, when that is given up,
 and in which order all are stopped. What was Ready once is started again for ever, with a growing wait: a cluster heals
 when its trouble goes away. What never was is given up, since somebody is watching a first start. Given up is also what
-keeps a database and dies of itself again and again: that is what a damaged file does to it, and each start may damage
-it more. A process that an
-operator has drained is not started again when it ends, except by `restart`. Never starts, signals or waits for
-anything: `supervisor.py` carries the instructions out and reports what happened, so every rule below is tested with a
-clock that jumps.
+says by its exit code that it is of no use: also a DC that has died of its database again and again, which knows more of
+that than exits tell (`nodes/dc/wrecks.py`). A process that an operator has drained is not started again when it ends,
+except by `restart`. Never starts, signals or waits for anything: `supervisor.py` carries the instructions out and
+reports what happened, so every rule below is tested with a clock that jumps.
 
     Waiting -> Starting -> Ready -> Draining -> Shutdown
                   ^  |       |
                   +--+-------+--> Down   (given up: a configuration problem, or a crash loop before the first Ready)
 """
 
-import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,8 +20,11 @@ from enum import StrEnum
 CONFIGURATION = 2
 """The exit code by which a node says: my configuration or storage is at fault, starting me again does not help."""
 
-KILLED_BY_OTHERS = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
-"""Exit codes of a process that did not die of itself: an operator, or the system for want of memory, has ended it."""
+HANDED_OVER = 3
+"""The exit code by which a node says: the process that was started beside me has all that I had, it is me now."""
+
+UNHEARD = 4
+"""The exit code by which the one beside says: the process that I was to take over from does not answer."""
 
 STOP_ORDER = (("gate",), ("scene",), ("login",), ("center", "log", "dc"))
 """Clients first, the disks last, so that everybody who saves finds who stores. The last three are told together and
@@ -38,10 +39,9 @@ class Limits:
     start_s: float = 30.0  # for everything to become Ready for the first time; then the start has failed
     quick_s: float = 10.0  # an exit sooner after the start than this is a crash at start
     loop_exits: int = 3  # that many in a row are a crash loop
-    deaths_max: int = 5  # of a process that keeps a database, by itself; then it stays down
-    deaths_s: float = 60.0  # within this time
     backoff_first_s: float = 0.25  # before the second restart; doubles
     backoff_max_s: float = 5.0
+    beside_s: float = 30.0  # for a process that was started beside another one to take over from it
     grace_s: float = 4.0  # from SIGTERM to SIGKILL
     hurry_s: float = 1.0  # the same after a second Ctrl-C
     stop_s: float = 20.0  # for the whole stop; then SIGKILL to whoever is left
@@ -60,6 +60,9 @@ class Do(StrEnum):
     """What the shell has to carry out."""
 
     SPAWN = "spawn"
+    SPAWN_BESIDE = "spawn_beside"  # a second one, which is to take over from the first
+    ADOPT = "adopt"  # it has: it is the process now
+    KILL_BESIDE = "kill_beside"
     TERMINATE = "terminate"
     KILL = "kill"
     SAY = "say"
@@ -72,6 +75,7 @@ class Word(StrEnum):
     ALL_READY = "all_ready"
     ENDED = "ended"  # and starts again
     GIVEN_UP = "given_up"
+    STAYS = "stays"  # nothing came of the one beside it
     LEFT = "left"  # drained before, so it stays so
     JOINING = "joining"
     RESTARTING = "restarting"
@@ -109,10 +113,11 @@ class Child:
     crashes: int = 0  # exits in a row that were not asked for, since it was last Ready for `quick_s`
     was_ready: bool = False
     again: bool = False  # DRAINING for a restart
-    deaths: list[float] = field(default_factory=list)  # when it died of itself, of one that keeps a database
     database: str = ""  # the file that it keeps
     drained: bool = False  # an operator has emptied its nodes, and wants them to stay so
     reason: str = ""  # DOWN, or the last exit
+    beside_until: float | None = None  # another one was started beside it, which has so long to take over
+    failures: list[str] = field(default_factory=list)  # why those before it did not
 
     @property
     def alive(self) -> bool:
@@ -156,8 +161,30 @@ class Supervision:
     def exited(self, name: str, how: str, code: int, now: float) -> list[Instruction]:
         """The process is gone. `how` is for people: "by signal 9", and its last words."""
         child = self.children[name]
-        phase, lived = child.phase, now - child.started
-        child.pid, child.kill_at = 0, None
+        phase, lived, is_beside = child.phase, now - child.started, child.beside_until is not None
+        child.pid, child.kill_at, child.beside_until = 0, None, None
+        if is_beside and code == HANDED_OVER and not self.stopping:
+            child.phase, child.started, child.crashes = Phase.STARTING, now, 0
+            child.starts += 1
+            return [Instruction(Do.ADOPT, name)]
+        orphan = [Instruction(Do.KILL_BESIDE, name)] if is_beside else []
+        return orphan + self._exited(child, phase, lived, how, code, now)
+
+    def beside_ended(self, name: str, how: str, code: int, now: float) -> list[Instruction]:
+        """The one that was started beside this process is gone, and this process is as it was. One that does not
+        answer has nothing to give, and is what somebody wants to be rid of."""
+        child = self.children[name]
+        if child.beside_until is None:
+            return []
+        child.beside_until = None
+        said = [Instruction(Do.SAY, name, Word.STAYS, 0.0, how)]
+        if code == UNHEARD:
+            return said + self.restart(name, now)
+        child.failures.append(how)
+        return said
+
+    def _exited(self, child: Child, phase: Phase, lived: float, how: str, code: int, now: float) -> list[Instruction]:
+        name = child.name
         if self.stopping:
             return self._stopped(child, now)
         if phase is Phase.DRAINING and child.again:
@@ -173,12 +200,6 @@ class Supervision:
         child.crashes = child.crashes + 1 if phase is Phase.STARTING or lived < self.limits.quick_s else 1
         if code == CONFIGURATION:
             return self._give_up(child, how, now)
-        if child.database and self._dies_of_itself(child, code, now):
-            return self._give_up(
-                child,
-                f"died {len(child.deaths)} times within {self.limits.deaths_s:.0f} s; the last time it {how}",
-                now,
-            )
         if child.crashes >= self.limits.loop_exits and not child.was_ready:
             often = f"ended {child.crashes} times without becoming Ready; the last time it {how}"
             return self._give_up(child, often, now)
@@ -209,9 +230,14 @@ class Supervision:
         assert not self.children[name].alive, f"{name} runs"
         del self.children[name]
 
-    def restart(self, name: str, now: float) -> list[Instruction]:
-        """Somebody wants this process to be a new one."""
+    def restart(self, name: str, now: float, *, beside: bool = False) -> list[Instruction]:
+        """Somebody wants this process to be a new one. `beside`: the new one is started first, and takes over."""
         child = self.children[name]
+        if beside and child.phase is Phase.READY and not self.stopping:
+            if child.beside_until is not None:
+                return []
+            child.beside_until = now + self.limits.beside_s
+            return [Instruction(Do.SAY, name, Word.RESTARTING), Instruction(Do.SPAWN_BESIDE, name)]
         child.drained = False
         if child.phase in (Phase.STARTING, Phase.READY):
             child.again = True
@@ -219,7 +245,6 @@ class Supervision:
             return [said, self._terminate(child, now, self.limits.grace_s)]
         if child.phase in (Phase.WAITING, Phase.DOWN, Phase.SHUTDOWN) and not self.stopping:
             child.crashes = 0
-            child.deaths.clear()
             return [Instruction(Do.SAY, name, Word.RESTARTING), self._spawn(child, now)]
         return []
 
@@ -228,6 +253,7 @@ class Supervision:
         if self.stopping_since is None:
             self.stopping_since = now
             said = [Instruction(Do.SAY, "", Word.STOPPING)]
+            said += [Instruction(Do.KILL_BESIDE, c.name) for c in self.children.values() if c.beside_until is not None]
             for child in self.children.values():
                 if not child.alive:
                     child.phase = Phase.DOWN if child.phase is Phase.DOWN else Phase.SHUTDOWN
@@ -245,6 +271,9 @@ class Supervision:
         """What is due by now."""
         out: list[Instruction] = []
         for child in self.children.values():
+            if child.beside_until is not None and now >= child.beside_until:
+                out.append(Instruction(Do.KILL_BESIDE, child.name))
+                child.beside_until = now + self.limits.beside_s  # until its end is reported
             if child.phase is Phase.WAITING and not self.stopping and now >= child.due:
                 out.append(self._spawn(child, now))
             elif child.phase is Phase.DRAINING and child.pid and self._out_of_grace(child, now):
@@ -259,6 +288,7 @@ class Supervision:
     def wakes(self) -> float | None:
         """When `tick` has something to do next, if nothing happens before."""
         times = [c.due for c in self.children.values() if c.phase is Phase.WAITING and not self.stopping]
+        times += [c.beside_until for c in self.children.values() if c.beside_until is not None]
         times += [c.kill_at for c in self.children.values() if c.kill_at is not None]
         if not self.settled and not self.stopping:
             times.append(self.begun + self.limits.start_s)
@@ -292,12 +322,6 @@ class Supervision:
     def _out_of_grace(self, child: Child, now: float) -> bool:
         overdue = self.stopping_since is not None and now >= self.stopping_since + self.limits.stop_s
         return child.kill_at is not None and (now >= child.kill_at or overdue)
-
-    def _dies_of_itself(self, child: Child, code: int, now: float) -> bool:
-        """Again and again? What somebody else has killed, or was told to stop, has not died of its file."""
-        if code not in KILLED_BY_OTHERS:
-            child.deaths = [at for at in child.deaths if now - at < self.limits.deaths_s] + [now]
-        return len(child.deaths) >= self.limits.deaths_max
 
     def _start_again(self, child: Child, how: str, code: int, now: float) -> list[Instruction]:
         """The first time at once, then with a wait that doubles."""

@@ -8,6 +8,7 @@ itself, the nodes see that their parent is gone and stop.
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from mesh.clock import Clock
 from mesh.topology import Process, Topology
 from tools.ctl import state as states
 from tools.ctl.exits import Exit
+from tools.ctl.installations import Installations
 from tools.ctl.launch import Launched, how_it_ended, is_ready, launch
 from tools.ctl.processes import Identity, identity
 from tools.ctl.supervision import Do, Instruction, Limits, Phase, Supervision, supervise
@@ -25,6 +27,7 @@ POLL_SLOW_S = 0.25  # the same when it takes longer than
 POLL_SLOW_AFTER_S = 5.0
 ASK_S = 1.0  # for one such question
 NOT_STARTED = 71  # as an exit code: the system did not let us start the process
+HANDS_OVER = "scene"  # alone in its process: its players are not to notice a restart
 DATA_FILE = "data.mdb"  # of a DC
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,6 +40,7 @@ class Event:
     ready: tuple[str, int] | None = None
     stop: bool = False
     restart: str = ""
+    beside: str = ""  # restart it by a process that takes over from it
     add: Process | None = None
     retire: tuple[str, str] | None = None  # process, why
 
@@ -69,9 +73,11 @@ class Supervisor:
         self.state_file = state_file
         self.processes = {p.name: p for p in processes}
         self.added: list[str] = []  # processes that are not in the file, as INDEX:NODE@ZONE
+        self.installations = Installations(sys.executable)
         plan = [(p.name, [n.role for n in p.nodes]) for p in self.processes.values()]
         self.supervision: Supervision = supervise(plan, limits, databases(topology, processes))
         self.running: dict[str, Launched] = {}
+        self.beside: dict[str, Launched] = {}  # started beside these, to take over from them
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.changed = asyncio.Condition()
         self._waits: dict[str, asyncio.Task[None]] = {}
@@ -97,13 +103,28 @@ class Supervisor:
         """As Ctrl-C does; a second call is impatient."""
         self.events.put_nowait(Event(stop=True))
 
-    async def restart(self, process: str) -> str:
-        """End a process and start it again; returns when it is Ready, "", or a text that says why it is not."""
+    async def restart(self, process: str, python: str = "", *, cold: bool = False) -> str:
+        """End a process and start it again, from this installation or the one that it had; returns when it is Ready,
+        "", or a text that says why it is not. The process of a scene is first started beside the old one, which gives
+        it all that it has, unless this is to be `cold`; a text then says why the old one goes on."""
         child = self.supervision.children[process]
         if self.supervision.stopping:
             return "the cluster is being stopped"
-        before = child.starts
-        self.events.put_nowait(Event(restart=process))
+        had = self.installations.of(process)
+        self.installations.choose(process, python, child.alive)
+        before, failures = child.starts, len(child.failures)
+        hands_over = [node.role for node in self.processes[process].nodes] == [HANDS_OVER]
+        if cold or not hands_over or child.phase is not Phase.READY or child.drained:
+            self.events.put_nowait(Event(restart=process))
+            return await self._wait_up(process, lambda: child.starts > before)
+        self.events.put_nowait(Event(beside=process))
+        async with self.changed:
+            await self.changed.wait_for(
+                lambda: self.supervision.stopping or child.starts > before or len(child.failures) > failures
+            )
+        if len(child.failures) > failures:
+            self.installations.choose(process, had if python else "", child.alive)
+            return f"{process} goes on as it was: the process that was to take over {child.failures[-1]}"
         return await self._wait_up(process, lambda: child.starts > before)
 
     async def add(self, process: Process, text: str) -> str:
@@ -137,7 +158,10 @@ class Supervisor:
         limit_s, children = self.supervision.limits.start_s, self.supervision.children
 
         def is_over() -> bool:
-            return self.supervision.stopping or (begun() and children[name].phase in (Phase.READY, Phase.DOWN))
+            if self.supervision.stopping or not begun():
+                return self.supervision.stopping
+            child = children[name]
+            return child.phase in (Phase.READY, Phase.DOWN) or child.crashes >= self.supervision.limits.loop_exits
 
         try:
             async with asyncio.timeout(limit_s), self.changed:
@@ -159,7 +183,9 @@ class Supervisor:
             whole=self.state_file.name == states.SUPERVISOR,
             foreman=self.foreman,
             processes=[
-                states.describe(process, children[name]) for name, process in self.processes.items() if name in children
+                states.describe(process, children[name], self.installations.of(name))
+                for name, process in self.processes.items()
+                if name in children
             ],
         )
 
@@ -179,6 +205,9 @@ class Supervisor:
         now = self.clock.now()
         if event.exited is not None:
             name, launched, code = event.exited
+            if self.beside.get(name) is launched:
+                del self.beside[name]
+                return self.supervision.beside_ended(name, how_it_ended(code, launched.last_words()), code, now)
             if self.running.get(name) is launched:
                 del self.running[name]
                 self._stop_waiting(name)
@@ -188,8 +217,8 @@ class Supervisor:
             return self.supervision.ready(name, now) if self.supervision.children[name].pid == pid else []
         if event.stop:
             return self.supervision.stop(now)
-        if event.restart:
-            return self.supervision.restart(event.restart, now)
+        if event.restart or event.beside:
+            return self.supervision.restart(event.restart or event.beside, now, beside=bool(event.beside))
         if event.add is not None:
             return self._join(event.add, now)
         if event.retire is not None and event.retire[0] in self.supervision.children:
@@ -207,6 +236,13 @@ class Supervisor:
             instruction = todo.pop(0)
             if instruction.do is Do.SPAWN:
                 todo += await self._spawn(instruction.process)
+            elif instruction.do is Do.SPAWN_BESIDE:
+                todo += await self._spawn_beside(instruction.process)
+            elif instruction.do is Do.ADOPT:
+                todo += self._adopt(instruction.process)
+            elif instruction.do is Do.KILL_BESIDE:
+                if instruction.process in self.beside:
+                    self.beside[instruction.process].signal(signal.SIGKILL)
             elif instruction.do is Do.SAY:
                 self.told(instruction)
             elif instruction.process in self.running:
@@ -216,19 +252,44 @@ class Supervisor:
     async def _spawn(self, name: str) -> list[Instruction]:
         process = self.processes[name]
         try:
-            launched = await launch(self.topology, process, self.overrides, self.added)
+            python = self.installations.of(name)
+            launched = await launch(self.topology, process, self.overrides, self.added, python=python)
         except OSError as error:
             how = f"could not be started: {error.strerror}: {error.filename or ''}"
             return self.supervision.exited(name, how, NOT_STARTED, self.clock.now())
+        self._watch(name, launched)
+        return self._runs(name, launched)
+
+    async def _spawn_beside(self, name: str) -> list[Instruction]:
+        try:
+            python = self.installations.of(name)
+            launched = await launch(
+                self.topology, self.processes[name], self.overrides, self.added, python=python, beside=True
+            )
+        except OSError as error:
+            return self.supervision.beside_ended(
+                name, f"could not be started: {error.strerror}", NOT_STARTED, self.clock.now()
+            )
+        self.beside[name] = launched
+        self._watch(name, launched)
+        return []
+
+    def _adopt(self, name: str) -> list[Instruction]:
+        """The old one has ended, and the one beside it is the process. It may have ended by now: that is reported."""
+        return self._runs(name, self.beside.pop(name)) if name in self.beside else []
+
+    def _runs(self, name: str, launched: Launched) -> list[Instruction]:
         self.running[name] = launched
-        reaper = asyncio.create_task(self._reap(name, launched))
-        self._reapers.add(reaper)
-        reaper.add_done_callback(self._reapers.discard)
         self._stop_waiting(name)
-        self._waits[name] = asyncio.create_task(self._wait_ready(process, launched.pid))
+        self._waits[name] = asyncio.create_task(self._wait_ready(self.processes[name], launched.pid))
         said = self.supervision.spawned(name, launched.pid, self.clock.now())
         self._write_state()
         return said
+
+    def _watch(self, name: str, launched: Launched) -> None:
+        reaper = asyncio.create_task(self._reap(name, launched))
+        self._reapers.add(reaper)
+        reaper.add_done_callback(self._reapers.discard)
 
     async def _reap(self, name: str, launched: Launched) -> None:
         code = await launched.process.wait()

@@ -19,6 +19,8 @@ def sentence(said: Instruction, topology: Topology, host: str = "") -> str:
         return f"{who} is not started again; it {said.text}{_remedy(said)}"
     if word is Word.LEFT:
         return f"{who} was drained and is not started again until `mesh restart {who}`; it {said.text}"
+    if word is Word.STAYS:
+        return f"{who} goes on as it was; the process that was to take over from it {said.text}"
     if word is Word.JOINING:
         return f"{who} joins the cluster, as somebody asked"
     if word is Word.RESTARTING:
@@ -39,7 +41,8 @@ def _remedy(said: Instruction) -> str:
         return ""
     return (
         f"\n    its database is {said.database}; `mesh down`, then `mesh db verify` tells whether it is whole and "
-        f"`mesh db restore BACKUP --force` puts a backup in its place; if it is whole, `mesh restart {said.process}`"
+        "`mesh db restore BACKUP --force` puts a backup in its place; when what is said above is mended, "
+        f"`mesh restart {said.process}`"
     )
 
 

@@ -3,19 +3,24 @@
 Twice: with the accounts of one zone, and with ten million rows, which the DC's own offline command makes. We ask at a
 fixed rate. At the end the books must show exactly what was acknowledged: the DC's own `stat`, read from its stopped
 file.
+
+The disk of the machine says little about others, since its cache may answer a sync. So the durable writes are measured
+on slower ones, too: a failpoint in each commit, behind the sync, has it take that much longer.
 """
 
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mesh.errors import MeshError
+from mesh.failpoints import VARIABLE
 from mesh.operator import Operator
 from mesh.protocol.cluster import FindAccount, LoadStatus, StatusLoaded
 from mesh.protocol.control import Describe, Description
-from mesh.topology import load
+from mesh.topology import Topology, load
 from tools.bench import usage
 from tools.bench.bench import Bench, Figure, Outcome
 from tools.bench.bookkeeping import A_BATCH, PREFIX, ROWS_PER_ACCOUNT, Town
@@ -35,6 +40,7 @@ CACHED_PER_S = 205_000
 READS_PER_S = 5_000
 LOGINS_PER_S = 2_500
 LOOK_S = 0.1  # between two looks at the age of what is not on disk
+SLOW_MS = (5, 20)  # that each sync takes longer: a good disk over a network, and one that turns
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,56 @@ class Sitting:
         return [self.reads, self.logins, self.durable, self.cached]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Slowed:
+    """Durable writes on a slow disk, and what became of them."""
+
+    ms: int
+    durable: Measured
+    wrong: int
+    use: Use
+
+    @property
+    def measured(self) -> list[Measured]:
+        return [self.durable]
+
+    def figures(self) -> dict[str, float | None]:
+        pace = self.durable.pace
+        return {f"slow{self.ms}_per_s": pace.done_per_s, f"slow{self.ms}_ack_p99_ms": pace.quantile(0.99)}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """We, as those who play."""
+
+    desk: Desk
+    town: Town
+
+    async def log_in(self, number: int) -> object:
+        loaded = await self.desk.login.ask("dc", LoadStatus(self.town.players[number]))
+        assert isinstance(loaded, StatusLoaded), "nothing else answers LoadStatus"
+        self.town.logged_in(self.town.players[number], loaded.session)
+        return loaded
+
+    async def operate(self, number: int) -> object:
+        said = self.town.operation(number)
+        operated = await self.desk.scene.ask("dc", said)
+        self.town.acknowledged(said)
+        return operated
+
+
 async def run(ground: Ground) -> Outcome:
     sittings = [await sitting(ground, accounts) for accounts in ((ZONE,) if ground.quick else (ZONE, WORLD))]
+    slow = [await slowed(ground, ms) for ms in SLOW_MS]
     zone, world = sittings[0], sittings[-1]
+    every: list[Sitting | Slowed] = [*sittings, *slow]
     return Outcome(
         reached={
+            **{name: value for one in slow for name, value in one.figures().items()},
             "durable_per_s": zone.durable.pace.done_per_s,
             "ack_p99_ms": zone.durable.pace.quantile(0.99),
             "world_ack_p99_ms": world.durable.pace.quantile(0.99),
-            "wrong": float(sum(one.wrong for one in sittings)),
+            "wrong": float(sum(one.wrong for one in every)),
             "cached_per_s": min(one.cached.pace.done_per_s * A_BATCH for one in sittings),
             "cached_age_s": max(one.oldest_s for one in sittings),
             "read_p99_ms": world.reads.pace.quantile(0.99),
@@ -95,36 +142,62 @@ async def run(ground: Ground) -> Outcome:
         updates_per_s=zone.durable.pace.done_per_s,
         p50_ms=zone.durable.pace.quantile(0.5),
         p99_ms=zone.durable.pace.quantile(0.99),
-        tables=[table(one) for one in sittings],
+        tables=[*(table(one) for one in sittings), slow_table(slow)],
         processes=world.use.processes,
-        invalid=[text for one in sittings for text in one.use.invalid + faults(one)],
-        disturbed=[text for one in sittings for text in one.use.disturbed],
-        notes=list(dict.fromkeys(text for one in sittings for text in one.use.notes)),
+        invalid=[text for one in every for text in one.use.invalid + faults(one)],
+        disturbed=[text for one in every for text in one.use.disturbed],
+        notes=list(dict.fromkeys(text for one in every for text in one.use.notes)),
     )
 
 
-def faults(one: Sitting) -> list[str]:
+def faults(one: Sitting | Slowed) -> list[str]:
     return [f"{measured.what}: {text}" for measured in one.measured for text in measured.pace.invalid]
+
+
+async def filled(ground: Ground, accounts: int, folder: str) -> tuple[Topology, dict[str, Any]]:
+    """A database with so many accounts for the DC of this topology, and what is known of it."""
+    topology = load(topology_file("bench"), base_port=ground.base_port, runtime=ground.folder / folder)
+    data = topology.data(topology.node("dc.1"))
+    data.mkdir(parents=True, mode=0o700)
+    facts, _ = await asyncio.to_thread(run_offline, "dc", "fill", data, [str(accounts), PREFIX])
+    forget(data)
+    return topology, facts
+
+
+async def books_of(topology: Topology) -> dict[str, Any]:
+    """What the stopped DC has written down."""
+    books: dict[str, Any]
+    books, _ = await asyncio.to_thread(run_offline, "dc", "stat", topology.data(topology.node("dc.1")))
+    return books
+
+
+async def slowed(ground: Ground, ms: int) -> Slowed:
+    """The accounts of a zone on a disk whose syncs take so much longer."""
+    town = Town(ZONE)
+    ground.say(f"each sync takes {ms} ms longer")
+    topology, _ = await filled(ground, ZONE, f"slow{ms}")
+    async with desk_of(ground, topology, {VARIABLE: f"dc.in-commit=stall:{ms / 1000}@1+"}) as desk:
+        asking = Asking(desk, town)
+        before, own_s = desk.cluster.mark(), usage.cpu_of(os.getpid()) or 0.0
+        await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
+        durable = await timed(desk, "durable operations", DURABLE_PER_S, asking.operate)
+        use = desk.cluster.since(before, (usage.cpu_of(os.getpid()) or 0.0) - own_s)
+    return Slowed(ms=ms, durable=durable, wrong=town.unlike(await books_of(topology)), use=use)
 
 
 async def sitting(ground: Ground, accounts: int) -> Sitting:
     """Fill a database, start a DC on it, ask it everything, and compare its books."""
     town = Town(accounts)
-    topology = load(topology_file("bench"), base_port=ground.base_port, runtime=ground.folder / f"dc{accounts}")
-    data = topology.data(topology.node("dc.1"))
-    data.mkdir(parents=True, mode=0o700)
     ground.say(f"{accounts:,} accounts, {accounts * ROWS_PER_ACCOUNT:,} rows")
     began = ground.clock.now()
-    filled, _ = await asyncio.to_thread(run_offline, "dc", "fill", data, [str(accounts), PREFIX])
+    topology, facts = await filled(ground, accounts, f"dc{accounts}")
     fill_s = ground.clock.now() - began
-    forget(data)
     async with desk_of(ground, topology) as desk:
         before, own_s = desk.cluster.mark(), usage.cpu_of(os.getpid()) or 0.0
         (reads, logins, durable, cached), oldest_s = await measure(desk, town)
         again = await ask_again(desk, town)
         use = desk.cluster.since(before, (usage.cpu_of(os.getpid()) or 0.0) - own_s)
         memory_mb = desk.anonymous_mb()
-    books, _ = await asyncio.to_thread(run_offline, "dc", "stat", data)
     return Sitting(
         what=f"{accounts * ROWS_PER_ACCOUNT:,} rows",
         reads=reads,
@@ -132,10 +205,10 @@ async def sitting(ground: Ground, accounts: int) -> Sitting:
         durable=durable,
         cached=cached,
         oldest_s=oldest_s,
-        wrong=again + town.unlike(books),
+        wrong=again + town.unlike(await books_of(topology)),
         start_s=desk.start_s,
         memory_mb=memory_mb,
-        file_mb=filled["file_bytes"] / 1e6,
+        file_mb=facts["file_bytes"] / 1e6,
         fill_s=fill_s,
         use=use,
     )
@@ -143,30 +216,18 @@ async def sitting(ground: Ground, accounts: int) -> Sitting:
 
 async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
     """Reads, logins, durable writes and cached ones, one after the other; and how old a cached one became (s)."""
-    chance = random.Random(5)
+    chance, asking = random.Random(5), Asking(desk, town)
 
     async def read(_: int) -> object:
         name = f"{PREFIX}{chance.randrange(1, town.accounts + 1):08}"
         return await desk.login.ask("dc", FindAccount(name))
 
-    async def log_in(number: int) -> object:
-        loaded = await desk.login.ask("dc", LoadStatus(town.players[number]))
-        assert isinstance(loaded, StatusLoaded), "nothing else answers LoadStatus"
-        town.logged_in(town.players[number], loaded.session)
-        return loaded
-
-    async def operate(number: int) -> object:
-        said = town.operation(number)
-        operated = await desk.scene.ask("dc", said)
-        town.acknowledged(said)
-        return operated
-
     async def save(number: int) -> object:
         return await desk.scene.ask("dc", town.states(number))
 
     reads = await timed(desk, "reads of any account", READS_PER_S, read)
-    logins = await timed(desk, "logins of those who play", LOGINS_PER_S, log_in, count=len(town.players))
-    durable = await timed(desk, "durable operations", DURABLE_PER_S, operate)
+    logins = await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
+    durable = await timed(desk, "durable operations", DURABLE_PER_S, asking.operate)
     ages: list[float] = []
     watching = asyncio.create_task(watch(desk, ages))
     try:
@@ -210,6 +271,11 @@ async def ask_again(desk: Desk, town: Town) -> int:
     return wrong
 
 
+def slow_table(slow: Sequence[Slowed]) -> Table:
+    head = ["each sync takes longer by", "operations /s", "p50 ms", "p99 ms", "max ms", "us CPU of the DC each"]
+    return Table("Durable operations on slow disks", head, [[f"{one.ms} ms", *one.durable.row()[1:]] for one in slow])
+
+
 def table(one: Sitting) -> Table:
     head = ["", "/s", "p50 ms", "p99 ms", "max ms", "us CPU of the DC each"]
     return Table(one.what, head, [measured.row() for measured in one.measured])
@@ -221,6 +287,10 @@ BENCH = Bench(
     (
         Figure("durable_per_s", "durable operations acknowledged", "/s", 20_000, quick=True),
         Figure("ack_p99_ms", "acknowledgement of one, p99", "ms", 5.0, better="less"),
+        Figure("slow5_per_s", "durable operations, each sync 5 ms longer", "/s", aim=20_000),
+        Figure("slow5_ack_p99_ms", "acknowledgement of one, p99, each sync 5 ms longer", "ms", 25.0, better="less"),
+        Figure("slow20_per_s", "durable operations, each sync 20 ms longer", "/s", aim=20_000),
+        Figure("slow20_ack_p99_ms", "acknowledgement of one, p99, each sync 20 ms longer", "ms", 80.0, better="less"),
         Figure("world_ack_p99_ms", "the same in a database of ten million rows", "ms", better="less"),
         Figure("wrong", "operations and coins that the books do not show", "", 0, better="less", quick=True),
         Figure("cached_per_s", "cached states taken", "/s", 200_000, quick=True),

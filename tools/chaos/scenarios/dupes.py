@@ -9,23 +9,27 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 from mesh.checking.records import Problem, State
 from mesh.errors import MeshError
 from mesh.protocol.sessions import account_of
 from tools.bench.bench import Figure
-from tools.chaos.exploits import EXPLOITS, SOON_S, Exploit
-from tools.chaos.pairs import Pair
+from tools.chaos.exploits import EXPLOITS, Exploit
+from tools.chaos.pairs import SOON_S, Pair
 from tools.chaos.players import Crowd, Hero
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, GOLD, LOST
 from tools.chaos.scenefaults import scene_of
+from tools.chaos.takeover import in_sync, take_over
 from tools.chaos.testimony import attest
 from tools.chaos.zone import Shape, Zone, gate_of, zone
 
 PAIRS, PAIRS_QUICK = 20, 8
 EARN_S, EARN_QUICK_S = 20.0, 8.0  # at most, for everybody to have gained something
 BACK_S = 20.0
+TURNS_MAX = 4  # for the exploits that have not come about when there were enough runs
+KILLED = {"": "nobody", "failover": "the DC that writes"}
 FAULTS = tuple(dict.fromkeys(exploit.fault for exploit in EXPLOITS))
 LINES = '{"scene.1"=["wilds:1"],"scene.2"=["wilds:2"]}'
 SETTINGS = {"scene.hosts": LINES, "center.switch_s": "0.0", "scene.combat_s": "0.0", "scene.save_s": "0.2"}
@@ -34,14 +38,20 @@ SETTINGS = {"scene.hosts": LINES, "center.switch_s": "0.0", "scene.combat_s": "0
 async def run(arena: Arena) -> Found:
     count = PAIRS_QUICK if arena.quick else PAIRS
     tried: Counter[str] = Counter()
-    async with zone(arena, Shape(gates=2, scenes=2, settings=SETTINGS), 4 * count) as made:
+    async with zone(arena, Shape(gates=2, scenes=2, settings=SETTINGS, standby=True), 4 * count) as made:
         crowd = made.crowd(2 * count, "cheat", asks_s=0.0, lives_per_s=4.0)
         await crowd.enter()
+        if not await crowd.wait_back(crowd.heroes, BACK_S):
+            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
         await earn(made, crowd, EARN_QUICK_S if arena.quick else EARN_S)
         pairs = [Pair(*crowd.heroes[2 * n : 2 * n + 2]) for n in range(count)]
         await rounds(made, crowd, pairs, tried)
         await made.settle()
         shown = await look_again(crowd)
+        if not await in_sync(made):
+            return Found(
+                faults=tried.total(), invalid=["the two DCs are not in sync: it is not known which one is right"]
+            )
         books = await made.close()
         problems = purses_of(shown, books.state)
         # Trades that are left open on purpose owe nobody an answer: it is the books that are judged here.
@@ -73,17 +83,27 @@ async def earn(made: Zone, crowd: Crowd, at_most_s: float) -> None:
 
 
 async def rounds(made: Zone, crowd: Crowd, pairs: list[Pair], tried: Counter[str]) -> None:
-    """Until there were enough runs. In a round every pair does one exploit for each fault."""
+    """Until there were enough runs, and one of each exploit. In a round every pair does one exploit for each fault."""
     arena, chance, turn = made.arena, made.arena.chance("exploits"), 0
-    while tried.total() < arena.faults:
-        for fault in FAULTS:
+    while faults := due(tried, arena.faults, turn):
+        for fault in faults:
             group = [exploit for exploit in EXPLOITS if exploit.fault == fault]
-            chosen = [group[(n + turn) % len(group)] for n in range(len(pairs))]
+            chosen = [group[(n + turn * len(pairs)) % len(group)] for n in range(len(pairs))]
             await one_turn(made, crowd, list(zip(pairs, chosen, strict=True)), fault, chance, tried)
-            arena.ground.say(f"{tried.total():,} of {arena.faults:,} runs, the last with {fault or 'nobody'} killed")
+            arena.ground.say(
+                f"{tried.total():,} of {arena.faults:,} runs, the last with {KILLED.get(fault, fault)} killed"
+            )
         turn += 1
         if not tried:
             return  # nobody comes to an open trade: said by `invalid`
+
+
+def due(tried: Mapping[str, int], runs: int, turn: int) -> list[str]:
+    """The faults of the next round: all of them, or those of the exploits that have not come about yet."""
+    missing = [exploit.fault for exploit in EXPLOITS if exploit.name not in tried]
+    if sum(tried.values()) < runs:
+        return list(FAULTS)
+    return list(dict.fromkeys(missing)) if turn < TURNS_MAX else []
 
 
 async def one_turn(
@@ -104,6 +124,7 @@ async def one_turn(
     await crowd.wait_back(crowd.heroes, BACK_S)
     for pair, _ in ready:
         await pair.settle()
+    await asyncio.gather(*(pair.empty_boxes() for pair, _ in ready))
 
 
 async def strike(pair: Pair, exploit: Exploit, chance: random.Random) -> None:
@@ -116,6 +137,9 @@ async def kill(made: Zone, crowd: Crowd, role: str, chance: random.Random) -> No
     """A moment later, and wait until it is back with everybody whom it had."""
     await asyncio.sleep(chance.uniform(0.0, 2 * SOON_S))
     if not role:
+        return
+    if role == "failover":
+        await take_over(made)
         return
     node = chance.choice(made.of_role(role))
     hit = [hero for hero in crowd.heroes if node in (scene_of(hero), gate_of(made, hero))]

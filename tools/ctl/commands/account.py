@@ -23,6 +23,7 @@ from mesh.protocol.records import (
 from mesh.protocol.types import Name
 from tools.ctl import clusters
 from tools.ctl.asking import first
+from tools.ctl.commands.db_data import data_of
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, cluster_option, json_option
@@ -90,8 +91,7 @@ def list_(environment: Environment, prefix: str, limit: int, cluster: str | None
         answer = asyncio.run(first(topology, "dc", ReadRecords(ACCOUNTS, prefix, limit), Records))
         rows, more = [{"account": int(key), **row} for key, row in answer.rows], answer.more
     else:
-        data = topology.data(topology.of_role("dc")[0])
-        value, _ = run_offline("dc", "list", data, [prefix, "--limit", str(limit)])
+        value, _ = run_offline("dc", "list", data_of(topology), [prefix, "--limit", str(limit)])
         rows, more = value["accounts"], value["more"]
     if as_json:
         emit_json({"accounts": rows, "more": more})

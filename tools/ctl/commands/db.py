@@ -1,7 +1,6 @@
 """`mesh db`: rows and sizes of the player database, of the running DC or from the file of a stopped one."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import rich_click as click
@@ -12,12 +11,11 @@ from mesh.protocol.records import (
     Records,
     StatDb,
 )
-from mesh.topology import Topology
 from tools.ctl import clusters
 from tools.ctl.asking import first
 from tools.ctl.commands.db_checks import audit, check, verify
 from tools.ctl.commands.db_copies import backup, export, import_, restore
-from tools.ctl.commands.db_data import dc_of
+from tools.ctl.commands.db_data import data_of
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, json_option
@@ -52,7 +50,7 @@ def get(environment: Environment, table_name: str, prefix: str, limit: int, clus
         answer = asyncio.run(first(topology, "dc", ReadRecords(table_name, prefix, limit), Records))
         rows, more = [{"key": key, **row} for key, row in answer.rows], answer.more
     else:
-        value, _ = run_offline("dc", "get", _data(topology), [table_name, prefix, "--limit", str(limit)])
+        value, _ = run_offline("dc", "get", data_of(topology), [table_name, prefix, "--limit", str(limit)])
         rows, more = value["rows"], value["more"]
     if as_json:
         emit_json({"rows": rows, "more": more})
@@ -77,7 +75,7 @@ def stat(environment: Environment, cluster: str | None, as_json: bool) -> int:
     if running:
         facts = asyncio.run(first(topology, "dc", StatDb(), DbStat)).facts
     else:
-        facts, _ = run_offline("dc", "stat", _data(topology))
+        facts, _ = run_offline("dc", "stat", data_of(topology))
     if as_json:
         emit_json(facts)
     else:
@@ -87,7 +85,3 @@ def stat(environment: Environment, cluster: str | None, as_json: bool) -> int:
 
 for command in (check, verify, audit, backup, restore, export, import_):
     db.add_command(command)
-
-
-def _data(topology: Topology) -> Path:
-    return topology.data(dc_of(topology))

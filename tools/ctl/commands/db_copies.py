@@ -11,7 +11,7 @@ from mesh.protocol.records import BackUpDb
 from mesh.topology import Topology
 from tools.ctl import clusters
 from tools.ctl.commands.db_checks import tell
-from tools.ctl.commands.db_data import BACKUPS, ask_for_copy, dc_of, dcs_of, readable, stopped
+from tools.ctl.commands.db_data import BACKUPS, DATA_FILE, ask_for_copy, data_of, dcs_of, readable, stopped
 from tools.ctl.exits import CommandError
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, json_option
@@ -19,7 +19,6 @@ from tools.ctl.output import emit, emit_json, say
 from tools.ctl.processes import is_local
 
 MIB = 1 << 20
-DATA_FILE = "data.mdb"
 FORCE = click.option("--force", is_flag=True, help="Replace the database that is there; its file is kept beside.")
 
 
@@ -45,7 +44,7 @@ def backup(environment: Environment, folder: Path | None, rate: int | None, clus
     if running:
         facts = ask_for_copy(topology, BackUpDb(str(target), (rate or 0) * MIB))
     else:
-        facts, _ = run_offline("dc", "backup", topology.data(dc_of(topology)), [str(target)])
+        facts, _ = run_offline("dc", "backup", data_of(topology), [str(target)])
     if as_json:
         emit_json(facts)
     else:

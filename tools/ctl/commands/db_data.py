@@ -19,12 +19,14 @@ from tools.ctl import clusters
 from tools.ctl.asking import ask_one
 from tools.ctl.clusters import Running
 from tools.ctl.exits import CommandError, Exit
+from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment
 from tools.ctl.output import say
 from tools.ctl.processes import is_local
 
 COPY_S = 3600.0  # a large database at a low rate
 COPIES = "copies"  # in the runtime folder: each in a folder named after the process that looks at it
+DATA_FILE = "data.mdb"
 BACKUPS = "backups"  # the same: what `mesh db backup` makes when it is not told where
 
 
@@ -39,6 +41,26 @@ def dcs_of(topology: Topology) -> list[NodeSpec]:
     one, standbys = dc_of(topology), topology.standbys
     others = standbys | {standby: name for name, standby in standbys.items()}
     return [one, topology.node(others[one.name])] if one.name in others else [one]
+
+
+def data_of(topology: Topology) -> Path:
+    """The folder of a stopped DC; of a pair that of the one that is further: it has written last."""
+    folders = [topology.data(node) for node in dcs_of(topology) if is_local(node.host)]
+    there = [folder for folder in folders if (folder / DATA_FILE).exists()]
+    if len(there) < 2:
+        return there[0] if there else topology.data(dc_of(topology))
+    return max(there, key=_position)
+
+
+def _position(data: Path) -> tuple[int, int]:
+    """Epoch and number of its newest transaction; one that cannot be read, or is no whole, is behind every other."""
+    try:
+        found, _ = run_offline("dc", "get", data, ["meta"])
+    except CommandError as error:
+        say(f"mesh: {error}")
+        return -1, 0
+    row = next(iter(found["rows"]), {})
+    return row.get("epoch", -1), row.get("batch", 0)
 
 
 def stopped(name: str | None, environment: Environment) -> Topology:
@@ -71,7 +93,7 @@ def ask_for_copy(topology: Topology, said: BackUpDb) -> dict[str, Any]:
 def readable(topology: Topology, running: Running | None) -> Iterator[tuple[Path, list[str]]]:
     """A folder with a database that holds still, and the options that say what it is."""
     if running is None:
-        yield topology.data(dc_of(topology)), []
+        yield data_of(topology), []
         return
     if not is_local(dc_of(topology).host):
         raise CommandError(f"the DC runs on {dc_of(topology).host}: call this there")

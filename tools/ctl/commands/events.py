@@ -8,10 +8,12 @@ import msgspec
 import rich_click as click
 
 from mesh.clock import SystemClock
+from mesh.core.log_group import once
 from mesh.protocol.journal import Event, Events, QueryEvents
-from mesh.topology import Topology
+from mesh.topology import NodeSpec, Topology
 from tools.ctl import clusters, state
 from tools.ctl.asking import gather_good
+from tools.ctl.commands.event_losses import ask_losses, show_losses
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.kinds import unknown_kinds
 from tools.ctl.offline import run_offline
@@ -38,6 +40,7 @@ LIMIT_MAX = 100_000
 @click.option(
     "-n", "--limit", type=click.IntRange(1, LIMIT_MAX), default=100, show_default=True, help="The newest so many."
 )
+@click.option("--losses", is_flag=True, help="How many events of each sender there are, and how many are missing.")
 @any_cluster_option
 @json_option
 @click.pass_obj
@@ -48,10 +51,15 @@ def events(
     since: str | None,
     until: str | None,
     limit: int,
+    losses: bool,
     cluster: str | None,
     as_json: bool,
 ) -> int:
     """Search the behaviour log: what players did, oldest first; also of a cluster that has stopped.
+
+    With --losses nothing is searched for. Events are numbered by their sender: "missing" are numbers that no log node
+    has and that were not deleted for their age, "dropped" what the sender itself had no room for while no log node took
+    any, "twice" what two log nodes have, which other answers show once.
 
     Exit codes: 0 also when nothing was found, 3 no such player or cluster, 4 no log node could be asked, 5 no answer.
     """
@@ -59,6 +67,11 @@ def events(
     since_ms = parse_when(since, wall) if since is not None else 0
     until_ms = parse_when(until, wall) if until is not None else 0
     topology, running = clusters.find_or_load(cluster, environment)
+    if losses:
+        nodes = _running(topology) if running else []
+        folders = _folders(topology) - {topology.data(node) for node in nodes}
+        show_losses(*asyncio.run(ask_losses(topology, [node.name for node in nodes], folders)), as_json)
+        return Exit.OK
     account = asyncio.run(account_of(topology, player, running is not None)) if player is not None else 0
     question = QueryEvents(account, list(kinds), max(since_ms, 0), max(until_ms, 0), limit)
     found, more = asyncio.run(_ask(topology, question)) if running else _read(topology, question)
@@ -75,15 +88,20 @@ def events(
 async def _ask(topology: Topology, question: QueryEvents) -> tuple[list[Event], bool]:
     """Every log node has the events of some senders. One that is away makes the answer incomplete, which is said; one
     that was stopped while the cluster runs has left its files."""
-    every = topology.of_role("log")
-    nodes = [node for node in every if not state.has_ended(topology, node.short)]
-    if not nodes:
-        raise CommandError(f"{topology.file.name} has no log node", Exit.NOT_FOUND)
+    nodes = _running(topology)
     names = [node.name for node in nodes]
     good = await gather_good(topology, names, question, Events, ANSWER_S, ", its events are missing")
     left, more = _read_folders(_folders(topology) - {topology.data(node) for node in nodes}, question)
     found = [*(answer.events for answer in good), *left]
     return newest(found, question.limit, more or any(answer.more for answer in good))
+
+
+def _running(topology: Topology) -> list[NodeSpec]:
+    """The log nodes that were not stopped."""
+    nodes = [node for node in topology.of_role("log") if not state.has_ended(topology, node.short)]
+    if not nodes:
+        raise CommandError(f"{topology.file.name} has no log node", Exit.NOT_FOUND)
+    return nodes
 
 
 def _read(topology: Topology, question: QueryEvents) -> tuple[list[Event], bool]:
@@ -109,14 +127,14 @@ def _read_folders(folders: set[Path], question: QueryEvents) -> tuple[list[list[
         if "error" in value:
             raise CommandError(str(value["error"]))
         rows = value["events"]
-        parts.append([Event(r["at_ms"], r["kind"], r["player"], r["node"], r["fields"]) for r in rows])
+        parts.append([Event(*(row[name] for name in Event.__struct_fields__)) for row in rows])
         more = more or bool(value["more"])
     return parts, more
 
 
 def newest(parts: Sequence[Sequence[Event]], limit: int, more: bool) -> tuple[list[Event], bool]:
-    """The newest `limit` of all, oldest first, and whether something was left out."""
-    every = sorted((event for part in parts for event in part), key=lambda event: event.at_ms)
+    """The newest `limit` of all, oldest first and each once, and whether something was left out."""
+    every = once(parts)
     return every[-limit:], more or len(every) > limit
 
 
@@ -127,6 +145,8 @@ def as_dict(event: Event) -> dict[str, object]:
         "player": event.player,
         "node": event.node,
         "fields": event.fields,
+        "incarnation": event.incarnation,
+        "number": event.number,
     }
 
 

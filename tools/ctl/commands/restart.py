@@ -22,13 +22,15 @@ POLL_S = 0.05
 
 @click.command()
 @click.argument("node", shell_complete=complete_node)
+@click.option("--cold", is_flag=True, help="A scene: end it first. Its players go on elsewhere, as if it had died.")
 @cluster_option
 @click.pass_obj
-def restart(environment: Environment, node: str, cluster: str | None) -> int:
+def restart(environment: Environment, node: str, cold: bool, cluster: str | None) -> int:
     """Stop a node gracefully and start it again; returns when it is Ready.
 
     Nodes that share a process are restarted together. Players stay connected while a node other than their gate is
-    restarted. A node that was drained serves again afterwards.
+    restarted. A node that was drained serves again afterwards. A scene that has a process of its own hands everything
+    over to the new one, so that its players do not notice; when that does not work it goes on as it was.
 
     Exit codes: 0 it is Ready again, 1 somebody else looks after it, 3 no such node or cluster, 4 it did not become
     Ready, 5 no answer in time.
@@ -40,7 +42,7 @@ def restart(environment: Environment, node: str, cluster: str | None) -> int:
     clock = SystemClock()
     begun = clock.now()
     if state.is_whole(topology):
-        asyncio.run(ask(topology, Request("restart", process.name), RESTART_S))
+        asyncio.run(ask(topology, Request("restart", process.name, cold=cold), RESTART_S))
     else:
         asyncio.run(_under_keep(topology, process, clock))
     say(f"mesh: {process.name} is Ready again after {span(clock.now() - begun)}")

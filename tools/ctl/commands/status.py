@@ -19,6 +19,7 @@ from tools.ctl.options import Environment, cluster_option, complete_cluster, jso
 from tools.ctl.output import brief, console, emit_json, table
 from tools.ctl.processes import is_local
 from tools.ctl.supervision import Phase
+from tools.ctl.upgrading import version_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,6 +59,8 @@ class NodeStatus(msgspec.Struct, frozen=True):
     host: str
     reason: str = ""
     facts: dict[str, Any] = {}
+    version: str = ""  # of its code
+    python: str = ""  # of the installation that it runs from, as its supervisor says
 
 
 @click.command()
@@ -106,19 +109,19 @@ def merge(
     """What the node says goes before what the supervisor wrote, except for what only that one can know."""
     process = topology.process_of(spec).name
     url = f"http://{spec.host}:{spec.metrics_port}/metrics"
-    restarts, reason = (known.restarts, known.reason) if known else (0, "")
+    restarts, reason, python = (known.restarts, known.reason, known.python) if known else (0, "", "")
     here = is_local(spec.host)
     if isinstance(answer, Description):
         return NodeStatus(
             spec.name, spec.role, answer.state, answer.pid, answer.metrics_url or url, answer.load.players,
             round(answer.uptime_s, 1), restarts, _rss_mb(answer.pid) if here else 0.0, process, spec.short,
-            len(answer.links), spec.zone, spec.host, "", answer.facts,
+            len(answer.links), spec.zone, spec.host, "", answer.facts, version_of(answer), python,
         )  # fmt: skip
     runs = known is not None and known.runs
     pid = known.pid if known is not None and runs else 0
     return NodeStatus(
         spec.name, spec.role, _state_of(known, runs, here), pid, url, 0, 0.0, restarts, _rss_mb(pid), process,
-        spec.short, 0, spec.zone, spec.host, reason,
+        spec.short, 0, spec.zone, spec.host, reason, python=python,
     )  # fmt: skip
 
 
@@ -216,7 +219,9 @@ def pair_lines(nodes: list[NodeStatus]) -> list[str]:
         return []
     for name, facts in pair.items():
         if facts["pair"] == "writer":
-            state = "is in sync" if facts["standby"] == "paired" else "is not in sync: it cannot take over"
+            away = "refused" if facts.get("standby_away") == "refuse" else "made to wait"
+            alone = f"is not in sync: it cannot take over, and operations of class R are {away}"
+            state = "is in sync" if facts["standby"] == "paired" else alone
             lag = f", {facts['lag_batches']} commits behind" if facts["lag_batches"] else ""
             return [f"{name} writes (epoch {facts['epoch']}); its standby {facts['other']} {state}{lag}"]
     return [f"no DC writes at the moment: {', '.join(pair)}"]
@@ -229,6 +234,8 @@ def node_table(nodes: list[NodeStatus], several: bool, width: int) -> "Table":
         del columns["zone"]
     if not any(columns["level"]):
         del columns["level"]
+    if len({node.version for node in nodes if node.version}) < 2:
+        del columns["version"]
     for name in LEFT_OUT:
         if _width(columns) > width:
             columns.pop(name, None)
@@ -251,6 +258,7 @@ def _columns(nodes: list[NodeStatus]) -> dict[str, list[str]]:
         "pid": [str(node.pid or "") for node in nodes],
         "players": [str(node.players) if node.role in ("scene", "gate") else "" for node in nodes],
         "level": [level_of(node) for node in nodes],
+        "version": [node.version for node in nodes],
         "up": [brief(node.uptime_s) if node.uptime_s else "" for node in nodes],
         "restarts": [str(node.restarts or "") for node in nodes],
         "MB": [f"{node.rss_mb:.0f}" if node.rss_mb and first[node.host, node.pid] is node else "" for node in nodes],

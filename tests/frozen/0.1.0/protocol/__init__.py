@@ -1,0 +1,1 @@
+"""What is said: the catalogue of messages, envelopes and lanes."""

@@ -1,0 +1,69 @@
+"""The behaviour log: what players did, from any node to the log nodes, and questions about it."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from mesh.protocol.catalogue import Message, message
+from mesh.protocol.types import U63, Label
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """Something that somebody did."""
+
+    at_ms: U63  # wall clock
+    kind: Label
+    player: U63  # account, 0 for none
+    node: str
+    fields: dict[str, Any]
+
+
+KINDS_MAX = 1024  # different ones in a batch
+
+
+@message("any -> log", step=9, answers=("EventsStored",))
+class StoreEvents(Message, frozen=True, tag=80):
+    """A batch, numbered from the sender's first event on: what was stored already is skipped.
+
+    The columns say of each event what it is found by, so that a log node never opens the body. All are little-endian,
+    and either all are there or, from an older sender, none but `players`.
+    """
+
+    sender: Label
+    incarnation: U63
+    first: U63
+    count: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+    players: bytes  # u64[count], little-endian
+    body: bytes  # `count` MessagePack arrays, one behind the other
+    oldest_ms: U63 = 0  # of the events, so that the log node need not open the body; 0 and 0: not known
+    newest_ms: U63 = 0
+    kinds: Annotated[list[Label], msgspec.Meta(max_length=KINDS_MAX)] = []  # that occur
+    kind_numbers: bytes = b""  # u16[count]: places in `kinds`
+    times: bytes = b""  # u64[count]: at_ms
+    lengths: bytes = b""  # u32[count]: bytes of each event in the body
+
+
+@message("log -> any")
+class EventsStored(Message, frozen=True, tag=81):
+    """Everything below `next` is in a segment."""
+
+    next: U63
+
+
+@message("ctl -> log", answers=("Events",))
+class QueryEvents(Message, frozen=True, tag=82):
+    """`mesh events`. Zero or empty means: any."""
+
+    player: U63 = 0
+    kinds: list[Label] = []
+    since_ms: U63 = 0
+    until_ms: U63 = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
+
+
+@message("log -> ctl")
+class Events(Message, frozen=True, tag=83):
+    """The newest matching events, oldest first."""
+
+    events: list[Event]
+    more: bool = False

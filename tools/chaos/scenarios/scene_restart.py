@@ -1,0 +1,148 @@
+"""scene-restart: restart the scene that has most players on purpose, again and again, while they play.
+
+A second process is started beside it and takes over everything. The players are not to notice: nobody is brought
+anywhere, nobody's connection ends, and the longest time for which a player is told of no movement around it stays
+short. That is what is shown as recovery, of each player on that scene and each restart. It contains the tick of 100 ms
+that passes between two updates anyway, the time in which nobody around it has moved, and what the bots' own process
+makes of it (`usual`: the same without a restart); what is missed is by how much updates came later than the numbers of
+their ticks say.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from mesh.checking.records import Problem
+from tools.bench.bench import Figure
+from tools.bots.roll import Roll
+from tools.chaos.judging import times_of
+from tools.chaos.players import Crowd, Hero
+from tools.chaos.scenario import Arena, Found, Scenario
+from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
+from tools.chaos.scenefaults import BACK_S, FIGHTERS, PLAYERS, PLAYERS_QUICK, loads, problems_in, scene_of
+from tools.chaos.testimony import attest
+from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, most_loaded, zone
+
+BETWEEN_S = 2.0
+AFTER_S = 1.0  # after the new process serves: what goes wrong then belongs to the restart, too
+USUAL_S = 2.0  # before it
+LIVELY_S = 0.25  # whoever is usually told so often tells something about a pause
+
+
+@dataclass
+class Seen:
+    """What players have noticed of all restarts."""
+
+    silences_ms: list[float] = field(default_factory=list)
+    usual_ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    brought: int = 0
+    disconnected: int = 0
+    failed: int = 0
+    handed: int = 0
+    took_ms: list[float] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def run(arena: Arena) -> Found:
+    players = PLAYERS_QUICK if arena.quick else PLAYERS
+    seen, rolls = Seen(), list[Roll]()
+    async with zone(arena, Shape(scenes=2, maps=WILDS if arena.quick else PLAIN), players) as made:
+        crowd = made.crowd(players, "hero", fighters=0.5 if arena.quick else FIGHTERS)
+        await crowd.enter()
+        if not await crowd.wait_back(crowd.heroes, BACK_S):
+            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        arena.ground.say(f"{players:,} players play")
+        chance = arena.chance("faults")
+        for number in range(1, arena.faults + 1):
+            await asyncio.sleep(BETWEEN_S * chance.uniform(0.8, 1.2))
+            await one_restart(made, crowd, seen, most_loaded(chance, made.of_role("scene"), loads(crowd)))
+            arena.ground.say(f"{number} of {arena.faults}: {words(seen)}")
+        await made.settle()
+        rolls.append(await made.roll({hero.name for hero in crowd.heroes}))
+        owed, twice = crowd.owed(), crowd.answered_twice
+        problems = [*seen.problems, *problems_in(rolls)]
+        found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
+    found.recovery_ms = seen.silences_ms
+    found.reached = {
+        "handed": 100.0 * seen.handed / max(1, seen.handed + seen.failed),
+        "brought": float(seen.brought),
+        "disconnects": float(seen.disconnected),
+        "missed_max_ms": max(seen.late_ms, default=None),
+        "usual_p99_ms": times_of(seen.usual_ms).p99,
+        "restart_p99_ms": times_of(seen.took_ms).p99,
+    }
+    return found
+
+
+async def one_restart(made: Zone, crowd: Crowd, seen: Seen, scene: str) -> None:
+    here = [hero for hero in crowd.heroes if scene_of(hero) == scene and hero.player.playing]
+    usual = await silences(made, here, USUAL_S)
+    lively = [hero for hero in here if usual[hero] <= LIVELY_S]
+    seen.usual_ms += [1000 * usual[hero] for hero in lively]
+    at = made.now()
+    listen(made, here)
+    handed = await made.kept[scene].hand_over()
+    seen.took_ms.append(1000 * (made.now() - at))
+    await asyncio.sleep(AFTER_S)
+    now = made.now()
+    seen.silences_ms += [1000 * hero.silence(now) for hero in lively]
+    seen.late_ms += [1000 * hero.late_s for hero in here]
+    seen.handed += handed
+    seen.failed += not handed
+    if not handed:
+        seen.problems.append(
+            Problem("handed", f"{scene} went on as it was: {' '.join(made.kept[scene].refusals[-1:])}")
+        )
+    for hero in here:
+        brought, lost = hero.arrived_since(at), any(loss.at >= at for loss in hero.player.losses)
+        seen.brought, seen.disconnected = seen.brought + brought, seen.disconnected + lost
+        if brought:
+            seen.problems.append(Problem("stayed", f"{hero.name} was brought somewhere by the restart of {scene}"))
+        if lost:
+            seen.problems.append(Problem("connected", f"{hero.name} was disconnected by the restart of {scene}"))
+
+
+async def silences(made: Zone, heroes: list[Hero], seconds: float) -> dict[Hero, float]:
+    """The longest of each within so many seconds."""
+    listen(made, heroes)
+    await asyncio.sleep(seconds)
+    now = made.now()
+    return {hero: hero.silence(now) for hero in heroes}
+
+
+def listen(made: Zone, heroes: list[Hero]) -> None:
+    now = made.now()
+    for hero in heroes:
+        hero.listen(now)
+
+
+def words(seen: Seen) -> str:
+    times = times_of(seen.silences_ms)
+    if times.p99 is None:
+        return "nobody was there"
+    took = f"in {seen.took_ms[-1]:,.0f} ms"
+    return f"{took}, longest silence p50 {times.p50:,.0f}, p99 {times.p99:,.0f}, max {max(seen.silences_ms):,.0f} ms"
+
+
+SCENARIO = Scenario(
+    "scene-restart",
+    "Restart the scene with most players on purpose: they stay where they are, and notice a late tick at most.",
+    (
+        Figure("handed", "restarts in which the new process took over", "%", 100, quick=True),
+        Figure("brought", "players that were brought anywhere", "", 0, better="less", quick=True),
+        Figure("disconnects", "players that were disconnected", "", 0, better="less", quick=True),
+        LOST,
+        DOUBLED,
+        Figure("recovery_p50_ms", "longest time without movement, p50", "ms", better="less"),
+        Figure("recovery_p99_ms", "longest time without movement, p99", "ms", 300, better="less"),
+        Figure("recovery_max_ms", "longest time without movement, max", "ms", better="less"),
+        Figure("missed_max_ms", "updates came later than due, max", "ms", 300, better="less"),
+        Figure("usual_p99_ms", "the same without a restart, p99", "ms", better="less"),
+        Figure("restart_p99_ms", "from the order until the new process serves, p99", "ms", better="less"),
+    ),
+    run,
+    faults=20,
+    faults_quick=2,
+    what="restarts",
+    bound_ms=300,
+)
