@@ -53,7 +53,7 @@ class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
     __slots__ = ("attaching", "behind", "clients", "drops", "early", "early_before", "early_rows", "handles",
-                 "movement", "name", "play_handles", "plays", "plays_bytes", "records")  # fmt: skip
+                 "moved_tick", "movement", "name", "play_handles", "plays", "plays_bytes", "records")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -65,6 +65,7 @@ class Scene:
         self.plays_bytes = 0
         self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
         self.movement: dict[int, Blob] = {}  # by handle: came, and is not sent yet
+        self.moved_tick = b""  # of the last movement that came
         self.behind = False  # it was told to send no movement
         self.attaching = 0  # Attach requests under way
         self.early: dict[int, list[bytes]] = {}  # rows that overtook the answer to their Attach, by handle

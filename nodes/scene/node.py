@@ -25,6 +25,7 @@ never die of what a client or a gate sends: such things are refused and counted.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ from mesh.protocol.placement import Evacuate, Evacuated, MembersSeen
 from mesh.seat import Seat
 from nodes.scene.degradation import Degradation
 from nodes.scene.departures import Departures
+from nodes.scene.frames import GateFrames
 from nodes.scene.gameclock import GameClock
 from nodes.scene.keepsakes import Keepsakes
 from nodes.scene.ledger import Ledger
@@ -269,11 +271,17 @@ class SceneNode(Node):
                 await self._awake.wait()
                 self.ticker.restart(self.clock.now())
             await asyncio.sleep(self.ticker.wait_s(self.clock.now()))
-            try:
-                self._tick()
-            except Exception as error:
-                self.dispatch.errors += 1
-                self.log.exception("a tick failed", reason=repr(error))
+            self._guarded(self._tick)
+            if any(line.sight.is_halved for line in self.lines):
+                await asyncio.sleep(self.ticker.half_s(self.clock.now()))
+                self._guarded(self._tell_later)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self.dispatch.errors += 1
+            self.log.exception("a tick failed", reason=repr(error))
 
     def _tick(self) -> None:
         began = self._lap_at = self.clock.now()
@@ -290,8 +298,20 @@ class SceneNode(Node):
         self.ticker.ended(took)
         self._tick_seconds.observe(took)
 
+    def _tell_later(self) -> None:
+        """Between two ticks: those who were not told in the last one."""
+        began = self._lap_at = self.clock.now()
+        now, tick = self.game.now(), self.ticker.tick - 1
+        for line in self.lines:
+            if line.sight.is_halved:
+                self._send(line, line.later(now, tick, self._lap))
+        self.ticker.went_on(self.clock.now() - began)
+
     def _tick_line(self, line: Line, now: float, tick: int) -> None:
-        frames = line.tick(now, tick, self._lap)
+        self._send(line, line.tick(now, tick, self._lap))
+        self._keep(line, tick)
+
+    def _send(self, line: Line, frames: list[GateFrames]) -> None:
         self._flush()  # before the movement: nobody moves who has not appeared
         for one in frames:
             if not self.batch(self.out.names[one.gate], Lane.UPDATES, one.handles, one.lengths, one.body):
@@ -299,7 +319,6 @@ class SceneNode(Node):
                 slots = np.frombuffer(one.handles, "<u4") & np.uint32((1 << LINE_BITS) - 1)
                 line.world.refresh[slots] = True
         self._lap("send")
-        self._keep(line, tick)
 
     def _keep(self, line: Line, tick: int) -> None:
         """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log. And the
