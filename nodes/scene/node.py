@@ -78,6 +78,7 @@ class SceneNode(Node):
         self.saves = Saves(self.ask, self.spawn, said.saves_in_flight, self.replaced)
         self.ledger = Ledger(self.ask, self.spawn, said.operation_tries, self.saves.check, seat.failpoints)
         self.ticker, self.game = Ticker(said.tick_hz), GameClock(now)
+        self._took_s = 0.0  # the last tick, without what of it comes later
         self.degradation = Degradation(self.topology.policy, self.game, self.ticker, self.sessions, self.out)
         self.counts = Counts()
         self.crossings = Crossings(self.ask, self.spawn, self.sessions, self.out, now)
@@ -272,7 +273,7 @@ class SceneNode(Node):
                 self.ticker.restart(self.clock.now())
             await asyncio.sleep(self.ticker.wait_s(self.clock.now()))
             self._guarded(self._tick)
-            if any(line.sight.is_halved for line in self.lines):
+            if self._is_halved:
                 await asyncio.sleep(self.ticker.half_s(self.clock.now()))
                 self._guarded(self._tell_later)
 
@@ -294,9 +295,14 @@ class SceneNode(Node):
         if tick % max(1, round(self.ticker.hz)) == 0:
             self.play.trading.watch(began)
         self._lap("keep")
-        took = self.clock.now() - began
-        self.ticker.ended(took)
-        self._tick_seconds.observe(took)
+        self._took_s = self.clock.now() - began
+        self.ticker.ended(self._took_s)
+        if not self._is_halved:
+            self._tick_seconds.observe(self._took_s)
+
+    @property
+    def _is_halved(self) -> bool:
+        return any(line.sight.is_halved for line in self.lines)
 
     def _tell_later(self) -> None:
         """Between two ticks: those who were not told in the last one."""
@@ -305,7 +311,9 @@ class SceneNode(Node):
         for line in self.lines:
             if line.sight.is_halved:
                 self._send(line, line.later(now, tick, self._lap))
-        self.ticker.went_on(self.clock.now() - began)
+        took_s = self.clock.now() - began
+        self.ticker.went_on(took_s)
+        self._tick_seconds.observe(self._took_s + took_s)
 
     def _tick_line(self, line: Line, now: float, tick: int) -> None:
         self._send(line, line.tick(now, tick, self._lap))
