@@ -23,8 +23,10 @@ class Alarm:
 
     def set(self, number: int, after_s: float) -> None:
         """This one has so much time from now on."""
-        if self._deadlines.add(number, self._clock.now() + after_s):
-            self._arm(after_s)
+        now = self._clock.now()
+        look_at = self._deadlines.add(number, now + after_s)
+        if look_at is not None:
+            self._arm(max(0.0, look_at - now))
 
     def close(self) -> None:
         """Nobody waits any more."""
@@ -39,8 +41,8 @@ class Alarm:
     def _look(self) -> None:
         self._timer = None
         now = self._clock.now()
-        for number in self._deadlines.due(now):
-            if self._is_open(number):
+        for number in self._deadlines.due(now, self._is_open):
+            if self._is_open(number):  # one before it may have ended it
                 self._ring(number)
         soonest = self._deadlines.soonest(self._is_open)
         if soonest is not None:

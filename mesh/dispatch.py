@@ -8,7 +8,6 @@ counted, and answered as `internal`: one bad message must not take everybody els
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,18 +31,8 @@ TEXT_MAX = 1000  # of a refusal; below what its field takes
 HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who said it."""
-
-    peer: str  # full node name
-    role: str
-    incarnation: int
-    waited_s: float = field(default=0.0, compare=False)  # what is said, on its way and until now
-
-
 class _Heard(NamedTuple):
-    """A message under way to its answer."""
+    """A message whose handler takes a while."""
 
     link: Link
     envelope: Envelope
@@ -62,6 +51,7 @@ class Dispatch:
         self.handlers = Handlers()
         self.steps = dict.fromkeys(range(1, 10), 0)
         self.errors = 0
+        self.waited_s = 0.0  # what is being heard, on its way and until now
         self.malformed = 0
         self.overdue = 0  # requests that came when nobody waited for their answer any more
         self.given_up = 0  # and those of which that was so before their answer was there
@@ -73,6 +63,7 @@ class Dispatch:
         self._alarm = Alarm(clock, self._is_under_way, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
         self._decode: Callable[[Any], Message] | None = None
+        self._known: dict[type[Message], tuple[Callable[..., Any], str, int]] = {}
         self._decode_publication: Callable[[Any], Message] | None = None
 
     @property
@@ -97,7 +88,7 @@ class Dispatch:
         if handler is None:
             self.malformed += 1
             return
-        self.guard(handler, blobs, Caller(link.peer, link.role, link.incarnation))
+        self.guard(handler, blobs, link.caller)
 
     def publication(self, body: bytes) -> Message | None:
         """Decode one publication; None for one that nobody here hears."""
@@ -132,15 +123,17 @@ class Dispatch:
 
     def heard(self, link: Link, envelope: Envelope) -> None:
         received = self._clock.now()
+        self.waited_s = link.waited_s + received - link.heard_at
         if 0 < envelope.timeout_ms <= 1000 * link.waited_s:
             self.overdue += 1
             return
         if self._decode is None:
             self._decode = decoder(self.handlers.messages)
+            self._known = {type_: _how(type_, handler) for type_, handler in self.handlers.messages.items()}
         try:
             said = self._decode(envelope.body)
-            declared = CATALOGUE[number_of(said)]
-            if declared.source not in ("any", link.role):
+            handler, source, step = self._known[type(said)]
+            if source != link.role and source != "any":
                 raise RemoteProtocolError(f"{type(said).__name__} is not for a {link.role} to say")
         except RemoteProtocolError as error:
             self.malformed += 1
@@ -148,24 +141,23 @@ class Dispatch:
             code = Code.BAD_MESSAGE if known else Code.UNKNOWN_MESSAGE
             self._answer(link, envelope, Refused(code, str(error)[:TEXT_MAX]), received, [])
             return
-        if declared.step:
-            self.steps[declared.step] += 1
-        self._handle(link, envelope, said, received)
+        if step:
+            self.steps[step] += 1
+        self._handle(link, envelope, said, received, handler)
 
-    def _handle(self, link: Link, envelope: Envelope, said: Message, received: float) -> None:
-        handler = self.handlers.messages[type(said)]
+    def _handle(
+        self, link: Link, envelope: Envelope, said: Message, received: float, handler: Callable[..., Any]
+    ) -> None:
         context = TraceContext(envelope.trace) if envelope.trace else None
         token = CURRENT.set(context)
         try:
-            waited_s = link.waited_s + received - link.heard_at
-            result = handler(said, Caller(link.peer, link.role, link.incarnation, waited_s))
+            result = handler(said, link.caller)
+            if isinstance(result, asyncio.Future):
+                self._answer_later(link, envelope, received, context, handler, result)
+                return
             if inspect.iscoroutine(result):
                 heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
                 self._begin(heard, result, type(said))
-                return
-            if isinstance(result, asyncio.Future):
-                heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
-                self._answer_later(heard, result)
                 return
         except Exception as error:  # noqa: BLE001 - see the module
             result = self._refusal(error, handler)
@@ -173,27 +165,34 @@ class Dispatch:
             CURRENT.reset(token)
         self._answer(link, envelope, result, received, context.hops if context else [])
 
-    def _answer_later(self, heard: _Heard, result: asyncio.Future[Message]) -> None:
+    def _answer_later(
+        self,
+        link: Link,
+        envelope: Envelope,
+        received: float,
+        context: TraceContext | None,
+        handler: object,
+        result: asyncio.Future[Message],
+    ) -> None:
         """A plain handler may return a future that it sees to itself. That costs a third of a task, so it is for what
         is said ten thousand times a second. When the asker's time is over it is cancelled, which says that the work
         need not be begun: what has begun goes on."""
-        self._last += 1
-        number = self._last
+        if self.under_way >= HANDLERS_MAX:
+            result.cancel()
+            raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
+        self._last = number = self._last + 1
 
         def over(done: asyncio.Future[Message]) -> None:
             del self._promised[number]
             try:
                 answer = done.result()
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see the module
-                answer = self._refusal(error, heard.handler)
-            self._answer_for(heard, answer)
+                answer = self._refusal(error, handler)
+            self._answer(link, envelope, answer, received, context.hops if context else [])
 
-        if self.under_way >= HANDLERS_MAX:
-            result.cancel()
-            raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
         self._promised[number] = result
         result.add_done_callback(over)
-        self._alarm.set(number, heard.left_s)
+        self._alarm.set(number, _left_s(link, envelope))
 
     def _begin(self, heard: _Heard, work: Coroutine[Any, Any, Message | None], said: type[Message]) -> None:
         if self.under_way >= HANDLERS_MAX:
@@ -242,9 +241,6 @@ class Dispatch:
                 result = self._refusal(error, heard.handler)  # what it waited for was given up, not the handler
         except Exception as error:  # noqa: BLE001 - see the module
             result = self._refusal(error, heard.handler)
-        self._answer_for(heard, result)
-
-    def _answer_for(self, heard: _Heard, result: Message | None) -> None:
         hops = heard.context.hops if heard.context else []
         self._answer(heard.link, heard.envelope, result, heard.received, hops)
 
@@ -270,6 +266,12 @@ class Dispatch:
             self.mistake(error, type(result))
             body = msgspec.Raw(encode(Refused(Code.INTERNAL, "an internal error; it was logged")))
         self._board.answer(link, envelope.request, body, received, hops, envelope.trace)
+
+
+def _how(type_: type[Message], handler: Callable[..., Any]) -> tuple[Callable[..., Any], str, int]:
+    """Of a message that is heard here: its handler, who may say it, and its step."""
+    declared = CATALOGUE[number_of(type_)]
+    return handler, declared.source, declared.step
 
 
 def _left_s(link: Link, envelope: Envelope) -> float:

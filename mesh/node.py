@@ -18,10 +18,10 @@ import msgspec
 
 from mesh import patience
 from mesh.core.lifecycle import advance
-from mesh.core.links import Link
+from mesh.core.links import Caller, Link
 from mesh.core.publications import Publications, split
 from mesh.counting import count
-from mesh.dispatch import Caller, Dispatch
+from mesh.dispatch import Dispatch
 from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
 from mesh.handlers import on, on_batch, on_published, to_the_end
 from mesh.journal import Journal

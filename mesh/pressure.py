@@ -13,9 +13,9 @@ from itertools import count
 from typing import Any, Protocol
 
 from mesh.clock import Clock
-from mesh.core.links import Link
+from mesh.core.links import Caller, Link
 from mesh.core.pressure import OPERATOR, Pressure, Step
-from mesh.dispatch import Caller, Dispatch
+from mesh.dispatch import Dispatch
 from mesh.errors import Code, RefusedError
 from mesh.handlers import on
 from mesh.metrics import Metrics

@@ -30,6 +30,18 @@ LINKS_MAX = 2_048  # of one node; above it whoever comes is not heard
 LinkState = Literal["opening", "greeting", "up"]
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who says something on a link."""
+
+    peer: str  # full node name
+    role: str
+    incarnation: int
+
+
+NOBODY = Caller("", "", 0)
+
+
 @dataclass(slots=True, eq=False)
 class Link:
     """One connection between two nodes, as one of them sees it."""
@@ -48,6 +60,7 @@ class Link:
     transit: Transit = field(default_factory=Transit)
     waited_s: float = 0.0  # on its way: the typed message that is being heard
     outbox: list[Envelope] = field(default_factory=list)
+    caller: Caller = NOBODY  # who is at the other end, from when the link is up on
 
     def hear(self, now: float) -> None:
         """The other side has said something."""
@@ -86,6 +99,7 @@ class Links:
         or an older connection of the same one."""
         replaced = self.up.get(peer)
         link.peer, link.role, link.incarnation, link.state = peer, role, incarnation, "up"
+        link.caller = Caller(peer, role, incarnation)
         self.up[peer] = link
         return replaced if replaced is not link else None
 

@@ -13,6 +13,7 @@ from mesh.protocol.play import Item
 from mesh.protocol.types import U8, U16, U32, U63, Gold
 
 EPOCH_BITS = 24
+EPOCH_MAX = (1 << EPOCH_BITS) - 1
 
 
 def session_of(account: int, epoch: int) -> int:

@@ -12,7 +12,7 @@ from mesh.bans import is_banned, refuse_banned
 from mesh.errors import Code, RefusedError
 from mesh.protocol.cluster import Account, CreateAccount
 from mesh.protocol.records import GoldMove, SetBan, SetPriority
-from mesh.protocol.sessions import EPOCH_BITS, account_of, session_of
+from mesh.protocol.sessions import EPOCH_BITS, EPOCH_MAX, session_of
 from nodes.dc.characters import create_character
 from nodes.dc.ledger import DATABASE, MINT, enter, meta, move_gold, open_purse
 from nodes.dc.records import ACCOUNTS, META, NAMES, SESSIONS, AccountRow, LedgerRow, NameRow, SessionRow
@@ -105,9 +105,8 @@ def open_session(view: View, account: int, at_ms: int) -> int:
 
 def is_newest(view: Readable, session: int) -> bool:
     """Is this the newest session of its account?"""
-    account = account_of(session)
-    row = view.get(SESSIONS, account)
-    return row is not None and row.epoch > 0 and session_of(account, row.epoch) == session
+    row = view.get(SESSIONS, session >> EPOCH_BITS)
+    return row is not None and row.epoch == session & EPOCH_MAX > 0
 
 
 def _named(view: Readable, name: str) -> tuple[int, AccountRow]:

@@ -64,36 +64,43 @@ def open_purse(view: View, account: int) -> None:
 
 def gold_of(view: Readable, account: int) -> int:
     """The coins of an account; `not_found` when there is no such purse."""
-    return _purse(view, account).gold
+    row = view.get(PURSES, account)
+    if row is None:
+        raise RefusedError(Code.NOT_FOUND, f"there is no purse {account}")
+    return row.gold
 
 
 def items_of(view: Readable, account: int) -> tuple[Item, ...]:
     """All items of an account; `not_found` when there is no such account."""
-    return _inventory(view, account).items
+    row = view.get(INVENTORIES, account)
+    if row is None:
+        raise RefusedError(Code.NOT_FOUND, f"there is no account {account}")
+    return row.items
 
 
 def move_gold(view: View, move: GoldMove) -> None:
     """`insufficient` when the source has not got it, `out_of_range` when the target would have too much."""
-    if move.source == move.target or move.source < MINT or move.target < BURN or move.target == MINT:
-        raise RefusedError(Code.NOT_ALLOWED, f"gold cannot go from {move.source} to {move.target}")
-    pay_out(view, move.source, move.amount)
-    pay_in(view, move.target, move.amount)
+    source, target, amount = move.source, move.target, move.amount
+    if source == target or source < MINT or target < BURN or target == MINT:
+        raise RefusedError(Code.NOT_ALLOWED, f"gold cannot go from {source} to {target}")
+    pay_out(view, source, amount)
+    pay_in(view, target, amount)
 
 
 def pay_out(view: View, purse: int, amount: int) -> None:
     """Half of a move of gold: `insufficient` when it is not there."""
-    row = _purse(view, purse)
-    if purse != MINT and row.gold < amount:
-        raise RefusedError(Code.INSUFFICIENT, f"purse {purse} has {row.gold} of {amount} coins")
-    view.put(PURSES, purse, PurseRow(row.gold - amount))
+    gold = gold_of(view, purse)
+    if gold < amount and purse != MINT:
+        raise RefusedError(Code.INSUFFICIENT, f"purse {purse} has {gold} of {amount} coins")
+    view.put(PURSES, purse, PurseRow(gold - amount))
 
 
 def pay_in(view: View, purse: int, amount: int) -> None:
     """The other half: `out_of_range` when it would be too much."""
-    row = _purse(view, purse)
-    if row.gold + amount > GOLD_MAX:
+    gold = gold_of(view, purse) + amount
+    if gold > GOLD_MAX:
         raise RefusedError(Code.OUT_OF_RANGE, f"purse {purse} cannot hold so much")
-    view.put(PURSES, purse, PurseRow(row.gold + amount))
+    view.put(PURSES, purse, PurseRow(gold))
 
 
 def move_item(view: View, move: ItemMove) -> ItemMove:
@@ -142,17 +149,3 @@ def _make_item(view: View, move: ItemMove) -> ItemMove:
     view.put(META, DATABASE, replace(known, next_item=known.next_item + 1))
     hand_in(view, move.target, Item(known.next_item, move.kind))
     return ItemMove(known.next_item, MINT, move.target, move.kind)
-
-
-def _purse(view: Readable, account: int) -> PurseRow:
-    row = view.get(PURSES, account)
-    if row is None:
-        raise RefusedError(Code.NOT_FOUND, f"there is no purse {account}")
-    return row
-
-
-def _inventory(view: Readable, account: int) -> InventoryRow:
-    row = view.get(INVENTORIES, account)
-    if row is None:
-        raise RefusedError(Code.NOT_FOUND, f"there is no account {account}")
-    return row

@@ -28,13 +28,7 @@ from mesh.core.pressure import Delay
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.node import Caller, Node, on
 from mesh.protocol.catalogue import encode
-from mesh.protocol.cluster import (
-    Account,
-    CreateAccount,
-    FindAccount,
-    LoadStatus,
-    StatusLoaded,
-)
+from mesh.protocol.cluster import Account, CreateAccount, FindAccount, LoadStatus, StatusLoaded
 from mesh.protocol.control import Done, Load, Member, Refused
 from mesh.protocol.envelope import Envelope, Kind
 from mesh.protocol.records import (
@@ -57,6 +51,7 @@ from nodes.dc.backups import THREADS, Backups
 from nodes.dc.cache import Rows
 from nodes.dc.characters import states_in, status_of
 from nodes.dc.figures import expose
+from nodes.dc.latest import Latest
 from nodes.dc.mailroom import Mailroom
 from nodes.dc.operators import Operators
 from nodes.dc.pair import DECIDE_S, Pair
@@ -85,6 +80,7 @@ class DcNode(Node):
     store: Store
     rows: Rows
     states: States
+    latest: Latest
     writer: Writer
     backups: Backups
 
@@ -115,7 +111,7 @@ class DcNode(Node):
         self.store = await wrecks.opened(self.seat, self.open_store)
         self.seat.failpoints.hit("dc.opened")
         self.rows = Rows(self.store, settings.cache_rows_max, settings.cache_bytes_max)
-        self.states = States(self.rows, settings.states_waiting_max)
+        self.states, self.latest = States(self.rows, settings.states_waiting_max), Latest()
         parts = self.store, self.rows, self.states, settings, self._workers, self.clock, self._committed
         self.writer = Writer(*parts, self.seat.failpoints)
         try:
@@ -142,7 +138,8 @@ class DcNode(Node):
             await self.writer.prepare()
             return
         self.writer.closed = True
-        self.pair = Pair(self, others[self.name], self.store, self.writer, (self.rows, self.states), self._die)
+        memory = self.rows, self.states, self.latest
+        self.pair = Pair(self, others[self.name], self.store, self.writer, memory, self._die)
 
     async def serve(self) -> None:
         """One of a pair is Ready when it is known who writes, or that nobody does."""
@@ -290,6 +287,7 @@ class DcNode(Node):
         self.writer.admit()
         at_ms = self._wall_ms()
         session = await self._do(lambda view: accounts.log_in(view, said.account, at_ms))
+        self.latest.opened(session)
         return StatusLoaded(session, self.read(status_of, self.rows, self.states.get, said.account))
 
     @on(ChangeFriendship)
@@ -325,9 +323,9 @@ class DcNode(Node):
 
     @on(Operate)
     def on_operate(self, said: Operate, caller: Caller) -> Awaitable[Operated]:
-        self.writer.admit_operation(caller.waited_s)
+        self.writer.admit_operation(self.dispatch.waited_s)
         at_ms, mail_ms = self._wall_ms(), round(self.settings.mail_lifetime_s * 1000)
-        apply = partial(_operate, said=said, caller=caller, at_ms=at_ms, mail_ms=mail_ms)
+        apply = partial(_operate, said=said, caller=caller, at_ms=at_ms, mail_ms=mail_ms, latest=self.latest)
         if said.replicated and self.pair is not None:
             return self.pair.operate(said, apply)
         return self.writer.submit(apply)
@@ -377,7 +375,7 @@ class DcNode(Node):
         self._commit_operations.observe(operations_count)
 
 
-def _operate(view: View, said: Operate, caller: Caller, at_ms: int, mail_ms: int) -> Operated:
+def _operate(view: View, said: Operate, caller: Caller, at_ms: int, mail_ms: int, latest: Latest) -> Operated:
     """Inside the transaction: not for a scene that is over by then."""
     fences.refuse_fenced(view, caller.peer, caller.incarnation)
-    return operations.operate(view, said, at_ms, mail_ms)
+    return operations.operate(view, said, at_ms, mail_ms, latest)

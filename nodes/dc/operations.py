@@ -17,8 +17,8 @@ transaction: stale_epoch otherwise. A refused operation leaves no trace, so its 
 An operation for a message that a client says again after its scene was lost has another id: asked.py tells them apart.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable
+from hashlib import blake2b
 
 import msgspec
 
@@ -26,7 +26,9 @@ from mesh.errors import Code, RefusedError
 from mesh.protocol.catalogue import encode, number_of
 from mesh.protocol.play import Item
 from mesh.protocol.records import (
+    GoldMove,
     Holding,
+    ItemMove,
     Operate,
     Operated,
 )
@@ -34,6 +36,7 @@ from mesh.protocol.sessions import account_of
 from nodes.dc import asked, mails
 from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
+from nodes.dc.latest import Latest
 from nodes.dc.ledger import enter, gold_of, items_of, made, meta, move_gold, move_item
 from nodes.dc.records import OPERATIONS, LedgerRow, OperationRow
 from nodes.dc.view import Readable, View
@@ -41,32 +44,48 @@ from nodes.dc.view import Readable, View
 DIGEST_BYTES = 8
 
 
-def operate(view: View, said: Operate, at_ms: int, mail_ms: int = mails.LIFETIME_MS) -> Operated:
-    """Carry it out, or say what came of it before. A mail comes back after `mail_ms`."""
-    account, sessions = account_of(said.session), {said.session: None, **dict.fromkeys(said.parties)}
-    slot = account, said.sequence % meta(view).operation_ring
+def operate(
+    view: View, said: Operate, at_ms: int, mail_ms: int = mails.LIFETIME_MS, latest: Latest | None = None
+) -> Operated:
+    """Carry it out, or say what came of it before. A mail comes back after `mail_ms`. `latest` saves looking for what
+    cannot have been carried out before."""
+    session, sequence = said.session, said.sequence
+    account = account_of(session)
+    sessions: Collection[int] = (session,)
+    parties: Collection[int] = (account,)
+    if len(said.parties) != 1 or said.parties[0] != session:
+        sessions = dict.fromkeys((session, *said.parties))
+        parties = dict.fromkeys(map(account_of, sessions))
+    slot = account, sequence % meta(view).operation_ring
     digest = digest_of(said)
-    parties = dict.fromkeys(map(account_of, sessions))
-    before = _carried_out(view.get(OPERATIONS, slot), said, digest)
-    if before is not None:
-        return Operated(_holdings(view, parties), list(before))
+    if latest is None or not latest.is_new(session, sequence):
+        before = _carried_out(view.get(OPERATIONS, slot), said, digest)
+        if before is not None:
+            return Operated(_holdings(view, parties), list(before))
     _check_sessions(view, sessions)
     if said.asked and asked.was_carried_out(view, said.session, said.asked):
         return Operated(_holdings(view, parties), again=True)
     _check_givers(said, parties)
     for gold in said.gold:
         move_gold(view, gold)
-    items = tuple([move_item(view, item) for item in said.items])
+    gold_moves, note = tuple(said.gold), ""
+    item_moves: tuple[ItemMove, ...] = ()
+    new: tuple[Item, ...] = ()
+    if said.items:
+        item_moves = tuple([move_item(view, item) for item in said.items])
+        new = made(item_moves)
     if said.level:
         set_level(view, account, said.level)
-    posted = mails.post(view, account, said, at_ms, mail_ms)
+        note = f"level {said.level}"
+    if said.letter is not None or said.mail:
+        posted = mails.post(view, account, said, at_ms, mail_ms)
+        gold_moves, item_moves, note = gold_moves + posted.gold, item_moves + posted.items, note or posted.note
     if said.asked:
-        asked.note(view, said.session, said.asked)
-    new = made(items)
-    view.put(OPERATIONS, slot, OperationRow(said.session, said.sequence, digest, new))
-    note = f"level {said.level}" if said.level else posted.note
-    gold_moves, item_moves = (*said.gold, *posted.gold), (*items, *posted.items)
-    enter(view, LedgerRow(at_ms, said.kind, account, said.session, said.sequence, gold_moves, item_moves, note))
+        asked.note(view, session, said.asked)
+    view.put(OPERATIONS, slot, OperationRow(session, sequence, digest, new))
+    enter(view, LedgerRow(at_ms, said.kind, account, session, sequence, gold_moves, item_moves, note))
+    if latest is not None:
+        latest.carried_out(session, sequence)
     return Operated(_holdings(view, parties), list(new))
 
 
@@ -79,13 +98,16 @@ def is_known(view: Readable, said: Operate) -> bool:
 def digest_of(said: Operate) -> bytes:
     """The same for the same request, also when a program that knew fewer fields asked first, or asks again."""
     fields = msgspec.structs.astuple(said)
-    while len(fields) > _FIRST_FIELDS and fields[-1] == _DEFAULTS[len(fields) - 1]:
+    if fields[_FIRST_FIELDS:] == _DEFAULTS:
+        fields = fields[:_FIRST_FIELDS]
+    while len(fields) > _FIRST_FIELDS and fields[-1] == _DEFAULTS[len(fields) - 1 - _FIRST_FIELDS]:
         fields = fields[:-1]
-    return hashlib.blake2b(encode((number_of(said), *fields)), digest_size=DIGEST_BYTES).digest()
+    return blake2b(encode((_NUMBER, *fields)), digest_size=DIGEST_BYTES).digest()
 
 
+_NUMBER = number_of(Operate)
 _FIRST_FIELDS = Operate.__struct_fields__.index("level") + 1
-_DEFAULTS = (None,) * (len(Operate.__struct_fields__) - len(Operate.__struct_defaults__)) + Operate.__struct_defaults__
+_DEFAULTS = Operate.__struct_defaults__[_FIRST_FIELDS - len(Operate.__struct_fields__) :]  # of those behind them
 
 
 def _carried_out(known: OperationRow | None, said: Operate, digest: bytes) -> tuple[Item, ...] | None:
@@ -105,9 +127,11 @@ def _check_sessions(view: Readable, sessions: Iterable[int]) -> None:
 
 
 def _check_givers(said: Operate, parties: Collection[int]) -> None:
-    for giver in [move.source for move in said.gold] + [move.source for move in said.items]:
-        if giver > 0 and giver not in parties:
-            raise RefusedError(Code.NOT_ALLOWED, f"{giver} gives something and is no party")
+    moves: Iterable[GoldMove | ItemMove]
+    for moves in (said.gold, said.items):
+        for move in moves:
+            if move.source > 0 and move.source not in parties:
+                raise RefusedError(Code.NOT_ALLOWED, f"{move.source} gives something and is no party")
 
 
 def _holdings(view: Readable, accounts: Iterable[int]) -> list[Holding]:

@@ -21,6 +21,7 @@ from mesh.protocol.records import Operate, Operated
 from mesh.protocol.replication import AskLease, Leased, TakeOver
 from nodes.dc import operations
 from nodes.dc.cache import Rows
+from nodes.dc.latest import Latest
 from nodes.dc.lease import Deposed, Term
 from nodes.dc.ledger import DATABASE
 from nodes.dc.outgoing import Outgoing
@@ -53,7 +54,7 @@ class Pair:
         other: str,
         store: Store,
         writer: Writer,
-        memory: tuple[Rows, States],
+        memory: tuple[Rows, States, Latest],
         die: Callable[[StorageError], NoReturn],
     ) -> None:
         self.other = other
@@ -299,9 +300,8 @@ class Pair:
 
     def _forget(self) -> None:
         """The disk is the truth, and the other one may have written to it."""
-        rows, states = self._memory
-        rows.forget()
-        states.forget()
+        for part in self._memory:
+            part.forget()
 
     async def _put(self, changes: Sequence[Change]) -> None:
         """What the other one has written."""

@@ -11,9 +11,9 @@ catalogue has the same rule for its own reasons.
 """
 
 import struct
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -94,22 +94,23 @@ class Table(Generic[K, R]):
         self.kept, self.absent = kept, absent
         self._migrations = dict(migrations or {})
         assert sorted(self._migrations) == list(range(1, version)), f"{name} lacks a migration"
-        self._seed = zlib.crc32(name.encode())
+        self._seed = crc32(name.encode())
         self.head = bytes((version,))  # what a body begins with
         self._decode = msgspec.msgpack.Decoder(row).decode
 
     def pack(self, key: bytes, row: R) -> bytes:
         """The value to store under a packed key."""
-        return self.seal(key, self.head + _encode(row))
+        body = self.head + _encode(row)  # as `seal`
+        return crc32(body, crc32(key, self._seed)).to_bytes(4, "little") + body
 
     def seal(self, key: bytes, body: bytes) -> bytes:
         """The value to store under a packed key, of a body that was written otherwise: `head`, then the array."""
-        return zlib.crc32(body, zlib.crc32(key, self._seed)).to_bytes(4, "little") + body
+        return crc32(body, crc32(key, self._seed)).to_bytes(4, "little") + body
 
     def unpack(self, key: bytes, value: bytes) -> R:
         """The row; DamagedError when it is not what was written, StorageError when it is from a newer version."""
         body = value[4:]
-        if len(body) < 2 or zlib.crc32(body, zlib.crc32(key, self._seed)) != int.from_bytes(value[:4], "little"):
+        if len(body) < 2 or crc32(body, crc32(key, self._seed)) != int.from_bytes(value[:4], "little"):
             raise DamagedError(f"{self.name} {self.show_key(key)}: the checksum does not match, the row is damaged")
         try:
             if body[0] == self.version:

@@ -21,7 +21,7 @@ class DcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     map_bytes_max: Annotated[int, Meta(ge=MIB)] = 64 * GIB
     """It is doubled up to here; then changes are refused as on a full disk."""
     cache_rows_max: Annotated[int, Meta(ge=100)] = 200_000
-    """Committed rows that are kept in memory; the one that was not used for longest is dropped first."""
+    """Committed rows that are kept in memory; what was not used lately is dropped first."""
     cache_bytes_max: Annotated[int, Meta(ge=100_000)] = 128 * MIB
     """The same limit in bytes, as estimated from what the rows are on disk."""
     flush_age_s: Annotated[float, Meta(gt=0, le=1)] = 0.5

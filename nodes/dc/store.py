@@ -107,7 +107,7 @@ class LmdbStore:
         self._read_only = read_only
         self._map_bytes_max = map_bytes_max
         self._transaction: Any = None  # what was begun
-        self._written = 0  # bytes in it
+        self._written: list[Sequence[Change]] = []  # what is in it
         self._lock = _data_file(folder) if read_only else _lock_folder(folder, create)
         try:
             self._open(map_bytes, readahead=not create)
@@ -205,13 +205,13 @@ class LmdbStore:
     def write(self, changes: Sequence[Change]) -> None:
         assert self._transaction is not None, "nothing was begun"
         tables, put, delete = self._tables, self._transaction.put, self._transaction.delete
-        self._written += sum([len(value or b"") for _, _, value in changes])
+        self._written.append(changes)
         try:
             for table, key, value in changes:
                 if value is None:
                     delete(key, db=tables[table])
                 else:
-                    put(key, value, db=tables[table])
+                    put(key, value, True, True, False, tables[table])  # by place: half the time of by name
         except lmdb.MapFullError:
             raise self._map_full() from None
         except lmdb.Error as error:
@@ -226,11 +226,11 @@ class LmdbStore:
             raise self._map_full() from None
         except lmdb.Error as error:
             raise self._failed(error) from None
-        self._written = 0
+        self._written = []
         self.begin()
 
     def drop(self) -> None:
-        self._written = 0
+        self._written = []
         if self._transaction is not None:
             self._transaction.abort()
             self._transaction = None
@@ -282,7 +282,7 @@ class LmdbStore:
         """Was it only that there is no room? LMDB reports a write that was cut short by a full disk as EIO, like a
         broken disk, so room is asked for once more, in a way that tells."""
         code = _code_of(error)
-        if code in _FULL or (code == errno.EIO and not self._has_room(self._written)):
+        if code in _FULL or (code == errno.EIO and not self._has_room(_bytes_of(self._written))):
             return DiskFull(f"no room left for {self.folder / DATA_FILE}")
         return StorageError(f"{self.folder / DATA_FILE} could not be written: {error}")
 
@@ -301,6 +301,10 @@ class LmdbStore:
         except OSError as error:
             return error.errno not in _FULL
         return True
+
+
+def _bytes_of(written: list[Sequence[Change]]) -> int:
+    return sum(len(value or b"") for changes in written for _, _, value in changes)
 
 
 @contextmanager

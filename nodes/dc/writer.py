@@ -80,8 +80,8 @@ class _Group:
 
     __slots__ = ("answers", "applied", "overlay")
 
-    def __init__(self, below: Readable) -> None:
-        self.overlay = Overlay(below)
+    def __init__(self, committed: Readable, under: Overlay | None = None) -> None:
+        self.overlay = Overlay(committed, under)
         self.applied: list[Waiting] = []
         self.answers: list[tuple[Any, bool]] = []  # of each: answer or exception, was anything changed
 
@@ -132,6 +132,7 @@ class Writer:
         self.full = False  # was there no room at the last commit?
         self._full_until = 0.0
         self.admission, self._operations = Admission(), Admission(OPERATION_S)
+        self._were_late = False  # was the last operation that came?
         self._oldest_at = self._gathered_at = self._took_s = 0.0
         self._under_way_at = inf  # since when the oldest of what is being committed has waited
 
@@ -159,24 +160,32 @@ class Writer:
 
     def submit(self, apply: Callable[[View], T]) -> asyncio.Future[T]:
         """Queue an operation. The future has its answer once it is on disk, or RefusedError."""
+        ahead = self._ahead
+        waiting = len(self._queue) + (len(ahead.applied) if ahead is not None else 0)
+        if self._stopping or self.closed or self.full or waiting >= self._settings.queue_max:
+            self._refuse_new(waiting)
+        if not waiting:
+            self._oldest_at = self._clock.now()
+        self._failpoints.hit("dc.operation-heard")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if ahead is not None and not self._queue and self._has_room(ahead):
+            ahead.apply((apply, done))
+        else:
+            self._queue.append((apply, done))
+        if not self._wake.is_set():
+            self._wake.set()
+        return done
+
+    def _refuse_new(self, waiting: int) -> None:
+        """RefusedError when nothing can be taken now."""
         if self._stopping:
             raise self._refusal(Code.SHUTDOWN, "the DC is stopping")
         if self.closed:
             raise self._refusal(Code.UNAVAILABLE, DEPOSED)
         if self.paused:
             raise self._refusal(Code.DISK_FULL, "the disk of the DC is full")
-        if self.depth >= self._settings.queue_max:
+        if waiting >= self._settings.queue_max:
             raise self._refusal(Code.UNAVAILABLE, "too many operations are waiting")
-        if not self.depth:
-            self._oldest_at = self._clock.now()
-        self._failpoints.hit("dc.operation-heard")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if self._ahead is not None and not self._queue and self._has_room(self._ahead):
-            self._ahead.apply((apply, done))
-        else:
-            self._queue.append((apply, done))
-        self._wake.set()
-        return done
 
     def admit(self) -> None:
         """Somebody new is about to come in, which takes operations: RefusedError while those of the players who are
@@ -189,8 +198,11 @@ class Writer:
         """Somebody who is here wants something that has waited on its way: RefusedError while everything has waited
         for too long. Only what has come in time is worked on then: whatever is worked on later than its asker waits
         helps nobody, and there would be nothing else any more."""
-        self._operations.look(waited_s, self._clock.now())
-        if waited_s > OPERATION_S and not self._operations.admits():
+        is_late = waited_s > OPERATION_S
+        if is_late or self._were_late:
+            self._operations.look(waited_s, self._clock.now())
+        self._were_late = is_late
+        if is_late and not self._operations.admits():
             raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: it was not done")
 
     def _look_at_delay(self) -> None:
@@ -287,15 +299,15 @@ class Writer:
         if self.partner is not None:
             self.partner.stamp(group.overlay)
         packed = group.overlay.packed()
-        self._ahead = _Group(group.overlay)
+        self._ahead = _Group(self._rows, group.overlay)
         changes = [*packed, *states.changes]
         await self.put_on_disk(changes)
         if self.partner is not None:
             await self.partner.agreed(changes)
-        self._ahead.overlay.rebase(self._rows)
+        self._ahead.overlay.settled()
         self._rows.committed(group.overlay, packed)
-        for table, key in group.overlay.changes:
-            if table is SESSIONS:
+        for name, key in group.overlay.changes:
+            if name == SESSIONS.name:
                 self._states.fence(key)
         self.counts.commits += 1
         self.full = False
@@ -330,6 +342,7 @@ class Writer:
 
     def _acknowledge(self, group: _Group) -> None:
         """Refusals come this late, too: one may tell of what an operation before it in the group has changed."""
+        acked = repeated = 0
         for at, ((_, done), (answer, changed)) in enumerate(zip(group.applied, group.answers, strict=True)):
             if at == 1:
                 self._soon("dc.half-acknowledged")
@@ -339,11 +352,13 @@ class Writer:
                     done.set_exception(answer)
                 continue
             if changed:
-                self.counts.acked += 1
+                acked += 1
             else:
-                self.counts.repeated += 1
+                repeated += 1
             if not done.done():
                 done.set_result(answer)
+        self.counts.acked += acked
+        self.counts.repeated += repeated
         if group.applied:
             self._soon("dc.acknowledged")
 

@@ -2,8 +2,9 @@
 
 Movement for all clients of a scene is one batch, and to send it takes many milliseconds, more on a processor that
 others use, too. So it is sent for SLICE_S; what is left goes on in the next turn of the loop (`more`), behind whatever
-came meanwhile: an attack, its Hit, the center. A scene whose next batch comes before the last one is sent is told to
-wait (Lane.PACE): it sends what is new then, and there is never more than about one batch that grows old here.
+came meanwhile: an attack, its Hit, the center. A scene whose next tick comes before the last one is sent is told to
+wait (Lane.PACE): it sends what is new then, and there is never more than about one tick that grows old here. A tick
+may be several batches, for different clients: of each line one, and of a large one two, half a tick apart.
 
 Rows are kept by client, so that control that came later can take along what it must not overtake. Which of them is
 sent first is of no importance, so it is the one that came last: a dict gives that away for nothing.
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from mesh.front import Blob
+from mesh.protocol.lanes import PIECE_SIZE, TICK_HEAD
 from nodes.gate.sessions import Scene
 
 SLICE_S = 0.005
@@ -40,9 +42,11 @@ class Movement:
     def add(self, scene: Scene, handles: list[int], lengths: list[int], bodies: memoryview) -> None:
         """A batch; the first of it is sent at once, unless other movement is on its way."""
         idle = not self._unsent
-        if scene.movement and not scene.behind:
+        tick = bytes(bodies[PIECE_SIZE : PIECE_SIZE + TICK_HEAD.size])
+        if scene.movement and tick != scene.moved_tick and not scene.behind:
             scene.behind = self._pace(scene, True)
             self.paced += scene.behind
+        scene.moved_tick = tick
         if scene not in self._unsent:
             self._unsent.append(scene)
         waiting, at = scene.movement, 0

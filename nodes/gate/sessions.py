@@ -54,7 +54,8 @@ class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
     __slots__ = ("attaching", "behind", "clients", "drops", "early", "early_before", "early_rows", "handles",
-                 "held", "movement", "name", "play_handles", "plays", "plays_bytes", "records", "unsaid")  # fmt: skip
+                 "held", "moved_tick", "movement", "name", "play_handles", "plays", "plays_bytes", "records",
+                 "unsaid")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -66,6 +67,7 @@ class Scene:
         self.plays_bytes = 0
         self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
         self.movement: dict[int, Blob] = {}  # by handle: came, and is not sent yet
+        self.moved_tick = b""  # of the last movement that came
         self.behind = False  # it was told to send no movement
         self.attaching = 0  # Attach requests under way
         self.held = False  # its process gives way to another one: nothing is said to it meanwhile

@@ -52,6 +52,7 @@ KEEP = np.float32(0.7)  # of two at one distance the one that is seen already is
 NEVER = -1  # since the beginning of time: told at its next turn in any case
 PACE_MIN = 8  # entities that may come into view at once in any crowd
 ELAPSED_MAX = 20  # ticks' worth of those, at most
+HALVES = 2  # what is called a tick here is half of one: see sight.py
 _OLD, _NEAR, _BAND = 0, 1, 2  # the code of a packed pair; its payload is since + 1 for the old, the square for others
 
 Concerns = Callable[[list[int]], Array]  # observers (slots, ascending) -> ascending keys of what concerns them
@@ -60,6 +61,18 @@ Concerns = Callable[[list[int]], Array]  # observers (slots, ascending) -> ascen
 class Changes(NamedTuple):
     appeared: Pairs
     vanished: Pairs
+
+    def split(self, slot: int, fresh: Array) -> "tuple[Changes, Changes]":
+        """For the observers before this slot and the `fresh` ones, and for the others."""
+        one, other = zip(*(_split(pairs, slot, fresh) for pairs in self), strict=True)
+        return Changes(*one), Changes(*other)
+
+
+def _split(pairs: Pairs, slot: int, fresh: Array) -> tuple[Pairs, Pairs]:
+    soon = pairs.observers < slot
+    if len(fresh):
+        soon |= np.isin(pairs.observers, fresh)
+    return Pairs(*(column[soon] for column in pairs)), Pairs(*(column[~soon] for column in pairs))
 
 
 class Interest:
@@ -221,7 +234,7 @@ class Interest:
             rows = Columns(*slots_of(seen.key), seen.since, none, none.copy())
             return rows, Changes(slots_of(seen.key[~seen.known]), slots_of(lost))
         some = np.flatnonzero(crowded.take(row))
-        elapsed = np.clip(tick - self._looked[observers], 1, ELAPSED_MAX)
+        elapsed = np.clip((tick - self._looked[observers]) // HALVES, 1, ELAPSED_MAX)
         pace = np.where(group.fresh, LINE_SLOTS, np.maximum(terms.appearing[observers] * elapsed, PACE_MIN))
         first = _marked(seen.key, relevant)
         picked = _picked(seen, some, row.take(some), group.limit, pace, first)
@@ -244,14 +257,16 @@ class Interest:
 
     # --- who is told ---
 
-    def due(self, changed_at: Array, terms: Terms, tick: int) -> Pairs:
-        """The pairs to send: those whose turn it is, of entities that changed since the observer was up to date. From
-        now on it is. `changed_at` by slot: the tick of an entity's last change."""
+    def due(self, changed_at: Array, terms: Terms, tick: int, low: int = 0, high: int | None = None) -> Pairs:
+        """The pairs to send to the observers in [low, high): those whose turn it is, of entities that changed since the
+        observer was up to date. From now on it is. `changed_at` by slot: the tick of an entity's last change."""
         rows = self._rows
-        turn = (rows.mask & self._telling(terms)) == rows.phase
+        first, end = np.searchsorted(rows.observers, [low, self.capacity if high is None else high]).tolist()
+        mine = slice(first, end)
+        turn = (rows.mask[mine] & self._telling(terms, mine)) == rows.phase[mine]
         if terms.told is not None:
-            turn &= terms.told.take(rows.observers)
-        at = np.flatnonzero(turn)
+            turn &= terms.told.take(rows.observers[mine])
+        at = np.flatnonzero(turn) + first
         entities, since = rows.entities.take(at), rows.since.take(at)
         news = np.flatnonzero(changed_at.take(entities) > since)
         rows.since[at] = tick
@@ -263,9 +278,9 @@ class Interest:
             news, observers = news[~excess], observers[~excess]
         return Pairs(observers, entities.take(news))
 
-    def _telling(self, terms: Terms) -> Array:
+    def _telling(self, terms: Terms, mine: slice) -> Array:
         telling = terms.telling.astype(np.uint8)
-        return telling[:1] if terms.told is None else telling.take(self._rows.observers)
+        return telling[:1] if terms.told is None else telling.take(self._rows.observers[mine])
 
     def _excess(self, observers: Array, waited: Array, terms: Terms) -> Array:
         """A flag for each pair above what its observer may get: its budget has become smaller since its last turn to

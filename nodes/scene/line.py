@@ -24,6 +24,7 @@ from nodes.scene.frames import GateFrames, lay_out
 from nodes.scene.loot import LOOT_RANGE_M, Corpse, Corpses
 from nodes.scene.npcs import Npcs
 from nodes.scene.outbound import view_piece
+from nodes.scene.pairs import Pairs
 from nodes.scene.portals import Portals
 from nodes.scene.sessions import Session
 from nodes.scene.settings import LINE_BITS, LINE_SLOTS, MapSettings
@@ -250,7 +251,6 @@ class Line:
 
     def tick(self, now: float, tick: int, lap: Lap) -> list[GateFrames]:
         """Everything that happens in one step; control pieces are in `Outbound` then, movement is returned."""
-        world = self.world
         self._move(now)
         lap("move")
         self._live(now)
@@ -261,7 +261,18 @@ class Line:
         pairs = self.sight.look(arriving, self._entered, self.quality, now, tick, lap)
         for session in arriving.values():
             self._has_entered(session)
-        frames = list(lay_out(pairs, world.record, world.ids, world.gate, tick))
+        return self._frames(pairs, tick, lap)
+
+    def later(self, now: float, tick: int, lap: Lap) -> list[GateFrames]:
+        """The half of the players that is told between two ticks, with what has moved until now."""
+        self._move(now)
+        lap("move")
+        pairs = self.sight.later()
+        lap("due")
+        return self._frames(pairs, tick, lap)
+
+    def _frames(self, pairs: Pairs, tick: int, lap: Lap) -> list[GateFrames]:
+        frames = list(lay_out(pairs, self.world.record, self.world.ids, self.world.gate, tick))
         lap("frames")
         self.records_sent += sum(one.records for one in frames)
         return frames

@@ -37,7 +37,7 @@ from mesh.protocol.cluster import Kick, Replaced
 from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.envelope import Envelope
 from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
-from mesh.protocol.placement import Evacuate, Evacuated, MembersSeen
+from mesh.protocol.placement import Evacuate, Evacuated
 from mesh.seat import Seat
 from nodes.scene.degradation import Degradation
 from nodes.scene.departures import Departures
@@ -59,6 +59,7 @@ from nodes.scene.sessions import Session, Sessions
 from nodes.scene.settings import BUDGET_MIN, LINE_BITS, SceneSettings
 from nodes.scene.shared import Shared
 from nodes.scene.ticker import Ticker
+from nodes.scene.ticking import Ticking
 from nodes.scene.world import Array
 
 SAVE_AGAIN_S = 0.3  # while stopping, when the DC did not take everything
@@ -96,11 +97,10 @@ class SceneNode(Node):
             said, self.name, self.random, self.out, self.journal.record, self.play.looting.advance,
             self.crossings.begin, now, self.degradation.entered,
         )  # fmt: skip
-        self._awake = asyncio.Event()  # somebody is here
-        self._lap_at = 0.0
+        self.awake = asyncio.Event()  # somebody is here
         self.residents = Residents(
             said, self.lines, self.sessions, self.keepsakes, self.parties, self.play.trading, self.clock,
-            self.game.now, self._awake.set, seat.failpoints,
+            self.game.now, self.awake.set, seat.failpoints,
         )  # fmt: skip
         self.departures = Departures(
             self.residents, self.keepsakes, self.saves, self.clock, self.game.now, self.spawn, said.combat_s,
@@ -108,9 +108,8 @@ class SceneNode(Node):
         )  # fmt: skip
         for name, number in said.lines_of(seat.spec.short, seat.spec.number):
             self.lines.open(name, number, fixed=True)
-        self.handing = Handing(self)
+        self.handing, self.ticking = Handing(self), Ticking(self)
         self.serve_parts(self.residents, self.departures, self.lines, self.parties, self.handing)
-        self._tick_seconds = self.metrics.histogram("scene_tick_seconds", "How long a tick of all lines took.")
         meter(self)
 
     # --- life ---
@@ -119,7 +118,7 @@ class SceneNode(Node):
         await inherit(self)
 
     async def open(self) -> None:
-        self.spawn(self._run())
+        self.spawn(self.ticking.run(self.awake))
         if self.handing.frozen:
             self.spawn(play_on(self))
 
@@ -290,71 +289,6 @@ class SceneNode(Node):
             found.append((line, slots, mine[at]))
         self.counts.stale += len(handles) - sum(len(slots) for _, slots, _ in found)
         return found
-
-    # --- the tick ---
-
-    async def _run(self) -> None:
-        while True:
-            if not len(self.sessions):
-                self._awake.clear()
-                await self._awake.wait()
-                self.ticker.restart(self.clock.now())
-            await asyncio.sleep(self.ticker.wait_s(self.clock.now()))
-            if self.handing.frozen:
-                await self.handing.wait_moving()
-                continue
-            try:
-                self._tick()
-            except Exception as error:
-                self.dispatch.errors += 1
-                self.log.exception("a tick failed", reason=repr(error))
-            self.handing.ticked()
-
-    def _tick(self) -> None:
-        began = self._lap_at = self.clock.now()
-        self.seat.failpoints.hit("scene.tick")
-        tick, now, pace = self.ticker.tick, self.game.now(), self.game.lenience()
-        for line in self.lines:
-            line.pace = pace
-            if line.players:
-                self._tick_line(line, now, tick)
-        if tick % max(1, round(self.ticker.hz)) == 0:
-            self.play.trading.watch(began)
-        self._lap("keep")
-        took = self.clock.now() - began
-        self.ticker.ended(took)
-        self._tick_seconds.observe(took)
-
-    def _tick_line(self, line: Line, now: float, tick: int) -> None:
-        frames = line.tick(now, tick, self._lap)
-        self.flush()  # before the movement: nobody moves who has not appeared
-        for one in frames:
-            if not self.batch(self.out.names[one.gate], Lane.UPDATES, one.handles, one.lengths, one.body):
-                self.counts.updates_dropped += 1
-                slots = np.frombuffer(one.handles, "<u4") & np.uint32((1 << LINE_BITS) - 1)
-                line.world.refresh[slots] = True
-        self._lap("send")
-        self._keep(line, tick)
-
-    def _keep(self, line: Line, tick: int) -> None:
-        """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log. And the
-        members of parties to the center."""
-        parts = max(1, round(self.ticker.hz * self.settings.save_s))
-        slots = line.unsaved(tick % parts, parts)
-        if len(slots):
-            self.saves.send(line, slots)
-        parts = max(1, round(self.ticker.hz))
-        accounts, x, y = line.walkers(tick % parts, parts)
-        if len(accounts):
-            self.journal.record_many("move", accounts, x=x, y=y)
-        slots, members = line.seen(tick % parts, parts)
-        if members and not self.tell(CENTER, MembersSeen(members)):
-            line.whereabouts.again(slots)
-
-    def _lap(self, part: str) -> None:
-        now = self.clock.now()
-        self.ticker.part_ended(part, now - self._lap_at)
-        self._lap_at = now
 
     # --- to the gates ---
 

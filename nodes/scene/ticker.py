@@ -59,6 +59,17 @@ class Ticker:
             self._due += missed * self.period_s
         return max(0.0, self._due - now)
 
+    def half_s(self, now: float) -> float:
+        """How long until the middle between this tick and the next; 0 when it is over."""
+        return max(0.0, self._due + self.period_s / 2 - now)
+
+    def went_on(self, seconds: float) -> None:
+        """So much more of the last tick was done between it and the next."""
+        share = min(seconds / self.period_s, SHARE_MAX)
+        if self._shares:
+            self._shares[-1] += share
+        self.pressure += SMOOTHING * share
+
     def ended(self, seconds: float) -> None:
         """A tick took so long."""
         self.tick += 1

@@ -52,9 +52,9 @@ class Views:
         """To those who are still there and have seen the world."""
         self._to_gates(pairs, self._world.watching[pairs.observers], self._states.vanished)
 
-    def tell_appeared(self, pairs: Pairs, arriving: dict[int, Session], make: MakeEntered) -> None:
+    def tell_appeared(self, pairs: Pairs, arriving: dict[int, Session], make: MakeEntered | None) -> None:
         """Appeared, or Entered with the whole view for those who arrive in this tick."""
-        if not arriving:
+        if not arriving or make is None:
             self._to_gates(pairs, np.ones(len(pairs.observers), "?"), self._states.appeared)
             return
         new = np.zeros(self._world.capacity, "?")

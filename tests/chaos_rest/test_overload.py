@@ -92,7 +92,7 @@ class Patient(Dc):
 
     @on(FindAccount)
     async def on_find(self, said: FindAccount, caller: Caller) -> Account:
-        self.waited.append(round(caller.waited_s, 3))
+        self.waited.append(round(self.dispatch.waited_s, 3))
         return Account(7, said.name, "")
 
 

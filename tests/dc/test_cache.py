@@ -20,16 +20,25 @@ def test_rows_are_read_once() -> None:
     assert (rows.hits, rows.misses, len(rows)) == (1, 2, 1)
 
 
-def test_the_least_recently_used_row_goes_first() -> None:
-    rows = Rows(filled(4), 3, 100_000)
-    for number in (0, 1, 2, 0, 3):
+def test_what_was_not_used_lately_goes_first() -> None:
+    rows = Rows(filled(9), 4, 100_000)
+    for number in (0, 1, 2, 3, 4, 0, 1, 5, 6):  # with 4 all before it are old, 0 and 1 are young again
         rows.get(PURSES, number)
+    assert (len(rows), rows.evicted) == (4, 3)
     before = rows.misses
-    rows.get(PURSES, 0)
+    for number in (0, 1, 6):
+        rows.get(PURSES, number)
     assert rows.misses == before
-    rows.get(PURSES, 1)
+    rows.get(PURSES, 3)
     assert rows.misses == before + 1
-    assert (len(rows), rows.evicted) == (3, 2)
+
+
+def test_reading_everything_again_and_again_keeps_what_fits() -> None:
+    rows = Rows(filled(100), 100, 1_000_000)
+    for _ in range(3):
+        for number in range(100):
+            assert rows.get(PURSES, number) == PurseRow(number)
+    assert (rows.hits, rows.misses, rows.evicted, len(rows)) == (200, 100, 0, 100)
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -52,7 +61,9 @@ def test_what_is_committed_replaces_what_was_read() -> None:
     commit(store, packed)
     rows.committed(overlay, packed)
     assert (rows.get(PURSES, 1), rows.get(PURSES, 2)) == (PurseRow(50), None)
-    assert rows.bytes == sum(size for _, size in rows._rows.values())
+    again = Rows(store, 10, 100_000)
+    again.get(PURSES, 1)
+    assert (len(rows), rows.bytes) == (1, again.bytes)
 
 
 def test_the_changes_since_begin_can_be_dropped() -> None:

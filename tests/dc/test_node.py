@@ -449,7 +449,7 @@ def test_a_damaged_row_is_refused_and_never_served(play: Callable[..., None]) ->
         for table in ("accounts", "sessions"):
             key = anna.status.account.to_bytes(8, "big")
             dc.store.damage(table, key, dc.store.get(table, key)[:-1] + b"\x7f")
-        dc.rows._rows.clear()
+        dc.rows.forget()
         with refused(Code.INTERNAL):
             await cluster.node("login.1").ask("dc", FindAccount("anna"))
         both = struct.pack("<2Q", anna.session, bert.session)

@@ -124,6 +124,21 @@ def test_a_scene_that_says_more_than_can_be_sent_waits_until_it_is() -> None:
     assert desk.told == [True, False]
 
 
+def test_the_halves_of_one_tick_are_no_reason_to_wait() -> None:
+    desk = Desk()
+    rows = {handle: moved(1) for handle in range(1, ROWS + 1)}
+    some = {handle: row for handle, row in rows.items() if handle % 2}
+    desk.delivery.updates(desk.scene, batch(some))
+    assert desk.scene.movement
+    desk.delivery.updates(desk.scene, batch({handle: rows[handle] for handle in rows.keys() - some.keys()}))
+    assert desk.told == []
+    desk.updates(2)
+    assert desk.told == [True]
+    desk.finish()
+    for handle in rows:
+        assert b"".join(frame for number, frame in desk.sent if number == handle) == moved(1) + moved(2)
+
+
 def test_a_full_link_does_not_leave_a_scene_waiting_for_ever() -> None:
     desk = Desk()
     desk.takes = False

@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from mesh.alarm import Alarm
-from mesh.core.deadlines import PASSED_MAX, Deadlines
+from mesh.core.deadlines import EARLY_S, PASSED_MAX, SLOT_S, Deadlines
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.node import Caller, on, to_the_end
 from mesh.protocol.cluster import Account, FindAccount
@@ -16,14 +16,31 @@ from tests.mesh.test_node import ROLES, Dc
 
 def test_what_is_due_comes_soonest_first_and_what_has_ended_is_passed_over():
     deadlines, ended = Deadlines(), {2, 4}
-    assert [deadlines.add(number, at) for number, at in ((1, 5.0), (2, 3.0), (3, 9.0), (4, 4.0))] == [
-        True, True, False, False,
-    ]  # fmt: skip
-    assert deadlines.due(2.0) == []
-    assert deadlines.soonest(lambda number: number not in ended) == 5.0
+
+    def is_open(number: int) -> bool:
+        return number not in ended
+
+    looks = [deadlines.add(number, at) for number, at in ((1, 5.0), (2, 3.0), (3, 9.0), (4, 4.0))]
+    assert looks == [5.0, 3.0, None, None]
+    assert deadlines.due(2.0, is_open) == []
+    assert deadlines.due(4.5, is_open) == []
+    assert deadlines.soonest(is_open) == 5.0
     assert len(deadlines) == 2, "2 and 4 are not kept"
-    assert deadlines.due(9.0) == [1, 3]
-    assert deadlines.soonest(lambda _: True) is None
+    assert deadlines.due(9.0, is_open) == [1, 3]
+    assert deadlines.soonest(is_open) is None
+
+
+def test_within_a_slot_each_has_its_own_time():
+    deadlines, begin = Deadlines(), 8 * SLOT_S
+    times = {1: begin + 0.09, 2: begin + 0.03, 3: begin + 0.06}
+    assert [deadlines.add(number, at) for number, at in times.items()] == [begin, None, None]
+    assert deadlines.due(begin, times.__contains__) == []
+    assert deadlines.soonest(times.__contains__) == times[2]
+    assert deadlines.add(4, begin + 0.01) == begin + 0.01, "its slot has begun"
+    assert deadlines.due(begin + 0.04, lambda _: True) == [4, 2]
+    assert deadlines.add(5, 99 * SLOT_S) is None, "there are sooner ones"
+    assert deadlines.due(begin + SLOT_S, lambda _: True) == [3, 1]
+    assert deadlines.soonest(lambda _: True) == 99 * SLOT_S
 
 
 def test_thousands_of_things_are_waited_for_with_one_timer():
@@ -111,12 +128,14 @@ def test_a_thorough_handler_ends_with_its_node(zone, tmp_path):
 
 
 def test_what_has_ended_is_passed_over_a_part_at_a_time():
-    deadlines = Deadlines()
-    for number in range(3 * PASSED_MAX):
-        deadlines.add(number, 1.0 + number)
-    last = 3 * PASSED_MAX - 1
+    deadlines, count = Deadlines(), 3 * PASSED_MAX
+    for number in range(count):
+        deadlines.add(number, 1.0 + 0.1 * SLOT_S * number / count)
+    last = count - 1
+    assert deadlines.due(1.0 - SLOT_S, lambda _: True) == []
+    assert deadlines.due(1.0 - EARLY_S, lambda _: True) == [0]
     assert deadlines.soonest(lambda number: number == last) == -inf
-    assert len(deadlines) == 2 * PASSED_MAX
+    assert len(deadlines) == 2 * PASSED_MAX - 1
     assert deadlines.soonest(lambda number: number == last) == -inf
-    assert deadlines.soonest(lambda number: number == last) == 1.0 + last
+    assert deadlines.soonest(lambda number: number == last) == pytest.approx(1.0 + 0.1 * SLOT_S, abs=0.001)
     assert len(deadlines) == 1

@@ -19,6 +19,7 @@ from mesh.protocol.lanes import (
     PieceLane,
 )
 from mesh.protocol.sessions import Status, session_of
+from nodes.scene.frames import GateFrames
 from nodes.scene.interest import Interest
 from nodes.scene.line import Line
 from nodes.scene.lines import Lines
@@ -154,9 +155,18 @@ class Stage:
         self.line.moves.add(np.array([session.slot]), record)
 
     def tick(self, seconds: float = 0.1) -> None:
+        """With the half that is told later, if there is one."""
         self.now += seconds
         self.ticks += 1
-        frames = self.line.tick(self.now, self.ticks, lambda part: None)
+        self._show(self.line.tick(self.now, self.ticks, lambda part: None))
+        if self.line.sight.is_halved:
+            self.between()
+            self._show(self.line.later(self.now + seconds / 2, self.ticks, lambda part: None))
+
+    def between(self) -> None:
+        """What a test has happen between the two halves."""
+
+    def _show(self, frames: list[GateFrames]) -> None:
         self.flush()
         for one in frames:
             self.deliver(self.out.names[one.gate], Lane.UPDATES, one.handles, one.lengths, one.body)

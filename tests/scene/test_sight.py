@@ -17,6 +17,7 @@ from mesh.protocol.lanes import UPDATE_SIZE, Lane
 from mesh.protocol.sessions import Friendship, PartyAt
 from mesh.topology.policy import FULL, Level
 from nodes.scene import interest as interest_module
+from nodes.scene import sight as sight_module
 from nodes.scene.budgets import TOGETHER_BITS
 from nodes.scene.sessions import Session
 from nodes.scene.settings import MapSettings
@@ -155,15 +156,31 @@ def disturb(theatre: Theatre, chance: random.Random, account: int) -> None:
         theatre.client(one).view = dict.fromkeys(theatre.client(one).view, (0, 0))
 
 
-@given(st.integers(0, 2**32), st.sampled_from([300, 3_000, 100_000]))
-@settings(max_examples=15, deadline=None)
-def test_whatever_happens_every_picture_becomes_right(seed: int, candidates: int) -> None:
+class Busy(Theatre):
+    """Something happens also between the two halves of a tick."""
+
+    chance = random.Random(0)
+    still = False
+
+    def between(self) -> None:
+        if self.still:
+            return
+        self.wander(self.chance, 0.5)
+        for more in range(self.chance.randrange(2)):
+            disturb(self, self.chance, 100_000 + 2 * self.ticks + more)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([300, 3_000, 100_000]), st.sampled_from([2, 10_000]))
+@settings(max_examples=24, deadline=None)
+def test_whatever_happens_every_picture_becomes_right(seed: int, candidates: int, halved: int) -> None:
     """Levels of scene and gates change, budgets change, players come, go, resume and lose movement; slots are used
     again. Views are right all the time; when everybody stands still, all places are right within two seconds."""
     chance = random.Random(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interest_module, "CANDIDATES_TICK", candidates)
-        theatre = Theatre(msgspec.structs.replace(SQUARE, players_max=60))
+        patch.setattr(sight_module, "HALVED_MIN", halved)
+        theatre = Busy(msgspec.structs.replace(SQUARE, players_max=60))
+        theatre.chance = random.Random(seed + 1)
         crowd(theatre, chance, 40, 40.0)
         for number in range(80):
             theatre.wander(chance, 0.7)
@@ -171,6 +188,7 @@ def test_whatever_happens_every_picture_becomes_right(seed: int, candidates: int
                 disturb(theatre, chance, 1_000 + 3 * number + more)
             theatre.tick()
             theatre.check_views()
+        theatre.still = True
         for _ in range(STARVED_TICKS * 2):
             theatre.tick()
         theatre.check_views()
@@ -181,6 +199,45 @@ def test_whatever_happens_every_picture_becomes_right(seed: int, candidates: int
         for _ in range(STARVED_TICKS):
             theatre.tick()
         assert before == {one.handle: theatre.client(one).updates for one in theatre.players}, "nothing has changed"
+
+
+class Halved(Theatre):
+    """Everybody walks on between the two halves of a tick."""
+
+    def between(self) -> None:
+        self.early = {one.handle for one in self.players if self.got.get(one.handle)}
+        self.wander(random.Random(self.ticks), step_m=1.0)
+
+
+def test_half_of_them_are_told_later_of_what_has_moved_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight_module, "HALVED_MIN", 8)
+    theatre, chance = Halved(msgspec.structs.replace(SQUARE, budget_bytes_s=100_000)), random.Random(7)
+    crowd(theatre, chance, 20, 5.0)
+    for number in range(5):
+        theatre.wander(chance, step_m=1.0)
+        before = {one.handle: len(theatre.client(one).ticks) for one in theatre.players}
+        theatre.tick()
+        if not number:
+            continue  # they have just arrived
+        assert len(theatre.early) == 10
+        assert set(theatre.got) == {one.handle for one in theatre.players}, "each once in every tick"
+        assert all(theatre.client(one).ticks[before[one.handle] :] == [theatre.ticks] for one in theatre.players)
+        for one in theatre.players:
+            ages = {theatre.age(one, other) for other in theatre.client(one).view}
+            assert (ages == {0}) == (one.handle not in theatre.early), "what they see is newer"
+    theatre.line.degrade(LEVELS[3])
+    theatre.early.clear()
+    theatre.tick()
+    assert not theatre.early, "who is told every second tick is told in whole ones"
+
+
+def test_few_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight_module, "HALVED_MIN", 8)
+    theatre = Halved()
+    crowd(theatre, random.Random(7), 7, 5.0)
+    theatre.tick()
+    assert not theatre.line.sight.is_halved
+    assert not hasattr(theatre, "early")
 
 
 @pytest.mark.parametrize("candidates", [300, 100_000])

@@ -62,3 +62,16 @@ def test_the_share_is_of_the_ticks_since_it_was_asked() -> None:
     assert ticker.share() == 3.0
     ticker.restart(1.0)
     assert ticker.share() == 0.0
+
+
+def test_the_middle_of_a_tick_and_what_is_done_in_it() -> None:
+    ticker = Ticker(10)
+    ticker.restart(0.0)
+    assert ticker.wait_s(0.0) == pytest.approx(0.1)
+    ticker.ended(0.02)
+    assert ticker.half_s(0.12) == pytest.approx(0.03)
+    assert ticker.half_s(0.16) == 0.0
+    ticker.went_on(0.01)
+    assert ticker.share() == pytest.approx(0.3)
+    assert ticker.tick == 1
+    assert ticker.wait_s(0.16) == pytest.approx(0.04)

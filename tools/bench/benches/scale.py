@@ -38,7 +38,7 @@ async def run(ground: Ground) -> Outcome:
     by_size = [[await play(ground, size, way) for size in sizes] for _ in range(rounds)]
     flat = flatness(by_size)
     players = ground.players or (NODES_QUICK if ground.quick else NODES_PLAYERS)
-    by_nodes = [await round_of_nodes(ground, players, way, backwards=bool(number % 2)) for number in range(rounds)]
+    by_nodes = [await round_of_nodes(ground, players, way) for _ in range(rounds)]
     crowd = CROWD_QUICK if ground.quick else CROWD
     tick = await tick_ms(ground, crowd, 0, way.seconds)
     tick_npcs = await tick_ms(ground, crowd, crowd, way.seconds)
@@ -50,7 +50,7 @@ async def run(ground: Ground) -> Outcome:
             "growth": flat[-1] / flat[0],
             "spread": max(flat) / min(flat),
             "gate": added(by_nodes, 1),
-            "scene": added(by_nodes, 2),
+            "scene": added(by_nodes, 3),
             "tick_ms": tick,
             "tick_npcs_ms": tick_npcs,
         },
@@ -63,7 +63,7 @@ async def run(ground: Ground) -> Outcome:
         },
         tables=[
             cost_table(sizes, flat),
-            table("One gate and one scene, two gates, two scenes", by_nodes[-1]),
+            table("One gate and one scene, two gates, the first again, two scenes, the first again", by_nodes[-1]),
             Table(
                 "Ticks",
                 ["entities", "mean ms"],
@@ -90,25 +90,34 @@ def cost_table(sizes: Sequence[int], flat: Sequence[float]) -> Table:
     return Table("CPU for each player and second", ["players", "ms", "to the first"], rows)
 
 
-async def round_of_nodes(ground: Ground, players: int, way: Way, *, backwards: bool) -> list[TownRun]:
-    """The usual cluster, one with a second gate, one with a second scene. Two scenes have a line each, so the map is
-    for half of the players: each sees as many others as before. `backwards`: the other way round, since a machine that
-    becomes slower meanwhile would always make the last one dear."""
+async def round_of_nodes(ground: Ground, players: int, way: Way) -> list[TownRun]:
+    """The usual cluster, one with a second gate, the usual one, one with a second scene, the usual one. Two scenes have
+    a line each, so the map is for half of the players: each sees as many others as before."""
     runs: list[TownRun] = []
-    clusters_in_order = [("", players), ("gate.2", players), ("scene.2", players // 2)]
-    for more, on_one_line in reversed(clusters_in_order) if backwards else clusters_in_order:
+    for more, on_one_line in (
+        ("", players),
+        ("gate.2", players),
+        ("", players),
+        ("scene.2", players // 2),
+        ("", players),
+    ):
         file = with_node(ground.folder, more) if more else "bench"
         async with ground.cluster(str(file), town.settings(on_one_line), way.servers) as cluster:
             spec = LoadSpec(gates=cluster.gates, tickets=cluster.tickets(players))
             async with ground.load(spec, way.generator) as load:
                 runs.append(await measure(cluster, load, players, way))
         ground.say(f"{players:,} players {f'with {more}' if more else 'on one gate and scene'}: {runs[-1].verdict}")
-    return runs[::-1] if backwards else runs
+    return runs
 
 
 def added(rounds: Sequence[Sequence[TownRun]], at: int) -> float:
-    """What the cluster at this place of a round costs more than the first one, in per cent; median of the rounds."""
-    return statistics.median(100 * (one[at].cpu_us_per_frame / one[0].cpu_us_per_frame - 1) for one in rounds)
+    """What the cluster at this place of a round costs more than those before and after it, in per cent; median of the
+    rounds. Between two clusters is half a minute, in which a machine becomes faster or slower by more than that."""
+    return statistics.median(
+        100
+        * (one[at].cpu_us_per_frame / statistics.mean(one[beside].cpu_us_per_frame for beside in (at - 1, at + 1)) - 1)
+        for one in rounds
+    )
 
 
 def with_node(folder: Path, short: str) -> Path:

@@ -59,7 +59,7 @@ def _position(data: Path) -> tuple[int, int]:
     except CommandError as error:
         say(f"mesh: {error}")
         return -1, 0
-    row = next(iter(found["rows"]), {})
+    row: dict[str, int] = next(iter(found["rows"]), {})
     return row.get("epoch", -1), row.get("batch", 0)
 
 
