@@ -63,7 +63,7 @@ class Dispatch:
         self._alarm = Alarm(clock, self._is_under_way, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
         self._decode: Callable[[Any], Message] | None = None
-        self._known: dict[type[Message], tuple[Callable[..., Any], str, int]] = {}
+        self._known: dict[type[Message], tuple[str, int]] = {}  # of what is heard: who may say it, and its step
         self._decode_publication: Callable[[Any], Message] | None = None
 
     @property
@@ -129,10 +129,10 @@ class Dispatch:
             return
         if self._decode is None:
             self._decode = decoder(self.handlers.messages)
-            self._known = {type_: _how(type_, handler) for type_, handler in self.handlers.messages.items()}
+            self._known = {type_: _how(type_) for type_ in self.handlers.messages}
         try:
             said = self._decode(envelope.body)
-            handler, source, step = self._known[type(said)]
+            source, step = self._known[type(said)]
             if source != link.role and source != "any":
                 raise RemoteProtocolError(f"{type(said).__name__} is not for a {link.role} to say")
         except RemoteProtocolError as error:
@@ -143,11 +143,10 @@ class Dispatch:
             return
         if step:
             self.steps[step] += 1
-        self._handle(link, envelope, said, received, handler)
+        self._handle(link, envelope, said, received)
 
-    def _handle(
-        self, link: Link, envelope: Envelope, said: Message, received: float, handler: Callable[..., Any]
-    ) -> None:
+    def _handle(self, link: Link, envelope: Envelope, said: Message, received: float) -> None:
+        handler = self.handlers.messages[type(said)]
         context = TraceContext(envelope.trace) if envelope.trace else None
         token = CURRENT.set(context)
         try:
@@ -268,10 +267,9 @@ class Dispatch:
         self._board.answer(link, envelope.request, body, received, hops, envelope.trace)
 
 
-def _how(type_: type[Message], handler: Callable[..., Any]) -> tuple[Callable[..., Any], str, int]:
-    """Of a message that is heard here: its handler, who may say it, and its step."""
+def _how(type_: type[Message]) -> tuple[str, int]:
     declared = CATALOGUE[number_of(type_)]
-    return handler, declared.source, declared.step
+    return declared.source, declared.step
 
 
 def _left_s(link: Link, envelope: Envelope) -> float:

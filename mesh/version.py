@@ -5,4 +5,4 @@ has none. It is the one in pyproject.toml; a test compares them. What nodes of t
 the catalogue's business (`mesh/protocol/catalogue.py`), never a comparison of versions.
 """
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

@@ -21,6 +21,7 @@ from mesh.protocol.social import (
     Whisper,
     Whispered,
 )
+from mesh.version import VERSION
 from tests.center.peers import Neighbourhood, friend, tell
 
 
@@ -214,7 +215,7 @@ def test_members_are_seen_by_everybody_with_their_facts(tmp_path: Path) -> None:
     async def story(zone: Neighbourhood) -> None:
         seen = zone.gate(1).member("eu.one.scene.1")
         assert seen is not None
-        assert (seen.state, seen.facts) == ("Ready", {"maps": "meadow:1"})
+        assert (seen.state, seen.facts) == ("Ready", {"maps": "meadow:1", "version": VERSION})
         center = zone.gate(1).member("eu.one.center.1")
         assert center is not None
         assert center.state == "Ready"
