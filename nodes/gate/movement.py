@@ -43,10 +43,10 @@ class Movement:
         """A batch; the first of it is sent at once, unless other movement is on its way."""
         idle = not self._unsent
         tick = bytes(bodies[PIECE_SIZE : PIECE_SIZE + TICK_HEAD.size])
-        if scene.movement and tick != scene.moved_tick and not scene.behind:
+        if scene.movement and not scene.behind and self._is_late(scene, tick, handles):
             scene.behind = self._pace(scene, True)
             self.paced += scene.behind
-        scene.moved_tick = tick
+        scene.is_halved, scene.moved_tick = tick == scene.moved_tick, tick
         if scene not in self._unsent:
             self._unsent.append(scene)
         waiting, at = scene.movement, 0
@@ -58,6 +58,12 @@ class Movement:
             waiting[handle] = row
         if idle:
             self.work()
+
+    def _is_late(self, scene: Scene, tick: bytes, handles: list[int]) -> bool:
+        """This came, and something waits. Of halves, it is not late while it is the other half that waits."""
+        if tick == scene.moved_tick:
+            return False
+        return not scene.is_halved or handles[0] in scene.movement
 
     def work(self) -> None:
         """Send for a while."""

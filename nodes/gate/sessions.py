@@ -54,8 +54,8 @@ class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
     __slots__ = ("attaching", "behind", "clients", "drops", "early", "early_before", "early_rows", "handles",
-                 "held", "moved_tick", "movement", "name", "play_handles", "plays", "plays_bytes", "records",
-                 "unsaid")  # fmt: skip
+                 "held", "is_halved", "moved_tick", "movement", "name", "play_handles", "plays", "plays_bytes",
+                 "records", "unsaid")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -68,6 +68,7 @@ class Scene:
         self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
         self.movement: dict[int, Blob] = {}  # by handle: came, and is not sent yet
         self.moved_tick = b""  # of the last movement that came
+        self.is_halved = False  # was it the second of its tick?
         self.behind = False  # it was told to send no movement
         self.attaching = 0  # Attach requests under way
         self.held = False  # its process gives way to another one: nothing is said to it meanwhile

@@ -138,7 +138,7 @@ class Sight:
     def _halved(self, may: Terms) -> int:
         """The slot from which on observers are told later."""
         observers = np.flatnonzero(self._world.watching)
-        if may.told is not None or len(observers) < HALVED_MIN:
+        if may.every > 1 or len(observers) < HALVED_MIN:
             return self._world.capacity
         return int(observers[len(observers) // 2])
 

@@ -132,11 +132,27 @@ def test_the_halves_of_one_tick_are_no_reason_to_wait() -> None:
     assert desk.scene.movement
     desk.delivery.updates(desk.scene, batch({handle: rows[handle] for handle in rows.keys() - some.keys()}))
     assert desk.told == []
+    while min(desk.scene.movement, default=0) and any(handle % 2 == 0 for handle in desk.scene.movement):
+        desk.delivery.go_on()
+    assert desk.scene.movement, "of the first half, since what came last is sent first"
     desk.updates(2)
-    assert desk.told == [True]
+    assert desk.told == [True], "the first half was not even sent once"
     desk.finish()
     for handle in rows:
         assert b"".join(frame for number, frame in desk.sent if number == handle) == moved(1) + moved(2)
+
+
+def test_a_half_may_still_be_under_way_when_the_other_one_comes_again() -> None:
+    desk = Desk()
+    first, second = ([handle for handle in range(1, ROWS + 1) if handle % 2 == odd] for odd in (1, 0))
+    desk.delivery.updates(desk.scene, batch({handle: moved(1) for handle in first}))
+    desk.finish()
+    for tick in (1, 2, 3):
+        desk.delivery.updates(desk.scene, batch({handle: moved(tick) for handle in second}))
+        assert desk.scene.movement
+        desk.delivery.updates(desk.scene, batch({handle: moved(tick + 1) for handle in first}))
+        desk.finish()
+    assert desk.told == []
 
 
 def test_a_full_link_does_not_leave_a_scene_waiting_for_ever() -> None:

@@ -35,10 +35,10 @@ async def run(ground: Ground) -> Outcome:
         best = found or best
     cost = statistics.median(run.cpu_us_per_frame for run in runs)
     limit = statistics.median(limits) if limits else None
-    beside = {"colyseus_behind": times(other.cpu_us_per_frame, ours.cpu_us_per_frame)} if other and ours else {}
+    beside = {"colyseus_behind": times(other.cpu_us_per_frame, mean_cost(ours))} if other and ours else {}
     tables = [table(f"{players:,} players, {rounds} times", runs)]
     if ours:
-        tables.append(table(f"As many players as {OTHER_NAME} carries", [ours]))
+        tables.append(table(f"As many players as {OTHER_NAME} carries, before it and after it", ours))
     tables += ratio_table(players, [run.cpu_us_per_frame for run in runs], limits, other, ours)
     if climb:
         tables.append(table("How many fit", climb))
@@ -79,16 +79,23 @@ async def beside_limit(
 
 async def beside_other(
     ground: Ground, players: int, way: Way
-) -> tuple[peers.PeerResult | None, TownRun | None, list[str]]:
-    """Colyseus and the product with as many players; nothing and a word without it."""
+) -> tuple[peers.PeerResult | None, list[TownRun], list[str]]:
+    """Colyseus, and the product with as many players before it and after it, since the machine may become slower or
+    faster; nothing and a word without it."""
     missing = await asyncio.to_thread(peers.missing, OTHER)
     if missing:
-        return None, None, [f"{OTHER} was not measured: {missing}"]
+        return None, [], [f"{OTHER} was not measured: {missing}"]
+    before = await play(ground, players, way)
     other = await peers.run_peer(OTHER, players, ground, way.seconds)
-    ours = await play(ground, players, way)
-    if void := [*in_phase(OTHER, other.invalid), *ours.void]:
-        return None, None, in_phase(f"no ratio to {OTHER_NAME}", void)
-    return other, ours, []
+    after = await play(ground, players, way)
+    if void := [*in_phase(OTHER, other.invalid), *before.void, *after.void]:
+        return None, [], in_phase(f"no ratio to {OTHER_NAME}", void)
+    return other, [before, after], []
+
+
+def mean_cost(runs: Sequence[TownRun]) -> float:
+    """Microseconds of CPU for a frame."""
+    return statistics.mean(run.cpu_us_per_frame for run in runs)
 
 
 def middle(runs: Sequence[TownRun]) -> TownRun:
@@ -103,7 +110,7 @@ def sound(runs: Sequence[TownRun]) -> list[str]:
 
 
 def ratio_table(
-    players: int, ours: list[float], limits: list[float], other: peers.PeerResult | None, same: TownRun | None
+    players: int, ours: list[float], limits: list[float], other: peers.PeerResult | None, same: Sequence[TownRun]
 ) -> list[Table]:
     """What the ratios are made of: each pair with as many players, medians where there were several runs."""
     rows = []
@@ -112,9 +119,9 @@ def ratio_table(
         each = ", ".join(f"{one:.1f}" for one in limits)
         rows.append([f"C, bare epoll ({each})", f"{players:,}", f"{limit:.1f}", f"{mine:.1f}", f"{mine / limit:.2f}"])
     if other and same and other.cpu_us_per_frame:
-        costs = other.cpu_us_per_frame, same.cpu_us_per_frame, same.cpu_us_per_frame / other.cpu_us_per_frame
+        costs = other.cpu_us_per_frame, mean_cost(same), mean_cost(same) / other.cpu_us_per_frame
         numbers = [f"{costs[0]:.1f}", f"{costs[1]:.1f}", f"{costs[2]:.2f}"]
-        rows.append([f"{OTHER_NAME}, raw batches", f"{same.players:,}", *numbers])
+        rows.append([f"{OTHER_NAME}, raw batches", f"{same[0].players:,}", *numbers])
     head = ["server", "players", "its CPU us/frame", "ours", "ours to its"]
     return [Table("The references in the same run, medians", head, rows)] if rows else []
 
