@@ -29,6 +29,7 @@ from mesh.trace import CURRENT, TraceContext
 HANDLERS_MAX = 20_000  # async handlers under way; above it requests are refused
 TEXT_MAX = 1000  # of a refusal; below what its field takes
 HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
+SWEEP_S = 0.25  # between two looks at answers that come without a task: by so much they are ended too late at most
 
 
 class _Heard(NamedTuple):
@@ -58,9 +59,9 @@ class Dispatch:
         self.admission = Admission()
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
         self._late: set[int] = set()  # of these, those that are ended because nobody waits any more
-        self._promised: dict[int, asyncio.Future[Message]] = {}  # answers that come without a task
+        self._promised: dict[int, tuple[asyncio.Future[Message], float]] = {}  # without a task; until when
         self._last = 0
-        self._alarm = Alarm(clock, self._is_under_way, self._too_late)
+        self._alarm = Alarm(clock, self._running.__contains__, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
         self._decode: Callable[[Any], Message] | None = None
         self._known: dict[type[Message], tuple[str, int]] = {}  # of what is heard: who may say it, and its step
@@ -189,9 +190,20 @@ class Dispatch:
                 answer = self._refusal(error, handler)
             self._answer(link, envelope, answer, received, context.hops if context else [])
 
-        self._promised[number] = result
+        if not self._promised:
+            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        self._promised[number] = result, received + _left_s(link, envelope)
         result.add_done_callback(over)
-        self._alarm.set(number, _left_s(link, envelope))
+
+    def _sweep(self) -> None:
+        """Cancel the answers for which nobody waits any more. A look at all of them now and then is a tenth of the work
+        of a deadline for each."""
+        now = self._clock.now()
+        for result, until in list(self._promised.values()):
+            if until <= now and result.cancel():
+                self.given_up += 1
+        if self._promised:
+            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def _begin(self, heard: _Heard, work: Coroutine[Any, Any, Message | None], said: type[Message]) -> None:
         if self.under_way >= HANDLERS_MAX:
@@ -211,16 +223,10 @@ class Dispatch:
         if is_bounded:
             self._alarm.set(number, heard.left_s)
 
-    def _is_under_way(self, number: int) -> bool:
-        return number in self._running or number in self._promised
-
     def _too_late(self, number: int) -> None:
         self.given_up += 1
-        if number in self._promised:
-            self._promised[number].cancel()
-        else:
-            self._late.add(number)
-            self._running[number].cancel()
+        self._late.add(number)
+        self._running[number].cancel()
 
     async def _finish(
         self, number: int, heard: _Heard, work: Coroutine[Any, Any, Message | None], is_bounded: bool

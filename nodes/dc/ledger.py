@@ -49,9 +49,9 @@ def meta(view: Readable) -> MetaRow:
     return row
 
 
-def enter(view: View, row: LedgerRow) -> None:
-    """Add a row to the ledger."""
-    known = meta(view)
+def enter(view: View, row: LedgerRow, known: MetaRow | None = None) -> None:
+    """Add a row to the ledger. `known` is the row about the database, of who has it at hand."""
+    known = known or meta(view)
     view.put(LEDGER, known.next_entry, row)
     view.put(META, DATABASE, replace(known, next_entry=known.next_entry + 1))
 

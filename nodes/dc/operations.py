@@ -38,7 +38,7 @@ from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
 from nodes.dc.latest import Latest
 from nodes.dc.ledger import enter, gold_of, items_of, made, meta, move_gold, move_item
-from nodes.dc.records import OPERATIONS, LedgerRow, OperationRow
+from nodes.dc.records import OPERATIONS, LedgerRow, MetaRow, OperationRow
 from nodes.dc.view import Readable, View
 
 DIGEST_BYTES = 8
@@ -56,7 +56,9 @@ def operate(
     if len(said.parties) != 1 or said.parties[0] != session:
         sessions = dict.fromkeys((session, *said.parties))
         parties = dict.fromkeys(map(account_of, sessions))
-    slot = account, sequence % meta(view).operation_ring
+    known: MetaRow | None = meta(view)
+    assert known is not None
+    slot = account, sequence % known.operation_ring
     digest = digest_of(said)
     if latest is None or not latest.is_new(session, sequence):
         before = _carried_out(view.get(OPERATIONS, slot), said, digest)
@@ -72,18 +74,18 @@ def operate(
     item_moves: tuple[ItemMove, ...] = ()
     new: tuple[Item, ...] = ()
     if said.items:
-        item_moves = tuple([move_item(view, item) for item in said.items])
+        item_moves, known = tuple([move_item(view, item) for item in said.items]), None
         new = made(item_moves)
     if said.level:
         set_level(view, account, said.level)
         note = f"level {said.level}"
     if said.letter is not None or said.mail:
-        posted = mails.post(view, account, said, at_ms, mail_ms)
+        posted, known = mails.post(view, account, said, at_ms, mail_ms), None
         gold_moves, item_moves, note = gold_moves + posted.gold, item_moves + posted.items, note or posted.note
     if said.asked:
         asked.note(view, session, said.asked)
     view.put(OPERATIONS, slot, OperationRow(session, sequence, digest, new))
-    enter(view, LedgerRow(at_ms, said.kind, account, session, sequence, gold_moves, item_moves, note))
+    enter(view, LedgerRow(at_ms, said.kind, account, session, sequence, gold_moves, item_moves, note), known)
     if latest is not None:
         latest.carried_out(session, sequence)
     return Operated(_holdings(view, parties), list(new))

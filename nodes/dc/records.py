@@ -91,6 +91,7 @@ class Table(Generic[K, R]):
         `kept`: rows that were read or written are likely to be read soon, so they stay in memory; `absent`: so does
         that there is none."""
         self.name, self.keys, self.row, self.version, self.secret = name, keys, row, version, secret
+        self.pack_key = keys.pack
         self.kept, self.absent = kept, absent
         self._migrations = dict(migrations or {})
         assert sorted(self._migrations) == list(range(1, version)), f"{name} lacks a migration"

@@ -96,6 +96,6 @@ class Overlay:
         packed: list[Change] = []
         for (name, key), row in self.changes.items():
             table = TABLES[name]
-            at = table.keys.pack(key)
+            at = table.pack_key(key)
             packed.append((name, at, None if row is GONE else table.pack(at, row)))
         return packed
