@@ -41,9 +41,14 @@ class Alarm:
     def _look(self) -> None:
         self._timer = None
         now = self._clock.now()
-        for number in self._deadlines.due(now, self._is_open):
-            if self._is_open(number):  # one before it may have ended it
-                self._ring(number)
-        soonest = self._deadlines.soonest(self._is_open)
-        if soonest is not None:
-            self._arm(max(AGAIN_S, soonest - now))
+        due = iter(self._deadlines.due(now, self._is_open))
+        try:
+            for number in due:
+                if self._is_open(number):  # one before it may have ended it
+                    self._ring(number)
+        finally:
+            for number in due:  # one before it has failed
+                self._deadlines.add(number, now)
+            soonest = self._deadlines.soonest(self._is_open)
+            if soonest is not None:
+                self._arm(max(AGAIN_S, soonest - now))

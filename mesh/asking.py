@@ -16,7 +16,7 @@ from mesh.core.links import Link, Links
 from mesh.core.requests import Waiting
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.patience import left_s
-from mesh.pending import Pending
+from mesh.pending import Pending, Waiter
 from mesh.protocol.catalogue import CATALOGUE, Message, encode, number_of
 from mesh.protocol.codec import answer_decoder
 from mesh.protocol.control import Member, Refused
@@ -94,6 +94,14 @@ class Asking:
             raise RefusedError(answer.code, answer.text)
         return answer
 
+    def begin(self, peer: str, message: Message, timeout_s: float) -> Waiter:
+        """Ask on the link that there is, and wait elsewhere: the future has the answer's envelope, or PeerLost or
+        TimeoutError. For who asks ten thousand times a second: `ask` costs three times as much. PeerLost: no link."""
+        link = self._links.up.get(peer)
+        if link is None:
+            raise PeerLost(f"there is no link to {peer}")
+        return self._begin(link, message, timeout_s)[1]
+
     def answered(self, envelope: Envelope, link: int) -> bool:
         """An answer has come. False: nobody waits for it."""
         return self._requests.answered(envelope, link)
@@ -120,14 +128,18 @@ class Asking:
         self.give_up(f"{self._name} is stopping")
         self._requests.close()
 
-    async def _request(self, link: Link, message: Message, timeout_s: float) -> tuple[Envelope, float]:
+    def _begin(self, link: Link, message: Message, timeout_s: float) -> tuple[int, Waiter]:
         if self._requests.full:
             raise RefusedError(Code.UNAVAILABLE, f"{self._name} waits for too many answers")
         body = msgspec.Raw(encode(message))
         current, timeout_ms = CURRENT.get(), min(max(1, round(timeout_s * 1000)), TIMEOUT_MS_MAX)
         number, waiter = self._requests.begin(link.id, timeout_ms / 1000)
+        self._say(link, Envelope(Kind.REQUEST, body, number, timeout_ms, current.id if current else 0))
+        return number, waiter
+
+    async def _request(self, link: Link, message: Message, timeout_s: float) -> tuple[Envelope, float]:
+        number, waiter = self._begin(link, message, timeout_s)
         try:
-            self._say(link, Envelope(Kind.REQUEST, body, number, timeout_ms, current.id if current else 0))
             return await waiter
         finally:
             self._requests.end(number)

@@ -186,7 +186,9 @@ class Dispatch:
             del self._promised[number]
             try:
                 answer = done.result()
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see the module
+            except asyncio.CancelledError:  # what has begun may go on: to say "refused" would be to say "not done"
+                return
+            except Exception as error:  # noqa: BLE001 - see the module
                 answer = self._refusal(error, handler)
             self._answer(link, envelope, answer, received, context.hops if context else [])
 
@@ -239,11 +241,10 @@ class Dispatch:
             task = asyncio.current_task()
             assert task is not None
             if number in self._late and not task.uncancel():
-                result = self._refusal(TimeoutError(), heard.handler)
-            elif task.cancelling():
+                return  # nobody waits, and whoever still does must not take it for not done
+            if task.cancelling():
                 raise
-            else:
-                result = self._refusal(error, heard.handler)  # what it waited for was given up, not the handler
+            result = self._refusal(error, heard.handler)  # what it waited for was given up, not the handler
         except Exception as error:  # noqa: BLE001 - see the module
             result = self._refusal(error, heard.handler)
         hops = heard.context.hops if heard.context else []

@@ -5,12 +5,13 @@ import copy
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from mesh.core.bucket import Bucket
 from mesh.errors import Code, MeshError, RefusedError
 from mesh.operator import Operator
 from mesh.protocol.cluster import FindAccount
-from mesh.protocol.records import DbStat, GoldMove, Operate, ReadRecords, Records, StatDb
+from mesh.protocol.records import DbStat, GoldMove, Letter, Operate, ReadRecords, Records, StatDb
 from mesh.testing import wait_until
 from nodes.scene.sessions import Session
 from tests.pair import STARTING_GOLD, Town, gold_in, tell
@@ -58,6 +59,30 @@ def test_operators_are_answered_by_the_dc_that_writes(town, monkeypatch):
             await town.stop(writer)
             await town.start(writer)
             await wait_until(lambda name=other: town.dc(name).pair.in_sync)
+        await town.check()
+
+    town(story)
+
+
+def test_operators_are_shown_nothing_that_the_standby_may_not_have(town):
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        payer = await town.payer("payer")
+        cluster = town.cluster
+        cluster.network.pause(cluster.topology.node("dc.2").name)
+        paying = asyncio.ensure_future(payer.pay())
+        await wait_until(lambda: gold_in(town.disks.stores["dc.1"], payer.account) == STARTING_GOLD + 1)
+        async with Operator(cluster.topology, cluster.network, cluster.clock) as operator:
+            asked = [operator.ask("dc.1", said, 20.0) for said in (ReadRecords("purses", "1", 9), StatDb())]
+            answers = asyncio.gather(*asked)
+            await asyncio.sleep(0.2)
+            assert not paying.done()
+            assert not answers.done()
+            rows, stat = await answers
+        assert paying.done(), "it goes on without the standby"
+        assert [row["gold"] for _, row in rows.rows] == [STARTING_GOLD + 1]
+        assert stat.facts["gold"]["wallets"] == STARTING_GOLD + 1
+        cluster.network.pause(cluster.topology.node("dc.2").name, False)
         await town.check()
 
     town(story)
@@ -349,6 +374,27 @@ def test_a_scene_names_the_kinds_that_need_two_copies(town):
         assert gold_in(town.disks.stores["dc.2"], payer.account) == STARTING_GOLD + 2
 
     town(story, settings='[settings.scene]\nreplicated = ["trade"]\n')
+
+
+def test_a_mail_that_was_sent_is_not_refused_for_want_of_a_second_copy_when_it_is_said_again(town):
+    """To the next scene, which gives it another number."""
+
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        anna = await town.payer("anna")
+        await town.payer("bob")
+        letter = Letter("bob", "hello", 10, [])
+        sent = Operate(anna.session, 1, "mail-send", [anna.session], letter=letter, asked=5, replicated=True)
+        await town.ask("scene.1", sent)
+        await town.cluster.kill("dc.2")
+        await wait_until(lambda: town.dc("dc.1").pair.describe()["standby"] == "alone")
+        again = asyncio.ensure_future(town.cluster.node("scene.1").ask("dc", replace(sent, sequence=900), 20.0))
+        await asyncio.sleep(1)
+        assert not again.done(), "it waits for the second copy"
+        await town.cluster.start("dc.2")
+        assert (await again).again
+
+    town(story)
 
 
 def test_what_is_paid_for_is_refused_while_there_is_one_copy(town):

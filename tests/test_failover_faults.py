@@ -1,12 +1,15 @@
 """A pair of DCs that are cut off from each other or from the center, whose copy breaks, to whom anything happens."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mesh.protocol.cluster import CreateAccount
 from mesh.testing import wait_until
 from nodes.dc import replication, standby
+from nodes.dc.audit import Audit
 from nodes.dc.memory_store import MemoryStore
 from nodes.dc.store import DiskFull
 from tests.pair import Fate, Town, cut, mend, tell
@@ -81,6 +84,80 @@ def test_what_is_paid_for_and_waits_is_unknown_when_another_one_writes(town):
         await town.check()
 
     town(story, settings='replicated = "paid"\n')
+
+
+class Thread:
+    """A thread of a DC that stands still for a while: what it was given is done in order, whoever has given it up."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.go.set()
+        self.waiting = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        async def done() -> Any:
+            await self.go.wait()
+            return function(*args)
+
+        self.waiting += 1
+        task = asyncio.ensure_future(done())
+        self._tasks.add(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> None:
+        pass
+
+
+def test_who_takes_over_while_a_batch_is_on_its_way_to_the_disk_goes_on_from_it(town):
+    """The writer does not wait for so slow a disk, and neither does the handler; what is being written still counts."""
+
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        payer = await town.payer("payer")
+        await payer.pay()
+        thread = Thread()
+        town.dc("dc.2").writer._workers = thread
+        thread.go.clear()
+        paying = asyncio.ensure_future(payer.pay())
+        await wait_until(lambda: thread.waiting == 1)
+        town.cluster.network.pause(town.cluster.topology.node("dc.1").name)
+        await wait_until(lambda: town.dc("dc.2").pair.role == "writer", timeout_s=20)
+        await asyncio.sleep(1.0)
+        thread.go.set()
+        await wait_until(lambda: town.writers() == ["dc.2"] or town.dc("dc.2").pair.serves, timeout_s=20)
+        await paying
+        await payer.pay()
+        town.cluster.network.pause(town.cluster.topology.node("dc.1").name, False)
+        await town.check()
+        assert Audit(town.disks.stores["dc.2"]).run()["problems"] == []
+
+    town(story)
+
+
+def test_an_office_that_is_over_before_it_was_taken_leaves_nothing(town):
+    """Who takes over waits for the last batch of the writer before; meanwhile the office may have gone to another."""
+
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        await town.payer("payer")
+        pair = town.dc("dc.2").pair
+        async with pair.standby.lock:
+            await town.cluster.kill("dc.1")
+            await wait_until(lambda: pair.role == "writer", timeout_s=20)
+            cut(town, "dc.2", "center.1", "both")
+            await pair._step_down(pair.replication)
+        await asyncio.sleep(0.01)
+        assert pair.replication is None
+        assert town.dc("dc.2").writer.partner is None
+        assert not pair.serves
+        mend(town)
+        await wait_until(lambda: pair.serves, timeout_s=20)
+
+    town(story)
 
 
 def test_who_takes_over_with_a_full_disk_waits_for_room(town):

@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mesh.client.outbox import BOUND, Outbox
+from mesh.client.outbox import BOUND, Answer, Outbox
 from mesh.errors import Code, LocalProtocolError, RemoteProtocolError
-from mesh.protocol import client, play
+from mesh.protocol import client
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in
 from mesh.protocol.lanes import (
     CLIENT_GATE,
@@ -330,8 +330,8 @@ class ClientSession:
                 self.x, self.y = x, y
             case Entered():
                 self._enter(said)
-            case PlayDenied(sequence=number) | play.MailWritten(sequence=number) | play.MailTaken(sequence=number):
-                self._outbox.heard_of(number)
+            case _ if isinstance(said, Answer):
+                self._outbox.answered(said)
             case Quality(level=level):
                 self.quality = said if level else None
             case _:

@@ -338,7 +338,7 @@ MailText = Annotated[str, msgspec.Meta(max_length=500)]
 @message("client -> scene")
 class WriteMail(Message, frozen=True, tag=440):
     """Send a mail to anybody, in the world or not. What is attached is taken from you at once, and waits in the mail;
-    it comes back by itself when nobody takes it. Answered by MailWritten or PlayDenied."""
+    it comes back by itself after 30 days (`mail_lifetime_s` of the DC). Answered by MailWritten or PlayDenied."""
 
     to: Name
     text: MailText = ""

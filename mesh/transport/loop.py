@@ -11,7 +11,7 @@ import zmq
 from mesh.clock import SystemClock
 
 READS_MAX = 500  # in one turn of the loop, so that one busy socket does not starve the others ...
-READS_S = 0.02  # ... and no longer than this: under overload, what is read must be worked on, and beats be said
+READS_S = 0.002  # ... and no longer than this: a commit that has ended must be heard of, and beats be said
 
 
 class Reader:

@@ -14,10 +14,9 @@ of it; `lease_desk.py` sees to that. The rules:
 
 A writer whose disk is older than the record is one no more, for the other one may have what it lost; when both are at
 the same older place, both were restored, and it goes on. It never gives an epoch twice and never grants anything on the
-word of one DC about the other. Without a record (the
-center's folder is new) a database that was never one of a pair begins; of two that were, the one that is further does,
-when both were heard. Times are of the monotonic clock: a lease ends here MARGIN_S after it ended at the writer, whose
-time counts from when it asked.
+word of one DC about the other. Without a record (the center's folder is new) nothing begins before both were heard: of
+two that were never a pair the first does, of two that were, the one that is further. Times are of the monotonic clock:
+a lease ends here MARGIN_S after it ended at the writer, whose time counts from when it asked.
 """
 
 import msgspec
@@ -132,10 +131,10 @@ class Leases:
 
     def _begun(self, asked: Question) -> Tenure | None:
         other = self._other(asked)
-        if asked.epoch == 0 and (other is None or other.epoch == 0):
-            return Tenure(1, asked.name, asked.incarnation) if asked.name == self.first else None
         if other is None:
-            return None
+            return None  # it may have everything
+        if asked.epoch == 0 and other.epoch == 0:
+            return Tenure(1, asked.name, asked.incarnation) if asked.name == self.first else None
         further = (asked.epoch, asked.batch) > (other.epoch, other.batch)
         same = (asked.epoch, asked.batch) == (other.epoch, other.batch)
         if further or (same and asked.name == self.first):

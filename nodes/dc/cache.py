@@ -1,6 +1,7 @@
 """The committed rows that the DC holds in memory: a bounded copy of the store.
 
-It never holds anything that is not committed. What is newer than the disk lives in `states.py` only.
+It never holds anything that is not committed. What is newer than the disk lives in `states.py` only. Of a pair a row
+may be on disk before it counts: who asks for it then, when it is not in memory, is refused.
 
 The rows are in two generations: one that is asked for joins the young, and what has to go is of the old, which the
 young become when no old are left. So what was used lately stays. Rejected: to keep them in the exact order of use, for
@@ -8,14 +9,15 @@ which every read changes a chained list in four places of a memory that no proce
 the DC's time, now 5 %.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from mesh.errors import Code, RefusedError
 from nodes.dc.records import TABLES, Table
 from nodes.dc.store import Store
-from nodes.dc.view import Change, Overlay
+from nodes.dc.view import At, Change, Overlay
 
 K = TypeVar("K")
 R = TypeVar("R", bound=msgspec.Struct)
@@ -35,6 +37,7 @@ class Rows:
         self._young, self._old = _no_rows(), _no_rows()  # by table
         self._count = 0
         self.bytes = 0
+        self.withheld: Container[At] = ()  # on disk perhaps, and not to be seen until a standby has them, too
         self.hits = self.misses = self.evicted = 0
 
     def __len__(self) -> int:
@@ -73,6 +76,8 @@ class Rows:
                 self._keep(name, key, row, size)
 
     def _load(self, table: Table[K, R], key: K) -> R | None:
+        if (table.name, key) in self.withheld:
+            raise RefusedError(Code.UNAVAILABLE, "this is being changed: try again in a moment")
         packed = table.keys.pack(key)
         value = self._store.get(table.name, packed)
         if value is None:

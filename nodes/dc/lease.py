@@ -50,7 +50,7 @@ class Term:
             self.until = max(self.until, asked_at + answer.lease_s)
             if answer.synced:
                 self.mode = "paired"
-            elif self.mode == "paired" and wished is not True:
+            elif self.mode == "paired" and wished is not True and self.wish is not True:  # else it was asked too early
                 self.mode = "alone"
             if self.wish is wished and answer.synced is wished:
                 self.wish = None

@@ -344,8 +344,12 @@ class DcNode(Node):
         for session in said.sessions:
             await asyncio.sleep(0)  # some have a thousand operations to look at
             if self._is_newest(session):
-                with suppress(RefusedError):  # it is damaged, which was logged: it cannot be saved
+                try:
                     found.append(self.read(self._status_at, session))
+                except RefusedError as error:
+                    if error.code != Code.INTERNAL:
+                        raise  # not now: the center asks again
+                    # it is damaged, which was logged: it cannot be saved
         return StatusesRead(found)
 
     def _status_at(self, session: int) -> StatusAt:

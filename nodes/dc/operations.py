@@ -92,9 +92,11 @@ def operate(
 
 
 def is_known(view: Readable, said: Operate) -> bool:
-    """Was this operation, or a later one of its slot, carried out before?"""
+    """Was this operation, or a later one of its slot, or what its player asked for, carried out before?"""
     known = view.get(OPERATIONS, (account_of(said.session), said.sequence % meta(view).operation_ring))
-    return known is not None and known.session == said.session and known.sequence >= said.sequence
+    if known is not None and known.session == said.session and known.sequence >= said.sequence:
+        return True
+    return bool(said.asked) and asked.was_carried_out(view, said.session, said.asked)
 
 
 def digest_of(said: Operate) -> bytes:

@@ -1,6 +1,7 @@
 """What an operator asks the DC: rows, sizes and totals. Read only.
 
-Of a pair only the one that writes answers: what the other one has may be old, and nobody could tell.
+Of a pair only the one that writes answers: what the other one has may be old, and nobody could tell. It waits until
+all that is on its disk is on the other one, too: what is not may yet be gone.
 """
 
 from collections.abc import Callable
@@ -43,22 +44,26 @@ class Operators:
         self._node = node
 
     @on(ReadRecords)
-    def on_read_records(self, said: ReadRecords, _caller: Caller) -> Records:
+    async def on_read_records(self, said: ReadRecords, _caller: Caller) -> Records:
         node = self._node
         self._must_write()
         table = TABLES.get(said.table)
         if table is None:
             raise RefusedError(Code.NOT_FOUND, f"no table {said.table}; there are {', '.join(sorted(TABLES))}")
-        rows, more = node.read(find_rows, node.store, table, said.prefix, said.limit)
+        async with node.writer.settled():
+            self._must_write()
+            rows, more = node.read(find_rows, node.store, table, said.prefix, said.limit)
         if table is STATES:
             rows = [(key, self._newest(key, shown)) for key, shown in rows]
         return Records(list(rows), more)
 
     @on(StatDb)
-    def on_stat_db(self, _said: StatDb, _caller: Caller) -> DbStat:
+    async def on_stat_db(self, _said: StatDb, _caller: Caller) -> DbStat:
         node = self._node
         self._must_write()
-        facts = node.read(stat, node.store, PURSES_SUMMED_MAX)
+        async with node.writer.settled():
+            self._must_write()
+            facts = node.read(stat, node.store, PURSES_SUMMED_MAX)
         waiting = {
             "operations": node.writer.depth,
             "states": len(node.states),

@@ -245,6 +245,8 @@ class Pair:
     async def _begin(self, replication: Replication) -> None:
         """A batch of the last writer may still be on its way to the disk: it is part of what we go on from."""
         async with self.standby.lock:
+            if self.replication is not replication:
+                return  # another one writes by now
             replication.log = self._outgoing(replication.term.epoch)
         self._sending = self._node.spawn(replication.run())
         self._writer.partner = replication

@@ -4,6 +4,9 @@ Owns the order of what is applied, one message at a time, and a copy under way. 
 row by itself, and never takes a lower epoch than one it has heard of. Its place (epoch, batch) is in the row about the
 database, which comes with every batch in the same transaction; while a copy is under way that row is missing on disk,
 so that what is not whole is never taken for a whole after a restart.
+
+What is being written is waited for to its end, also when the writer has given its message up: who took over in between
+would go on from a place that is behind the disk.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from mesh.clock import Clock
 from mesh.errors import Code, RefusedError
-from mesh.node import Caller, on
+from mesh.node import Caller, on, to_the_end
 from mesh.protocol.replication import CopyRows, Follow, Replicate, Standing, TakeOver
 from nodes.dc.follower import Follower
 from nodes.dc.ledger import DATABASE
@@ -51,6 +54,7 @@ class Standby:
             return self._standing()
 
     @on(Replicate)
+    @to_the_end
     async def on_replicate(self, said: Replicate, caller: Caller) -> Standing:
         async with self.lock:
             self._check(said.epoch, caller)
@@ -64,6 +68,7 @@ class Standby:
             return self._standing()
 
     @on(CopyRows)
+    @to_the_end
     async def on_copy_rows(self, said: CopyRows, caller: Caller) -> Standing:
         async with self.lock:
             self._check(said.epoch, caller)

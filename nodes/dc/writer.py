@@ -147,7 +147,12 @@ class Writer:
         return self.full and self._clock.now() < self._full_until
 
     async def prepare(self) -> None:
-        """Make a new database, or check that this one has a format that we know. Before `run`."""
+        """Make a new database, or check that this one has a format that we know. Before `run`, or while it has nothing
+        to do."""
+        async with self._turning:
+            await self._prepare()
+
+    async def _prepare(self) -> None:
         row = self._rows.get(META, DATABASE)
         if row is None:
             group = _Group(self._rows)
@@ -157,6 +162,10 @@ class Writer:
             raise StorageError(f"the database has format {row.format}, this program knows {FORMAT}")
         elif self.partner is not None:
             await self._commit(_Group(self._rows), NOTHING)  # from now on the disk says in which epoch it is written
+
+    def settled(self) -> AbstractAsyncContextManager[None]:
+        """A moment in which all that is on disk may be seen, for who reads it there; to be left without waiting."""
+        return nullcontext() if self.partner is None else self._turning
 
     def submit(self, apply: Callable[[View], T]) -> asyncio.Future[T]:
         """Queue an operation. The future has its answer once it is on disk, or RefusedError."""
@@ -298,12 +307,16 @@ class Writer:
         """On disk when this returns, and visible."""
         if self.partner is not None:
             self.partner.stamp(group.overlay)
+            self._rows.withheld = group.overlay.changes
         packed = group.overlay.packed()
         self._ahead = _Group(self._rows, group.overlay)
         changes = [*packed, *states.changes]
-        await self.put_on_disk(changes)
-        if self.partner is not None:
-            await self.partner.agreed(changes)
+        try:
+            await self.put_on_disk(changes)
+            if self.partner is not None:
+                await self.partner.agreed(changes)
+        finally:
+            self._rows.withheld = ()
         self._ahead.overlay.settled()
         self._rows.committed(group.overlay, packed)
         for name, key in group.overlay.changes:

@@ -5,7 +5,8 @@
                     ChangeOver(stay)    nothing became of it: what was kept back goes to it
 
 Owns which scenes that are. When the old process ends after `yield` nobody is told anything, and when its heir is linked
-what was kept back goes there. When it does not come, or another process comes, the scene is lost like any other.
+what was kept back goes there. When it does not come, or another process comes, the scene is lost like any other. When
+it comes so late that it may have given this gate's players up, they are attached anew.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from nodes.gate.sessions import Scene, Sessions
 HOLD_S = 2.0  # for the scene to say what comes of it, as long as it is linked
 YIELD_S = 8.0  # for its last word to be followed by its end: longer than the old process waits for anything
 HEIR_S = 3.0  # for the heir to be linked after that
+SURE_S = 2.5  # after the last word: the heir has given up no gate yet. It begins to wait for us later than that
 
 
 @dataclass(slots=True, eq=False)
@@ -29,13 +31,17 @@ class Change:
 
     heir: int
     yielded: bool = False
+    heard_at: float = 0.0  # the last word
     linked: bool = True  # to the old process
 
 
 class Heirs:
-    """`lose` is told of a scene that is lost after all, `wake` that something can be sent."""
+    """`lose` is told of a scene that is lost after all, and of the process of it that may have its players (0: any,
+    None: the one that was linked last); `wake` that something can be sent."""
 
-    def __init__(self, node: Node, sessions: Sessions, lose: Callable[[str], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, node: Node, sessions: Sessions, lose: Callable[[str, int | None], None], wake: Callable[[], None]
+    ) -> None:
         self.changed = 0
         self._node, self._sessions, self._lose, self._wake = node, sessions, lose, wake
         self._changes: dict[str, Change] = {}
@@ -52,7 +58,7 @@ class Heirs:
         elif change is None or change.heir != said.heir:  # what was said since then would be lost
             raise RefusedError(Code.OUT_OF_ORDER, "nothing is kept back for this scene any more")
         else:
-            self._begin(caller.peer, Change(said.heir, yielded=True))
+            self._begin(caller.peer, Change(said.heir, True, self._node.clock.now()))
         return Done()
 
     def lost(self, scene: str) -> bool:
@@ -73,9 +79,11 @@ class Heirs:
         change = self._changes.get(scene)
         if change is None:
             return
-        if change.heir == incarnation:
+        if change.heir == incarnation and self._node.clock.now() < change.heard_at + SURE_S:
             self.changed += 1
             self._end(scene)
+        elif change.heir == incarnation:
+            self._give_up(scene, incarnation)
         elif not change.linked:
             self._give_up(scene)
 
@@ -91,14 +99,14 @@ class Heirs:
         if change.linked:
             self._end(scene)
         else:
-            self._give_up(scene)
+            self._give_up(scene, 0)  # the old one or its heir: whoever comes yet is asked
 
-    def _give_up(self, scene: str) -> None:
+    def _give_up(self, scene: str, process: int | None = None) -> None:
         del self._changes[scene]
         held = self._scene(scene)
         held.held = False
         held.unsaid.clear()
-        self._lose(scene)
+        self._lose(scene, process)
 
     def _end(self, scene: str) -> None:
         """What was kept back may go."""

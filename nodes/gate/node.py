@@ -176,8 +176,8 @@ class GateNode(Node):
                 if client.state is State.QUEUED:
                     self.dismiss(client, Code.UNAVAILABLE, "the center starts anew: log in again")
 
-    def _lose_scene(self, name: str) -> None:
-        self.transfers.lose_scene(name)
+    def _lose_scene(self, name: str, process: int | None = None) -> None:
+        self.transfers.lose_scene(name, process)
         self.forward.forget(self.clients.scenes[name])
         self.delivery.movement.lose(self.clients.scenes[name])
 

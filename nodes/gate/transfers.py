@@ -52,13 +52,14 @@ class Transfers:
         else:
             self._begin(client, said.placement)
 
-    def lose_scene(self, name: str) -> None:
-        """Its players have no scene: the center says in a moment where they go on, or went just now."""
+    def lose_scene(self, name: str, process: int | None = None) -> None:
+        """Its players have no scene: the center says in a moment where they go on, or went just now. `process`: the one
+        that may have them still (0: any), if that is not the one that was linked last."""
         lost = [client for client in self._sessions.scene(name).clients.values() if not client.is_in(State.MOVED)]
         for client in lost:
             self._leave_place(client)
         here = [client for client in lost if not client.is_in(State.LEAVING)]
-        self._attaching.lost(name, here, self._processes.get(name, 0))
+        self._attaching.lost(name, here, self._processes.get(name, 0) if process is None else process)
 
     def scene_up(self, name: str, incarnation: int) -> None:
         """A link to a scene is there, perhaps again."""

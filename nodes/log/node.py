@@ -132,7 +132,8 @@ class LogNode(Node):
 
     async def close(self) -> None:
         for waiting in self._take(WAITING_BYTES_MAX):
-            waiting.done.set_exception(RefusedError(Code.SHUTDOWN, f"{self.name} stops"))
+            if not waiting.done.done():  # else its sender has given it up
+                waiting.done.set_exception(RefusedError(Code.SHUTDOWN, f"{self.name} stops"))
         try:
             if self._sink:
                 await self._writer.run(self._sink.close)

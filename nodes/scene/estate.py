@@ -42,6 +42,10 @@ from nodes.scene.trade import Trade, Trades
 from nodes.scene.whereabouts import Whereabouts
 from nodes.scene.world import World
 
+FORMAT = 1
+"""Another one whenever something that is written means something else than before, such as the unit of a number: that
+decodes, and would be wrong. What is only new needs none. Version 0.2.0 says none, and means 1."""
+
 
 class EstateError(MeshError):
     """It does not fit here: other maps, other sizes, or not an estate at all. The text says what."""
@@ -147,7 +151,15 @@ SESSION: dict[str, Any] = {
 }  # fmt: skip
 """Attributes of a session. `account`, `blocked` and what is under way (nothing, when it is handed over) follow."""
 
-SessionRow = msgspec.defstruct("SessionRow", list(SESSION.items()), kw_only=True)
+_OF_A_SESSION = ("number", "name", "line", "slot", "handle", "operation", "chat")  # there is none without these
+SessionRow = msgspec.defstruct(
+    "SessionRow",
+    [
+        (name, kind) if name in _OF_A_SESSION else (name, kind | msgspec.UnsetType, msgspec.UNSET)
+        for name, kind in SESSION.items()
+    ],
+    kw_only=True,
+)
 _ROWS = {
     part: msgspec.defstruct(
         f"{part.__name__}Row", [(name, kind.type | msgspec.UnsetType, msgspec.UNSET) for name, kind in table.items()]
@@ -166,7 +178,7 @@ class LineRow(msgspec.Struct, kw_only=True):
     parts: dict[str, msgspec.Raw]
     dead: list[int]  # slots
     arriving: list[int]
-    gates_held: list[int]
+    gates_held: list[int] = []  # for 0.2.0, which cannot do without. A gate that wants no movement says so again
 
 
 class Whole(msgspec.Struct, kw_only=True):
@@ -179,6 +191,8 @@ class Whole(msgspec.Struct, kw_only=True):
     lines: list[LineRow]
     sessions: list[SessionRow]  # type: ignore[valid-type]
     events: list[bytes] = []  # of the behaviour log, that no log node has: encoded batches
+    gates: dict[str, int] | None = None  # that are linked, and their incarnations; others have no players any more
+    format: int = 1
 
 
 def _written(value: Any) -> Any:
@@ -236,6 +250,9 @@ def encoded(whole: Whole) -> bytes:
 def decoded(body: bytes) -> Whole:
     """EstateError when it is none."""
     try:
-        return _decode(body)
+        whole = _decode(body)
     except (msgspec.DecodeError, ValueError) as error:
         raise EstateError(f"what the old process gave is not understood: {error}") from None
+    if whole.format != FORMAT:
+        raise EstateError(f"the old process gives it in format {whole.format}, and this one knows format {FORMAT}")
+    return whole

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nodes.scene.node import SceneNode
 
 HOLD_S = 0.5  # for a gate to say that it keeps back what clients say
-TICK_S = 0.5  # until the tick after which the scene stands still
+TICK_S = 0.5  # until the tick after which the scene stands still; two of its periods when those are longer
 IDLE_S = 0.12  # for what is under way then: a few commits of the DC
 TRIES = 6
 PAUSE_S = 0.5  # between two tries
@@ -48,6 +48,7 @@ class Handing:
 
     def __init__(self, node: "SceneNode") -> None:
         self.frozen = False  # no tick, and nothing that gates or the center say is heard
+        self.gates: dict[str, int] = {}  # with which incarnations the players came from the process before
         self.still_since = 0.0  # the machine's clock, when that began, here or in the process before
         self._node = node
         self._heir = 0  # its incarnation; 0: nothing of this is under way
@@ -70,9 +71,18 @@ class Handing:
         """Everything that was said meanwhile is heard now, in its order."""
         self.frozen = False
         held, self._held = self._held, []
-        for hear in held:
+        try:
+            for hear in held:
+                self._hear(hear)
+        finally:
+            self._moving.set()
+
+    def _hear(self, hear: Callable[[], None]) -> None:
+        """What follows it is heard whatever becomes of it."""
+        try:
             hear()
-        self._moving.set()
+        except Exception as error:  # noqa: BLE001 - see above
+            self._node.dispatch.mistake(error, hear)
 
     async def wait_moving(self) -> None:
         await self._moving.wait()
@@ -95,6 +105,17 @@ class Handing:
             self._held.append(work)
         return self.frozen
 
+    def gate_up(self, gate: str, incarnation: int) -> None:
+        """Is it another process than the one with which its players came here? That one has none of them."""
+        if self.gates.get(gate, incarnation) != incarnation:
+            del self.gates[gate]
+            self._node.residents.gate_lost(gate)
+
+    def is_back(self, gate: str) -> bool:
+        """Of a gate whose link to this heir ended before it played: it is linked again, and may not have seen the first
+        link at all. Then its players are still attached; if it has, it attaches them anew."""
+        return gate in self.gates and gate in self._node.switchboard.links.up
+
     def peer_lost(self, peer: str) -> None:
         """If that was the heir: it has died, or has heard that it is the scene now."""
         if peer != self._asker or self._deciding:
@@ -114,15 +135,15 @@ class Handing:
         self._check()
         self._heir, self._asker = said.heir, caller.peer
         try:
-            await self._come_to_rest()
+            await self._come_to_rest(said.heir)
             self._node.seat.failpoints.hit("scene.handing-still")
             self._node.flush()
             body = written(self._node)
             await self._tell_gates("yield")
-            if not self._heir:
-                raise RefusedError(Code.UNAVAILABLE, "the process that was to go on is gone")
+            self._check_heir(said.heir)
         except BaseException as error:
-            self._play_on(str(error))
+            if self._heir in (0, said.heir):  # not when it is about another one by now
+                self._play_on(str(error))
             raise
         self._parts = [body[at : at + PART_BYTES] for at in range(0, len(body), PART_BYTES)]
         self._timer = asyncio.get_running_loop().call_later(TAKEN_S, self._play_on, "its heir was too late")
@@ -157,6 +178,10 @@ class Handing:
         if node.state != "Ready" or node.residents.closed:
             raise RefusedError(Code.UNAVAILABLE, f"{node.name} is being emptied, or does not serve")
 
+    def _check_heir(self, heir: int) -> None:
+        if self._heir != heir:
+            raise RefusedError(Code.UNAVAILABLE, "the process that was to go on is gone")
+
     def _is_heir(self, heir: int, caller: Caller) -> bool:
         return bool(self._heir) and (heir, caller.peer) == (self._heir, self._asker)
 
@@ -167,20 +192,22 @@ class Handing:
 
     # --- coming to rest ---
 
-    async def _come_to_rest(self) -> None:
+    async def _come_to_rest(self, heir: int) -> None:
         """Steps 1 and 2. RefusedError when there is always something under way."""
         for _ in range(TRIES):
             await self._tell_gates("hold")
             self._node.seat.failpoints.hit("scene.handing-held")
             await self._wait_tick()
+            self._check_heir(heir)
             self.stand_still()
-            if await self._is_idle():
+            is_idle = await self._is_idle()
+            self._check_heir(heir)
+            if is_idle:
                 return
             self.move_on()
             self._tell_gates_once("stay")
             await asyncio.sleep(PAUSE_S)
-            if not self._heir:
-                raise RefusedError(Code.UNAVAILABLE, "the process that was to go on is gone")
+            self._check_heir(heir)
         raise RefusedError(Code.UNAVAILABLE, "durable operations, or ways to other lines, are always under way")
 
     async def _wait_tick(self) -> None:
@@ -188,7 +215,7 @@ class Handing:
             return
         self._ticked.clear()
         try:
-            async with asyncio.timeout(TICK_S):
+            async with asyncio.timeout(max(TICK_S, 2 * self._node.ticker.period_s)):
                 await self._ticked.wait()
         except TimeoutError:
             raise RefusedError(Code.UNAVAILABLE, "this scene does not tick") from None
@@ -204,11 +231,12 @@ class Handing:
     def _play_on(self, why: str) -> None:
         """It has come to nothing."""
         self._stop_timer()
-        if not self._heir or self._node.failure is not None:
+        if self._node.failure is not None:
             return
-        self._node.log.warning("this scene was not handed over, and plays on", reason=why)
-        self._heir, self._asker, self._parts = 0, "", []
-        self._tell_gates_once("stay")
+        if self._heir:
+            self._node.log.warning("this scene was not handed over, and plays on", reason=why)
+            self._heir, self._asker, self._parts = 0, "", []
+            self._tell_gates_once("stay")
         if self.frozen:
             self.move_on()
             self._node.level_changed()
@@ -224,14 +252,16 @@ class Handing:
         return sorted(link.peer for link in self._node.switchboard.links.up.values() if link.role == "gate")
 
     async def _tell_gates(self, stage: Stage) -> None:
-        """And wait until all have heard it: what they had said before is here then. One that is lost needs not."""
+        """And wait until all have heard it: what they had said before is here then. One that is lost needs not, unless
+        it is written down by now as one whose players go on."""
         said = ChangeOver(stage, self._heir)
 
         async def tell(gate: str) -> None:
             try:
                 await self._node.ask(gate, said, HOLD_S)
             except PeerLost:
-                pass
+                if stage == "yield":
+                    raise RefusedError(Code.UNAVAILABLE, f"{gate} was lost meanwhile") from None
             except DeadlineExceeded as error:
                 raise RefusedError(Code.UNAVAILABLE, str(error)) from None
 

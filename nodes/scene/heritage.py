@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mesh.errors import RefusedError
-from mesh.protocol.sessions import account_of
 from nodes.scene.estate import (
+    FORMAT,
     SESSION,
     EstateError,
     LineRow,
@@ -41,6 +41,8 @@ def written(node: "SceneNode") -> bytes:
         lines=[_line_row(line) for line in node.lines],
         sessions=[_session_row(session) for session in node.sessions],
         events=node.journal.leave(),
+        gates={link.peer: link.incarnation for link in node.switchboard.links.up.values() if link.role == "gate"},
+        format=FORMAT,
     )
     return encoded(whole)
 
@@ -48,6 +50,15 @@ def written(node: "SceneNode") -> bytes:
 def put_in_place(node: "SceneNode", body: bytes) -> None:
     """Have a node that has not begun yet know all of that. EstateError when it does not fit."""
     whole = decoded(body)
+    try:
+        _put(node, whole)
+    except EstateError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:  # its parts contradict
+        raise EstateError(f"what the old process gave does not fit together: {error!r}") from error
+
+
+def _put(node: "SceneNode", whole: Whole) -> None:
     if whole.scene != node.name:
         raise EstateError(f"this is what {whole.scene} had")
     if abs(whole.now - node.clock.now()) > CLOCKS_S:
@@ -58,6 +69,8 @@ def put_in_place(node: "SceneNode", body: bytes) -> None:
         _session(node, row, lines)
     for row in whole.lines:
         _between(lines[row.index], row)
+    if whole.gates is not None:
+        _have_gates(node, whole.gates)
     node.play.trading.trades.index()
     node.journal.inherit(whole.events)
     node.handing.still_since = whole.still_since
@@ -85,7 +98,7 @@ def _parts_of(node: "SceneNode") -> tuple[object, ...]:
 def _line_row(line: Line) -> LineRow:
     return LineRow(
         index=line.index, name=line.name, number=line.number, fixed=line.fixed, parts=packed(*parts_of(line)),
-        dead=line.fights.dead, arriving=line.arriving, gates_held=sorted(line.gates_held),
+        dead=line.fights.dead, arriving=line.arriving,
     )  # fmt: skip
 
 
@@ -106,7 +119,6 @@ def _line(node: "SceneNode", row: LineRow) -> Line:
         unpack(row.parts, *parts_of(line))
     except EstateError as error:
         raise EstateError(f"{row.name}:{row.number}: {error}; were its settings changed?") from None
-    line.gates_held.update(row.gates_held)
     return line
 
 
@@ -121,6 +133,13 @@ def _between(line: Line, row: LineRow) -> None:
 # --- sessions ---
 
 
+def _have_gates(node: "SceneNode", gates: dict[str, int]) -> None:
+    """Those whose link ended while the scene stood still carry nobody any more, though no session knows that yet."""
+    for gate in {session.gate for session in node.sessions} - {"", *gates}:
+        node.residents.gate_lost(gate)
+    node.handing.gates = dict(gates)
+
+
 def _session_row(session: Session) -> Any:
     values = {name: getattr(session, name) for name in SESSION}
     return SessionRow(**values | {"ring": list(session.ring)})
@@ -131,10 +150,10 @@ def _session(node: "SceneNode", row: Any, lines: dict[int, Line]) -> None:
     if line is None:
         raise EstateError("a player is on a line that is not there")
     session = Session(row.number, row.name, row.line, row.slot, row.handle, row.operation, row.chat)
-    assert session.account == account_of(row.number), "the account is a part of the session's number"
     for name, value in msgspec.structs.asdict(row).items():
-        setattr(session, name, type(session.ring)(value) if name == "ring" else value)
-    session.befriend(row.friends)
+        if value is not msgspec.UNSET:
+            setattr(session, name, type(session.ring)(value) if name == "ring" else value)
+    session.befriend(session.friends)
     line.players[session.slot] = session
     line.sight.relevance.came(session)
     node.sessions.add(session)

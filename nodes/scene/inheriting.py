@@ -8,7 +8,7 @@ its players, and the DC. Any failure before ends this process, and the old one p
 import asyncio
 from typing import TYPE_CHECKING
 
-from mesh.errors import Code, PeerLost, RefusedError
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 from mesh.operator import Operator
 from mesh.protocol.control import Describe
 from mesh.protocol.succession import Estate, HandOver, Inherited
@@ -32,22 +32,29 @@ LOOK_S = 0.003
 
 async def inherit(node: "SceneNode") -> None:
     """Returns when this process is the scene. MeshError when it is not to be: PeerLost or DeadlineExceeded when the old
-    process says nothing, or does not know what it is asked for."""
+    process says nothing at all, or does not know what it is asked for. One that has answered once may play on whatever
+    it says then, and must not be ended for that."""
     network = None if node.topology.curve else node.seat.network
     async with Operator(node.topology, network, node.clock) as operator:
         await operator.ask(node.name, Describe(), THERE_S)
         try:
-            body = await _estate(node, operator)
+            await _take_over(node, operator)
+        except (PeerLost, DeadlineExceeded) as error:
+            raise EstateError(f"the old process answers no more: {error}") from None
         except RefusedError as error:
             if error.code == Code.UNKNOWN_MESSAGE:
                 raise PeerLost(f"what runs there is of a version that hands nothing over: {error.text}") from None
             raise
-        node.handing.stand_still()
-        put_in_place(node, body)
-        node.seat.failpoints.hit("scene.handing-built")
-        await operator.ask(node.name, Inherited(node.incarnation), TAKEN_S)
     node.switchboard.predecessor_s = PREDECESSOR_S
     node.seat.failpoints.hit("scene.handing-taken")
+
+
+async def _take_over(node: "SceneNode", operator: Operator) -> None:
+    body = await _estate(node, operator)
+    node.handing.stand_still()
+    put_in_place(node, body)
+    node.seat.failpoints.hit("scene.handing-built")
+    await operator.ask(node.name, Inherited(node.incarnation), TAKEN_S)
 
 
 async def _estate(node: "SceneNode", operator: Operator) -> bytes:
@@ -80,6 +87,7 @@ async def play_on(node: "SceneNode") -> None:
     await asyncio.sleep(GATE_S)
     for gate in gates - up.keys():
         node.residents.gate_lost(gate)
+    node.handing.gates = {}
 
 
 def _cross(node: "SceneNode") -> None:

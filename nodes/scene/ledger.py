@@ -106,7 +106,7 @@ class Ledger:
             return operated
 
     async def _persist(self, said: Operate) -> Operated:
-        is_known = True  # that no attempt so far was carried out
+        is_known = not said.asked  # that no attempt so far was carried out; a scene before this one may have made some
         for attempt in range(1, self._tries + 1):
             self._soon("scene.operation-asked")
             try:

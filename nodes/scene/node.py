@@ -193,12 +193,18 @@ class SceneNode(Node):
         if not self.handing.keeps_back(link, lambda: hear(link, lane, blobs)):
             hear(link, lane, blobs)
 
+    def peer_up(self, member: Member) -> None:
+        if member.role == "gate":
+            self.handing.gate_up(member.name, self.switchboard.links.up[member.name].incarnation)
+
     def peer_lost(self, member: Member) -> None:
         self.handing.peer_lost(member.name)
         if member.role == "gate" and not self.handing.later(lambda: self._gate_lost(member)):
             self._gate_lost(member)
 
     def _gate_lost(self, member: Member) -> None:
+        if self.handing.is_back(member.name):
+            return
         self.out.forget(member.name)
         self.degradation.pace(member.name, False)
         self.residents.gate_lost(member.name)

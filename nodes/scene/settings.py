@@ -72,7 +72,8 @@ class SceneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines_max: int = LINES_MAX  # on one scene, those that are opened later included
     flush_ms: float = 5.0  # the longest that a control message waits for company
     enters_per_tick: int = 200  # full views built in one tick; the others wait for the next one
-    save_s: float = 1.0  # how often the state of a character that changed is sent to the DC
+    save_s: float = 0.8  # how often the state of a character that changed is sent to the DC: a place is to be a second
+    # old at most when its scene dies, and it takes a moment to arrive
     saves_in_flight: int = 16  # requests to the DC; beyond that the characters stay marked and are sent later
     combat_s: float = 5.0  # since the last hit given or taken: who fights does not switch lines
     operation_tries: int = 100  # of one durable operation while the DC is away, a fifth of a second apart

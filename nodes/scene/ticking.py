@@ -6,6 +6,7 @@ the game. A line with very many players tells half of them between two ticks (si
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,7 @@ class Ticking:
             node.handing.ticked()
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        """A mistake in one line costs the others nothing."""
         node = self._node
         try:
             work()
@@ -64,7 +66,7 @@ class Ticking:
         for line in node.lines:
             line.pace = pace
             if line.players:
-                self._tick_line(line, now, tick)
+                self._guarded(partial(self._tick_line, line, now, tick))
         if tick % max(1, round(node.ticker.hz)) == 0:
             node.play.trading.watch(began)
         self._lap("keep")
@@ -85,7 +87,7 @@ class Ticking:
         now, tick = node.game.now(), node.ticker.tick - 1
         for line in node.lines:
             if line.sight.is_halved:
-                self._send(line, line.later(now, tick, self._lap))
+                self._guarded(partial(self._tell_half, line, now, tick))
         took_s = node.clock.now() - began
         node.ticker.went_on(took_s)
         self._tick_seconds.observe(self._took_s + took_s)
@@ -93,6 +95,9 @@ class Ticking:
     def _tick_line(self, line: Line, now: float, tick: int) -> None:
         self._send(line, line.tick(now, tick, self._lap))
         self._keep(line, tick)
+
+    def _tell_half(self, line: Line, now: float, tick: int) -> None:
+        self._send(line, line.later(now, tick, self._lap))
 
     def _send(self, line: Line, frames: list[GateFrames]) -> None:
         node = self._node

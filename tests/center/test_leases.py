@@ -69,6 +69,15 @@ def test_a_blank_disk_does_not_begin_beside_one_with_data():
     assert desk.ask(TWO, epoch=5, batch=2)
 
 
+def test_a_blank_disk_does_not_begin_before_the_other_one_was_heard():
+    """The other one may have everything, and be a moment later."""
+    desk = Desk()
+    assert not desk.ask(ONE)
+    assert desk.ask(TWO, epoch=5, batch=2)
+    assert desk.tenure == Tenure(6, TWO, 1, 0, 5)
+    assert not desk.ask(ONE)
+
+
 def test_a_new_process_of_the_writer_gets_a_new_epoch_at_once():
     desk = paired()
     assert desk.ask(ONE, 2, epoch=3)

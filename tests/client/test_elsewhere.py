@@ -27,6 +27,7 @@ from mesh.protocol.play import (
     Hit,
     InviteTrade,
     Loot,
+    Looted,
     MailTaken,
     MailWritten,
     Offer,
@@ -34,6 +35,8 @@ from mesh.protocol.play import (
     PlayDenied,
     Say,
     TakeMail,
+    TradeClosed,
+    TradeDone,
     WriteMail,
 )
 from mesh.protocol.social import Shout, Shouted, Spoken
@@ -323,6 +326,28 @@ def test_what_was_answered_is_not_unknown_and_neither_is_what_came_before_it():
     assert [said.sequence for said in heard[1:]] == [3]
 
 
+def test_what_is_answered_when_it_is_on_disk_is_unknown_though_something_later_was_answered():
+    session = playing()
+    for said in (Loot(7), Loot(8), Say("carried out"), ConfirmTrade(3, 1), Loot(9), WriteMail("bob", "one")):
+        session.play(said)
+    session.receive(event(1, Looted(8, 5, [], 105)) + event(2, PlayDenied(5, "not_found")))
+    session.receive(event(3, MailWritten("bob", 1, [], 6)))
+    heard = lost(session, once=True)
+    assert [(said.sequence, said.code) for said in heard[1:]] == [(n, "unavailable") for n in (1, 4)]
+    assert lost(session, once=True)[1:] == [], "once"
+
+
+@pytest.mark.parametrize(
+    "how", [TradeDone(3, 90, []), TradeClosed(3, "not_allowed")], ids=lambda said: type(said).__name__
+)
+def test_what_was_on_disk_later_is_not_unknown(how):
+    session = playing()
+    for said in (Loot(7), ConfirmTrade(3, 1), WriteMail("bob", "one")):
+        session.play(said)
+    session.receive(event(1, MailWritten("bob", 1, [], 3)) + event(2, Looted(7, 5, [], 105)) + event(3, how))
+    assert lost(session)[1:] == []
+
+
 def test_what_was_kept_on_the_way_is_sent_unless_it_means_something_of_the_old_place():
     session = playing()
     session.play(Say("lost"))
@@ -348,6 +373,19 @@ def test_mail_that_nobody_answered_is_said_again_under_its_number_and_before_all
     heard = lost(session, once=True)
     assert [said.sequence for said in heard[1:]] == [6]
     assert numbers(session.take_outgoing()) == [3]
+
+
+def test_mail_that_there_is_no_room_to_say_again_is_reported():
+    """What was said on the way is newer."""
+    session = playing()
+    for number in range(5):
+        session.play(WriteMail("bob", str(number)))
+    begun(session)
+    for _ in range(RESEND_MAX - 2):
+        session.play(Say("kept"))
+    heard = session.receive(view(replace(there(), anew=True, once=True, resumed=False)))
+    assert [(said.sequence, said.code) for said in heard[1:]] == [(n, "unavailable") for n in (1, 2, 3)]
+    assert numbers(session.take_outgoing()) == list(range(4, RESEND_MAX + 4))
 
 
 def test_mail_is_as_any_other_message_to_a_scene_that_does_not_know_it_once():

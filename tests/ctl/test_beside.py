@@ -1,7 +1,14 @@
 """A process that is started beside another one, to take over from it: what the supervisor decides."""
 
+import asyncio
+
+from mesh.testing import wait_until
+from tests.ctl.test_growth import Machine, play  # noqa: F401 - a fixture
 from tests.ctl.test_supervision import LIMITS, crash, names, settled, words
-from tools.ctl.supervision import HANDED_OVER, UNHEARD, Do, Phase, Supervision, Word
+from tools.ctl.commands.restart import RESTART_S
+from tools.ctl.supervision import HANDED_OVER, UNHEARD, Do, Limits, Phase, Supervision, Word
+
+OLD, NEW = "/opt/old/python", "/opt/new/python"
 
 
 def begun() -> Supervision:
@@ -82,3 +89,81 @@ def test_one_that_does_not_serve_is_simply_started_again() -> None:
     said = supervision.restart("scene.1", 150.2, beside=True)
     assert names(said, Do.SPAWN_BESIDE) == []
     assert names(said, Do.SPAWN) == ["scene.1"]
+
+
+def test_of_one_that_is_not_wanted_any_more_nobody_takes_over() -> None:
+    supervision = begun()
+    said = supervision.retire("scene.1", "removed", 151.0)
+    assert names(said, Do.KILL_BESIDE) == ["scene.1"]
+    assert names(said, Do.TERMINATE) == ["scene.1"]
+    supervision.beside_ended("scene.1", "was ended by SIGKILL", -9, 151.1)
+    supervision.exited("scene.1", "ended", HANDED_OVER, 151.2)
+    assert supervision.children["scene.1"].phase is Phase.SHUTDOWN
+
+
+def test_the_end_of_one_beside_a_process_that_was_removed_is_nobodys_concern() -> None:
+    supervision = begun()
+    supervision.retire("scene.1", "removed", 151.0)
+    supervision.exited("scene.1", "ended", 0, 151.1)
+    supervision.forget("scene.1")
+    assert supervision.beside_ended("scene.1", "was ended by SIGKILL", -9, 151.2) == []
+
+
+def test_one_that_was_drained_in_the_middle_stays_so() -> None:
+    supervision = begun()
+    supervision.drained("scene.1")
+    said = supervision.exited("scene.1", "ended with exit code 3", HANDED_OVER, 151.0)
+    assert (names(said, Do.ADOPT), names(said, Do.KILL_BESIDE)) == ([], ["scene.1"])
+    assert words(said) == [Word.LEFT]
+    assert supervision.children["scene.1"].phase is Phase.SHUTDOWN
+
+
+def test_nobody_waits_longer_for_an_answer_than_a_restart_may_take() -> None:
+    limits = Limits()
+    assert limits.handing_s + limits.start_s < RESTART_S
+
+
+async def beside(machine: Machine, python: str = NEW) -> "asyncio.Task[str]":
+    """A restart of scene.1 whose second process has begun."""
+    asked = asyncio.ensure_future(machine.supervisor.restart("scene.1", python))
+    await wait_until(lambda: "scene.1" in machine.supervisor.beside)
+    return asked
+
+
+def test_the_state_says_from_where_it_runs_when_nothing_became_of_the_other(play) -> None:  # noqa: F811
+    async def story(machine: Machine) -> None:
+        machine.supervisor.installations.choose("scene.1", OLD, is_running=True)
+        asked = await beside(machine)
+        machine.of("scene.1")[-1].end(2)
+        assert "goes on as it was" in await asked
+        assert machine.written()["scene.1"].python == OLD
+
+    play(story)
+
+
+def test_one_that_is_removed_meanwhile_is_waited_for_no_longer(play) -> None:  # noqa: F811
+    async def story(machine: Machine) -> None:
+        asked = await beside(machine)
+        await machine.supervisor.retire("scene.1", "removed")
+        assert await asked != ""
+        assert machine.phase("scene.1") is Phase.SHUTDOWN
+        assert machine.supervisor.beside == {}
+
+    play(story)
+
+
+def test_a_second_restart_does_not_choose_where_the_first_one_runs(play) -> None:  # noqa: F811
+    async def story(machine: Machine) -> None:
+        machine.supervisor.installations.choose("scene.1", OLD, is_running=True)
+        asked = await beside(machine)
+        assert "is being restarted" in await machine.supervisor.restart("scene.1", "/opt/third/python")
+        assert machine.supervisor.installations.of("scene.1") == NEW
+        second = asyncio.ensure_future(machine.supervisor.restart("scene.1"))
+        await asyncio.sleep(0)
+        machine.of("scene.1")[-1].end(2)
+        assert "goes on as it was" in await asked
+        assert "goes on as it was" in await second
+        assert machine.supervisor.installations.of("scene.1") == OLD
+        assert len(machine.of("scene.1")) == 2
+
+    play(story)

@@ -58,7 +58,13 @@ class Machine:
         self.control = ControlServer(self.supervisor, self.growth, topology.sockets / "supervisor")
 
     async def launch(
-        self, topology: Topology, process: Process, overrides: object, added: Sequence[str] = (), python: str = ""
+        self,
+        topology: Topology,
+        process: Process,
+        overrides: object,
+        added: Sequence[str] = (),
+        python: str = "",
+        beside: bool = False,
     ) -> Pretender:
         one = Pretender(100_000_000 + len(self.launched), process, list(added), python)
         self.launched.append(one)

@@ -250,6 +250,33 @@ def test_a_scene_that_could_not_hand_over_is_not_restarted_again(zone: Topology)
     assert hands.log == [f"restart scene.1 {NEW}"]
 
 
+def test_a_gate_that_was_emptied_and_could_not_be_restarted_serves_again(pair: Topology) -> None:
+    """It runs from its old installation, and takes nobody any more."""
+    hands = Hands(pair)
+
+    def refused(process: str, python: str) -> None:
+        if python == NEW:
+            hands.pythons[process] = OLD
+            raise CommandError("no answer", Exit.TIMED_OUT)
+
+    hands.after_restart = refused
+    with pytest.raises(CommandError, match=f"gate.1 serves from {OLD} again"):
+        roll(pair, hands, only="gate")
+    assert hands.log == ["empty gate.1", f"restart gate.1 {NEW}", f"restart gate.1 {OLD}"]
+
+
+def test_a_gate_that_was_emptied_is_named_when_there_is_no_other_installation(pair: Topology) -> None:
+    hands = Hands(pair)
+
+    def refused(process: str, python: str) -> None:
+        raise CommandError("no answer", Exit.TIMED_OUT)
+
+    hands.after_restart = refused
+    with pytest.raises(CommandError, match=r"`mesh restart gate\.1` has it serve again"):
+        roll(pair, hands, only="gate", python="")
+    assert hands.log == ["empty gate.1", "restart gate.1"]
+
+
 def test_with_no_other_installation_there_is_nothing_to_put_it_back_onto(zone: Topology) -> None:
     hands = Hands(zone)
 

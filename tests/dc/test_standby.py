@@ -94,6 +94,18 @@ def test_an_answer_to_an_older_wish_does_not_fulfil_a_newer_one():
     assert (term.mode, term.wish) == ("paired", False)
 
 
+def test_an_answer_to_a_question_without_the_wish_to_join_does_not_end_the_joining():
+    """It was asked before, and answered as things were then: the standby could be written down as in sync behind the
+    back of a writer that goes on alone."""
+    term = Term(leased(synced=False), 10.0)
+    term.join()
+    term.joined()
+    term.heard(leased(synced=False), ONE, 10.1, None)
+    assert (term.mode, term.wish) == ("paired", True)
+    term.heard(leased(), ONE, 10.2, True)
+    assert (term.mode, term.wish) == ("paired", None)
+
+
 def test_one_that_hands_its_lease_back_says_nothing_more_even_when_it_needed_none():
     for term in (Term(leased(), 10.0), Term(leased(synced=False), 10.0)):
         assert term.may_speak(10.1)

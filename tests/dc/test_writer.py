@@ -1,7 +1,7 @@
 """The one writer: order, groups, acknowledgement after the commit and never before, full maps, full disks, the end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -10,17 +10,19 @@ from mesh.errors import Code, RefusedError, StorageError
 from mesh.protocol.cluster import CreateAccount
 from mesh.protocol.records import GoldMove
 from mesh.protocol.sessions import session_of
-from mesh.testing import run, wait_until
+from mesh.testing import ManualClock, run, wait_until
 from nodes.dc import accounts, ledger
 from nodes.dc.cache import Rows
 from nodes.dc.memory_store import MemoryStore
-from nodes.dc.records import META, STATES, MetaRow, StateRow
+from nodes.dc.records import META, PURSES, STATES, MetaRow, StateRow
 from nodes.dc.settings import DcSettings
+from nodes.dc.states import States
 from nodes.dc.store import DiskFull
-from nodes.dc.view import Overlay, View
+from nodes.dc.view import Change, Overlay, View
+from nodes.dc.writer import Writer
 
 from .conftest import MIB, MakeStore
-from .desk import AT_MS, commit, pay, put_state, writing
+from .desk import AT_MS, Book, commit, pay, put_state, writing
 from .test_accounts import refused
 
 T = TypeVar("T")
@@ -98,6 +100,80 @@ def test_nobody_sees_or_hears_of_it_before_it_is_on_disk(make_store: MakeStore) 
             with refused(Code.EXISTS):
                 await refusal
             assert ledger.gold_of(book.rows, anna) == 60
+
+    run(story())
+
+
+class Partner:
+    """A standby that confirms when it is told to."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.waiting = False
+
+    def stamp(self, view: View) -> None:
+        pass
+
+    async def agreed(self, changes: Sequence[Change]) -> None:
+        self.waiting = bool(changes)
+        await self.go.wait()
+        self.waiting = False
+
+
+def test_nobody_reads_from_the_disk_what_the_standby_has_not_confirmed() -> None:
+    """What is not in memory any more is looked for on the disk, where it is newer than it may be seen."""
+
+    async def story() -> None:
+        async with writing(MemoryStore()) as book:
+            anna, bert = await book.account("anna"), await book.account("bert")
+            session = await book.session(anna)
+            partner = book.writer.partner = Partner()
+            done = book.operate(pay(session, 1, (anna, -1, 40)))
+            await wait_until(lambda: partner.waiting)
+            book.rows.forget()
+            with refused(Code.UNAVAILABLE):
+                ledger.gold_of(book.rows, anna)
+            assert ledger.gold_of(book.rows, bert) == 100
+            ahead = book.operate(pay(session, 2, (anna, -1, 10)))
+            looking = asyncio.ensure_future(look(book))
+            await asyncio.sleep(1)
+            assert not looking.done()
+            partner.go.set()
+            assert (await done).holdings[0].gold == 60
+            assert await looking in (60, 50)
+            assert (await ahead).holdings[0].gold == 50
+            assert ledger.gold_of(book.rows, anna) == 50
+            assert await look(book) == 50
+
+    async def look(book: Book) -> int:
+        async with book.writer.settled():
+            key = PURSES.keys.pack(1)
+            value = book.store.get(PURSES.name, key)
+            assert value is not None
+            return PURSES.unpack(key, value).gold
+
+    run(story())
+
+
+def test_who_is_no_writer_any_more_waits_for_its_first_transaction_to_end_too() -> None:
+    async def story() -> None:
+        store, workers = MemoryStore(), HeldWorkers()
+        async with writing(store) as book:
+            await book.account("anna")
+        clock = ManualClock(asyncio.get_running_loop())
+        rows = Rows(store, 10, 10_000)
+        later = Writer(store, rows, States(rows, 10), DcSettings(), workers, clock, lambda *_: None)
+        later.partner = partner = Partner()
+        partner.go.set()
+        workers.go.clear()
+        preparing = asyncio.ensure_future(later.prepare())
+        await asyncio.sleep(0)
+        deposing = asyncio.ensure_future(later.depose())
+        await asyncio.sleep(1)
+        assert not deposing.done(), "something is on its way to the disk"
+        workers.go.set()
+        await preparing
+        await deposing
 
     run(story())
 

@@ -6,10 +6,12 @@ import pytest
 
 from mesh.errors import RefusedError
 from mesh.protocol.client import TransferBegun
-from mesh.protocol.cluster import Detach
+from mesh.protocol.cluster import Attach, Detach
 from mesh.protocol.lanes import Lane
 from mesh.protocol.play import Hit
 from mesh.protocol.succession import ChangeOver
+from nodes.gate import heirs
+from nodes.scene import inheriting
 from tests.gate.test_transfers import hit, plays_at
 from tests.gate.zone import GATE, Scene, play
 
@@ -147,3 +149,29 @@ def test_another_process_than_the_heir_has_none_of_the_players(zone, tmp_path):
         await anna.wait(TransferBegun, 2.0)
 
     play(zone, tmp_path, story)
+
+
+def test_an_heir_that_may_have_given_them_up_by_now_is_asked_to_take_them_again(zone, tmp_path):
+    """A gate that stood still is linked late, and its players are attached to nothing."""
+
+    async def story(s):
+        anna = await s.player()
+        change = Succession(s)
+        await change.say("hold")
+        await change.say("yield")
+        await asyncio.sleep(1.0)
+        await change.end_old()
+        await asyncio.sleep(1.7)
+        await change.begin_heir()
+        await anna.wait(TransferBegun, 1.0)
+        await s.until(lambda: change.heir.told.of(Attach))
+        await s.until(lambda: anna.playing)
+        anna.attack(1)
+        await s.until(lambda: plays_at(change.heir, s.handle_of(anna)) == [1])
+        assert s.gate.heirs.changed == 0
+
+    play(zone, tmp_path, story)
+
+
+def test_the_heir_is_surely_asked_before_it_gives_them_up():
+    assert heirs.SURE_S < inheriting.LINKS_S + inheriting.GATE_S

@@ -17,7 +17,7 @@ from mesh.protocol.journal import Event, Events, EventsStored, QueryEvents, Stor
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.topology import load
 from nodes.center.node import CenterNode
-from nodes.log.node import BATCH_BYTES_MAX, LogNode
+from nodes.log.node import BATCH_BYTES_MAX, LogNode, Waiting
 from tests.log.writing import numbered, numbers
 
 ZONE = """
@@ -153,6 +153,18 @@ def test_a_sender_that_stops_together_with_the_log_node_loses_nothing(tmp_path: 
 
     play(tmp_path, story)
     assert numbers(tmp_path / "data" / "log.1") == list(range(101))
+
+
+def test_who_gave_up_a_batch_that_was_never_written_keeps_no_log_node_from_closing(tmp_path: Path) -> None:
+    async def story(cluster: Cluster) -> None:
+        log, given_up = cluster.node("log.1"), asyncio.get_running_loop().create_future()
+        given_up.cancel()
+        log._waiting.append(Waiting(GOOD, given_up))
+        await log.close()
+        assert log._sink is None, "it is closed in order"
+        await cluster.kill("log.1")
+
+    play(tmp_path, story)
 
 
 def test_a_log_node_that_stops_alone_does_not_wait_for_long(tmp_path: Path) -> None:

@@ -68,6 +68,26 @@ def test_thousands_of_things_are_waited_for_with_one_timer():
     run(story())
 
 
+def test_one_that_fails_when_its_time_has_come_is_no_concern_of_the_others():
+    async def story() -> None:
+        loop, rung = asyncio.get_running_loop(), list[int]()
+        loop.set_exception_handler(lambda *_: None)
+
+        def ring(number: int) -> None:
+            rung.append(number)
+            if number == 2:
+                raise ValueError("a mistake")
+
+        alarm = Alarm(ManualClock(loop), lambda number: number not in rung, ring)
+        for number, after_s in ((1, 1.0), (2, 1.0), (3, 1.0), (4, 2.0)):
+            alarm.set(number, after_s)
+        await asyncio.sleep(5)
+        assert rung == [1, 2, 3, 4]
+        alarm.close()
+
+    run(story())
+
+
 def test_the_shorter_deadline_of_two_ends_first(zone, tmp_path):
     async def story(cluster: Cluster) -> None:
         login, began, ended = cluster.node("login.1"), cluster.clock.now(), {}

@@ -296,6 +296,25 @@ def test_work_that_waits_in_a_queue_for_somebody_who_has_gone_need_not_be_begun(
     play(story)
 
 
+@pytest.mark.parametrize("name", ["slow", "promised"])
+def test_whoever_asked_for_what_came_too_late_is_told_nothing(play, name):
+    """A refusal would say that it was not done, and what has begun may go on."""
+
+    async def story(cluster: Cluster) -> None:
+        login, dc = cluster.node("login.1"), cluster.node("dc.1")
+        if name == "promised":
+            future = asyncio.get_running_loop().create_future()
+            dc.dispatch.handlers.messages[FindAccount] = lambda _said, _caller: future
+        answered = []
+        dc.switchboard.answer = lambda *said: answered.append(said)  # type: ignore[method-assign]
+        with pytest.raises(DeadlineExceeded):
+            await login.ask("dc", FindAccount(name), 1.0)
+        await asyncio.sleep(1.0)
+        assert (answered, dc.dispatch.given_up, dc.dispatch.under_way) == ([], 1, 0)
+
+    play(story)
+
+
 def test_a_task_that_a_handler_leaves_behind_is_not_bound_by_its_asker(play):
     async def story(cluster: Cluster) -> None:
         login, dc, done = cluster.node("login.1"), cluster.node("dc.1"), []

@@ -172,7 +172,7 @@ def test_cool_downs_are_of_the_game_and_saves_are_not(in_zone: Any) -> None:
         for _ in range(50):
             line.world.unsaved[slot] = True
             await asyncio.sleep(0.1)
-        assert 4 <= zone.saved().count(zone.session(1).number) <= 7, "about once a real second"
+        assert 5 <= zone.saved().count(zone.session(1).number) <= 9, "about every 0.8 real seconds"
 
     in_zone(story)
 

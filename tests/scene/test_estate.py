@@ -29,6 +29,7 @@ MADE_ANEW = {
     "Interest": {"capacity", "_enter2", "_grid"},
     "Sight": {
         "_world", "_views", "_map", "_tick_hz", "_gate_levels", "_gates_held", "interest", "relevance", "_waiting",
+        "_untold",
     },
     "Relevance": {"_players", "_slots"},
     "Notices": {"_world", "_players", "_out", "_gate_levels", "dropped"},
@@ -116,7 +117,7 @@ def test_it_comes_out_as_it_went_in(tell):
         heritage.put_in_place(other, body)
         first, again = decoded(body), decoded(heritage.written(other))
         assert len(first.sessions) == 2
-        again.now = first.now
+        again.now, again.gates = first.now, first.gates
         assert encoded(again) == encoded(first)
         node.handing.move_on()
 
@@ -159,6 +160,55 @@ def test_what_does_not_fit_is_said_and_nothing_runs(tell, tmp_path):
             heritage.put_in_place(SceneNode(world.cluster.seat("scene.1")), msgspec.msgpack.encode(whole))
         with pytest.raises(EstateError, match="not understood"):
             heritage.put_in_place(other, b"\x93\x01\x02\x03")
+        whole = decoded(body)
+        whole.format += 1
+        with pytest.raises(EstateError, match="format"):
+            heritage.put_in_place(SceneNode(world.cluster.seat("scene.1")), msgspec.msgpack.encode(whole))
+
+    tell(story)
+
+
+def test_what_contradicts_itself_is_said_and_no_mistake_of_ours(tell):
+    async def story(world: World) -> None:
+        await world.login("anna")
+        node: SceneNode = world.node("scene.1")
+        whole = decoded(heritage.written(node))
+        whole.lines[0].dead = [3999]
+        with pytest.raises(EstateError, match="does not fit together"):
+            heritage.put_in_place(SceneNode(world.cluster.seat("scene.1")), encoded(whole))
+
+    tell(story)
+
+
+def test_what_another_version_does_not_say_of_a_session_is_as_at_its_beginning(tell):
+    async def story(world: World) -> None:
+        await world.login("anna")
+        node: SceneNode = world.node("scene.1")
+        row = msgspec.msgpack.decode(heritage.written(node))
+        said = row["sessions"][0]
+        for name in ("emotes", "offences", "friends", "party", "recalls", "ring", "dead_until"):
+            del said[name]
+        del row["gates"], row["format"]
+        other = SceneNode(world.cluster.seat("scene.1"))
+        heritage.put_in_place(other, msgspec.msgpack.encode(row))
+        [session] = other.sessions
+        assert (session.name, session.recalls, session.offences, session.friends) == ("anna", 0, None, [])
+        assert session.gate, "nobody says that its gate is gone"
+
+    tell(story)
+
+
+def test_who_came_with_a_gate_that_is_not_there_any_more_has_none(tell):
+    async def story(world: World) -> None:
+        await world.login("anna")
+        node: SceneNode = world.node("scene.1")
+        whole = decoded(heritage.written(node))
+        assert list(whole.gates) == [whole.sessions[0].gate]
+        whole.gates = {}
+        other = SceneNode(world.cluster.seat("scene.1"))
+        heritage.put_in_place(other, encoded(whole))
+        [session] = other.sessions
+        assert (session.gate, session.connection) == ("", 0)
 
     tell(story)
 

@@ -30,11 +30,11 @@ class Dc:
         return answer
 
 
-def carry_out(dc: Dc, tries: int = 3) -> Operated:
+def carry_out(dc: Dc, tries: int = 3, asked: int = 0) -> Operated:
     async def story() -> Operated:
         session = Session(session_of(1, 1), "anna", 0, 0, 7, 100, Bucket(1, 1, 0.0))
         ledger = Ledger(dc.ask, asyncio.ensure_future, tries)
-        return await ledger.carry_out([session], "loot", [GoldMove(0, 1, 5)])
+        return await ledger.carry_out([session], "loot", [GoldMove(0, 1, 5)], asked=asked)
 
     return run(story())
 
@@ -73,6 +73,17 @@ def test_not_now_says_nothing_about_an_attempt_before(code):
     assert dc.asked == [101, 101, 101]
     with pytest.raises(DeadlineExceeded):
         carry_out(Dc(DeadlineExceeded("late"), RefusedError(code), RefusedError(code)))
+
+
+@pytest.mark.parametrize("code", NOT_NOW)
+def test_not_now_says_nothing_about_what_a_scene_before_may_have_asked_for(code):
+    """A mail that is said again to the next scene: the one that was lost may have had it carried out."""
+    done = Operated([], again=True)
+    assert carry_out(Dc(RefusedError(code), done), asked=5) == done
+    with pytest.raises(DeadlineExceeded):
+        carry_out(Dc(*[RefusedError(code)] * 3), asked=5)
+    with pytest.raises(RefusedError, match="insufficient"):
+        carry_out(Dc(RefusedError(code), RefusedError(Code.INSUFFICIENT)), asked=5)
 
 
 def test_after_a_crash_of_the_dc_not_everybody_asks_again_at_the_same_moment():

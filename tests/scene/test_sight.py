@@ -92,11 +92,14 @@ class Theatre(Stage):
         return next((age for age, place in enumerate(reversed(self.past[other])) if place == known), 1_000)
 
     def check_views(self) -> None:
-        """Every client sees exactly those that the line thinks it sees."""
+        """Every client sees exactly those that the line thinks it sees, and perhaps some that have left since the last
+        time that somebody looked around."""
+        world = self.line.world
+        gone = {world.number(slot) for slot in world.resting.tolist()}
         for session in self.players:
             if session.attached:
-                seen = {self.line.world.number(slot) for slot in seen_by(self.line.sight.interest, session.slot)}
-                assert set(self.client(session).view) == seen
+                seen = {world.number(slot) for slot in seen_by(self.line.sight.interest, session.slot)}
+                assert set(self.client(session).view) - gone == seen - gone
 
     def oldest(self) -> int:
         return max(
@@ -229,6 +232,35 @@ def test_half_of_them_are_told_later_of_what_has_moved_until_then(monkeypatch: p
     theatre.early.clear()
     theatre.tick()
     assert not theatre.early, "who is told every second tick is told in whole ones"
+
+
+class Brief(Theatre):
+    """Somebody comes, and has left before the second half of the tick; another one's connection is a new one then."""
+
+    def between(self) -> None:
+        if self.guest in self.players:
+            self.go(self.guest)
+            self.connect(self.anew)
+
+
+def test_of_somebody_who_has_left_before_their_half_comes_nobody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight_module, "HALVED_MIN", 2)
+    theatre = Brief(msgspec.structs.replace(SQUARE, budget_bytes_s=100_000))
+    crowd(theatre, random.Random(7), 10, 5.0)
+    theatre.guest = None
+    theatre.tick()
+    theatre.anew = theatre.players[-1]
+    theatre.guest = theatre.come(99, 100, 100)
+    number = theatre.line.world.number(theatre.guest.slot)
+    theatre.tick()
+    half = theatre.players[5:-1]
+    assert all(number not in theatre.client(one).states for one in half)
+    assert not theatre.client(theatre.anew).messages, "its view comes first, and whole"
+    theatre.tick()
+    theatre.check_views()
+    assert theatre.client(theatre.anew).of(play.Entered)
+    assert all(number not in said.ids for one in half for said in theatre.client(one).of(play.Vanished))
+    assert any(number in said.ids for one in theatre.players[:5] for said in theatre.client(one).of(play.Vanished))
 
 
 def test_few_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,9 @@ class Rollout:
         name = step.process.name
         lines = [f"the upgrade stopped at {name}, {len(done) + 1} of {len(self.steps)}: {error}"]
         if self.python and step.before and step.before != self.python:
-            lines.append(await self._put_back(name, step.before))
+            lines.append(await self._put_back(step))
+        elif step.emptied:
+            lines.append(f"it may be empty, and take nobody: `mesh restart {name}` has it serve again")
         rest = [one.process.name for one in self.steps[len(done) :]]
         if any(node.role == "scene" for node in step.process.nodes):
             lines.append("between versions that cannot hand a scene over, `--cold` empties it first")
@@ -145,8 +147,10 @@ class Rollout:
             lines.append(f"`mesh upgrade --python {step.before}` takes it back")
         return CommandError("\n".join(lines), exit_of(error))
 
-    async def _put_back(self, process: str, before: str) -> str:
-        if self.hands.runs_from(process) == before:
+    async def _put_back(self, step: Step) -> str:
+        """One that was emptied takes nobody until it is restarted, from wherever it runs."""
+        process, before = step.process.name, step.before
+        if not step.emptied and self.hands.runs_from(process) == before:
             return f"{process} still serves from {before}"
         try:
             await self.hands.restart(process, before)

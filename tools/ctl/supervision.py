@@ -46,6 +46,11 @@ class Limits:
     hurry_s: float = 1.0  # the same after a second Ctrl-C
     stop_s: float = 20.0  # for the whole stop; then SIGKILL to whoever is left
 
+    @property
+    def handing_s(self) -> float:
+        """Until it is known what became of the one beside, or of the restart that follows when nothing did."""
+        return self.beside_s + 2 * self.grace_s
+
 
 class Phase(StrEnum):
     WAITING = "Waiting"  # not running, will be started at `due`
@@ -163,8 +168,8 @@ class Supervision:
         child = self.children[name]
         phase, lived, is_beside = child.phase, now - child.started, child.beside_until is not None
         child.pid, child.kill_at, child.beside_until = 0, None, None
-        if is_beside and code == HANDED_OVER and not self.stopping:
-            child.phase, child.started, child.crashes = Phase.STARTING, now, 0
+        if is_beside and code == HANDED_OVER and not self.stopping and not child.drained:
+            child.phase, child.started, child.crashes, child.again = Phase.STARTING, now, 0, False
             child.starts += 1
             return [Instruction(Do.ADOPT, name)]
         orphan = [Instruction(Do.KILL_BESIDE, name)] if is_beside else []
@@ -173,8 +178,8 @@ class Supervision:
     def beside_ended(self, name: str, how: str, code: int, now: float) -> list[Instruction]:
         """The one that was started beside this process is gone, and this process is as it was. One that does not
         answer has nothing to give, and is what somebody wants to be rid of."""
-        child = self.children[name]
-        if child.beside_until is None:
+        child = self.children.get(name)
+        if child is None or child.beside_until is None:
             return []
         child.beside_until = None
         said = [Instruction(Do.SAY, name, Word.STAYS, 0.0, how)]
@@ -219,11 +224,13 @@ class Supervision:
         """This process is stopped and not started again, unless `restart` asks for it."""
         child = self.children[name]
         child.again, child.drained, child.reason = False, True, why
+        orphan = [Instruction(Do.KILL_BESIDE, name)] if child.beside_until is not None else []
+        child.beside_until = None
         if child.phase in (Phase.STARTING, Phase.READY):
-            return [self._terminate(child, now, self.limits.grace_s)]
+            return [*orphan, self._terminate(child, now, self.limits.grace_s)]
         if not child.alive:
             child.phase = Phase.SHUTDOWN
-        return []
+        return orphan
 
     def forget(self, name: str) -> None:
         """It has ended and is no part of the cluster any more."""

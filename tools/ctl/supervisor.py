@@ -20,7 +20,7 @@ from tools.ctl.exits import Exit
 from tools.ctl.installations import Installations
 from tools.ctl.launch import Launched, how_it_ended, is_ready, launch
 from tools.ctl.processes import Identity, identity
-from tools.ctl.supervision import Do, Instruction, Limits, Phase, Supervision, supervise
+from tools.ctl.supervision import Child, Do, Instruction, Limits, Phase, Supervision, supervise
 
 POLL_S = 0.03  # how often a starting process is asked whether it is Ready
 POLL_SLOW_S = 0.25  # the same when it takes longer than
@@ -80,6 +80,7 @@ class Supervisor:
         self.beside: dict[str, Launched] = {}  # started beside these, to take over from them
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.changed = asyncio.Condition()
+        self._restarting: list[str] = []  # asked for and not answered yet; one may be in it several times
         self._waits: dict[str, asyncio.Task[None]] = {}
         self._reapers: set[asyncio.Task[None]] = set()
 
@@ -107,9 +108,18 @@ class Supervisor:
         """End a process and start it again, from this installation or the one that it had; returns when it is Ready,
         "", or a text that says why it is not. The process of a scene is first started beside the old one, which gives
         it all that it has, unless this is to be `cold`; a text then says why the old one goes on."""
-        child = self.supervision.children[process]
         if self.supervision.stopping:
             return "the cluster is being stopped"
+        if python and process in self._restarting:
+            return f"{process} is being restarted already: ask again when that is over"
+        self._restarting.append(process)
+        try:
+            return await self._restart(process, python, cold)
+        finally:
+            self._restarting.remove(process)
+
+    async def _restart(self, process: str, python: str, cold: bool) -> str:
+        child = self.supervision.children[process]
         had = self.installations.of(process)
         self.installations.choose(process, python, child.alive)
         before, failures = child.starts, len(child.failures)
@@ -118,14 +128,25 @@ class Supervisor:
             self.events.put_nowait(Event(restart=process))
             return await self._wait_up(process, lambda: child.starts > before)
         self.events.put_nowait(Event(beside=process))
-        async with self.changed:
-            await self.changed.wait_for(
-                lambda: self.supervision.stopping or child.starts > before or len(child.failures) > failures
-            )
+        await self._wait_handed(child, before, failures)
+        if self.supervision.stopping or child.starts > before:
+            return await self._wait_up(process, lambda: child.starts > before)
+        self.installations.choose(process, had if python else "", child.alive)
+        self._write_state()
         if len(child.failures) > failures:
-            self.installations.choose(process, had if python else "", child.alive)
             return f"{process} goes on as it was: the process that was to take over {child.failures[-1]}"
-        return await self._wait_up(process, lambda: child.starts > before)
+        return f"nobody has taken over from {process}, which is {child.phase}"
+
+    async def _wait_handed(self, child: Child, starts: int, failures: int) -> None:
+        """Until it is another process, or is not to be one: also when it was stopped for good meanwhile."""
+
+        def is_over() -> bool:
+            changed = child.starts > starts or len(child.failures) > failures
+            return changed or self.supervision.stopping or child.phase in (Phase.DOWN, Phase.SHUTDOWN)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.supervision.limits.handing_s), self.changed:
+                await self.changed.wait_for(is_over)
 
     async def add(self, process: Process, text: str) -> str:
         """Start a further process; returns when it is Ready, "", or a text that says why it is not."""

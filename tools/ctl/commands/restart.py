@@ -16,7 +16,8 @@ from tools.ctl.options import Environment, cluster_option, complete_node
 from tools.ctl.output import say, span
 from tools.ctl.processes import is_local, send
 
-RESTART_S = 40.0  # 4 s to stop, 30 s to become Ready
+RESTART_S = 75.0  # 38 s until it is known whether it hands over, 30 s to become Ready: the supervisor answers before
+KEEP_S = 40.0  # 4 s to stop, 30 s to become Ready
 POLL_S = 0.05
 
 
@@ -71,8 +72,8 @@ async def _under_keep(topology: Topology, process: Process, clock: Clock) -> Non
     before = state.processes_of(topology).get(process.nodes[0].short)
     if before is None or not send(before.identity, signal.SIGTERM):
         raise CommandError(f"{process.name} does not run", Exit.UNHEALTHY)
-    end = clock.now() + RESTART_S
+    end = clock.now() + KEEP_S
     while before.runs or not await is_ready(process.host, process.metrics_port, 1.0):
         if clock.now() >= end:
-            raise CommandError(f"{process.name} is not Ready after {RESTART_S:.0f} s", Exit.TIMED_OUT)
+            raise CommandError(f"{process.name} is not Ready after {KEEP_S:.0f} s", Exit.TIMED_OUT)
         await asyncio.sleep(POLL_S)
