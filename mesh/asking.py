@@ -96,7 +96,7 @@ class Asking:
 
     def begin(self, peer: str, message: Message, timeout_s: float) -> Waiter:
         """Ask on the link that there is, and wait elsewhere: the future has the answer's envelope, or PeerLost or
-        TimeoutError. For who asks ten thousand times a second: `ask` costs three times as much. PeerLost: no link."""
+        TimeoutError. For who asks ten thousand times a second, and needs no task for each. PeerLost: no link."""
         link = self._links.up.get(peer)
         if link is None:
             raise PeerLost(f"there is no link to {peer}")

@@ -198,8 +198,8 @@ class Dispatch:
         result.add_done_callback(over)
 
     def _sweep(self) -> None:
-        """Cancel the answers for which nobody waits any more. A look at all of them now and then is a tenth of the work
-        of a deadline for each."""
+        """Cancel the answers for which nobody waits any more. One look at all of them now and then is less work than a
+        deadline for each."""
         now = self._clock.now()
         for result, until in list(self._promised.values()):
             if until <= now and result.cancel():

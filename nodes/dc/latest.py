@@ -1,8 +1,8 @@
 """The last operation of each session that was opened while this process writes.
 
-A later one cannot have been carried out before, so the disk need not be asked for its slot: that was a tenth of the
-time of an operation. Of a session that is not known here nothing is said. Owns nothing that is not on disk, too, and
-must be forgotten when another DC may have written. Pure.
+A later one cannot have been carried out before, so the disk is not asked for its slot. Of a session that is not known
+here nothing is said. Owns nothing that is not on disk, too, and must be forgotten when another DC may have written.
+Pure.
 """
 
 SESSIONS_MAX = 200_000  # the one that was opened first is forgotten

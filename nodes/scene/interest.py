@@ -32,12 +32,14 @@ from nodes.scene.pairs import (
     first_marked,
     joined,
     no_pairs,
+    nobody,
     packed,
     pairs_joined,
     places,
     slots_of,
     spliced,
     stretches_of,
+    those,
     unpacked,
 )
 from nodes.scene.settings import LINE_BITS, LINE_SLOTS
@@ -72,7 +74,7 @@ def _split(pairs: Pairs, slot: int, fresh: Array) -> tuple[Pairs, Pairs]:
     soon = pairs.observers < slot
     if len(fresh):
         soon |= np.isin(pairs.observers, fresh)
-    return Pairs(*(column[soon] for column in pairs)), Pairs(*(column[~soon] for column in pairs))
+    return those(pairs, soon), those(pairs, ~soon)
 
 
 class Interest:
@@ -383,5 +385,4 @@ def _chunks(chosen: Array, count: Array) -> list[Array]:
 
 
 def _nothing() -> Changes:
-    none = np.empty(0, "u2")
-    return Changes(Pairs(none, none), Pairs(none, none))
+    return Changes(nobody(), nobody())

@@ -111,5 +111,15 @@ def ends_of(counts: Array) -> Array:
     return np.concatenate([[0], np.cumsum(counts)])
 
 
+def nobody() -> Pairs:
+    """No pairs at all."""
+    return Pairs(np.empty(0, "u2"), np.empty(0, "u2"))
+
+
+def those(pairs: Pairs, wanted: Array) -> Pairs:
+    """The pairs whose flag is set."""
+    return pairs if wanted.all() else Pairs(pairs.observers[wanted], pairs.entities[wanted])
+
+
 def pairs_joined(parts: Sequence[Pairs]) -> Pairs:
     return Pairs(np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts]))

@@ -19,7 +19,7 @@ import numpy as np
 from mesh.topology.policy import Level
 from nodes.scene.budgets import Terms, terms
 from nodes.scene.interest import HALVES, Changes, Interest
-from nodes.scene.pairs import Pairs
+from nodes.scene.pairs import Pairs, key_of, nobody, those
 from nodes.scene.relevance import Relevance
 from nodes.scene.sessions import Session
 from nodes.scene.settings import MapSettings
@@ -65,7 +65,7 @@ class Sight:
         self._beat = 1  # see budgets.py
         self._missed: dict[int, int] = {}  # looks for which gates were held, by their index
         self._waiting: _Later | None = None  # the half of this tick that was not told yet
-        self._untold = _keys(Pairs(*np.zeros((2, 0), np.int32)))  # appeared for it, and was gone before it was told
+        self._untold = key_of(*nobody())  # appeared for it, and was gone before it was told
 
     def stir(self) -> None:
         """Something that decides what is seen is different now."""
@@ -87,7 +87,7 @@ class Sight:
         """Tell what came and went. The pairs that need an update of movement."""
         world, interest, views = self._world, self.interest, self._views
         if self.rests(tick) or not self._anything(arriving):
-            return Pairs(*np.zeros((2, 0), np.int32))
+            return nobody()
         half = HALVES * tick
         self._tell_waiting()  # nothing, unless a mistake has kept `later` from it
         self._changed_at[world.changed] = half
@@ -128,14 +128,14 @@ class Sight:
         """The other half of this tick: what was found for them, then the pairs that need an update."""
         waiting = self._tell_waiting()
         if waiting is None:
-            return Pairs(*np.zeros((2, 0), np.int32))
+            return nobody()
         world = self._world
         if world.changed.any():
             self._quiet = 0
         self._changed_at[world.changed] = waiting.half
         world.changed[:] = False
         pairs = self.interest.due(self._changed_at, waiting.terms, waiting.half, waiting.split)
-        return _those(pairs, world.watching[pairs.observers])  # not who left since the tick
+        return those(pairs, world.watching[pairs.observers])  # not who left since the tick
 
     def _tell_waiting(self) -> "_Later | None":
         """What was found for the half that is told later. Who has left since then, or waits for the whole view, is told
@@ -145,8 +145,8 @@ class Sight:
             self._views.tell_vanished(waiting.changes.vanished)
             pairs, world = waiting.changes.appeared, self._world
             there = world.kind[pairs.entities] != Kind.FREE
-            self._untold = _keys(_those(pairs, ~there))
-            self._views.tell_appeared(_those(pairs, there & world.watching[pairs.observers]), {}, None)
+            self._untold = key_of(*those(pairs, ~there))
+            self._views.tell_appeared(those(pairs, there & world.watching[pairs.observers]), {}, None)
         return waiting
 
     def _halved(self, may: Terms) -> int:
@@ -163,9 +163,9 @@ class Sight:
             for slot in gone.tolist():
                 self.relevance.forget(slot)
             lost = self.interest.forget(gone)
-            told = ~np.isin(lost.observers, fresh) & ~np.isin(_keys(lost), self._untold)
-            self._views.tell_vanished(_those(lost, told))
-        self._untold = _keys(Pairs(*np.zeros((2, 0), np.int32)))
+            told = ~np.isin(lost.observers, fresh) & ~np.isin(key_of(*lost), self._untold)
+            self._views.tell_vanished(those(lost, told))
+        self._untold = key_of(*nobody())
 
     def _anything(self, arriving: dict[int, Session]) -> bool:
         world = self._world
@@ -173,11 +173,3 @@ class Sight:
         if arriving or world.arrived or world.changed.any() or world.refresh.any():
             self._quiet = 0
         return self._quiet < QUIET_TICKS + self.interest.cycle
-
-
-def _those(pairs: Pairs, wanted: Array) -> Pairs:
-    return pairs if wanted.all() else Pairs(*(column[wanted] for column in pairs))
-
-
-def _keys(pairs: Pairs) -> Array:
-    return pairs.observers.astype(np.int64) << 32 | pairs.entities

@@ -56,7 +56,7 @@ async def at_rate(
     clock: Clock, per_s: float, seconds: float, work: Callable[[int], Awaitable[object]], count: int = 0
 ) -> Pace:
     """Call `work` with 0, 1, 2 ... at this rate; not more often than `count`, unless that is 0. What raises a
-    MeshError is counted as failed. Work that is a future costs half of what a coroutine does."""
+    MeshError is counted as failed. Work that is a future needs no task."""
     pace, tasks, mistakes = Pace(), set[asyncio.Future[Any]](), list[BaseException]()
 
     def over(due: float, done: asyncio.Future[Any]) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mesh import keys, tickets
 from mesh import topology as topologies
@@ -182,3 +183,12 @@ def gate_of(made: Zone, hero: Hero) -> str:
     """The short name of the gate that a hero is connected to, or was at last."""
     port = int(hero.player.url.rpartition(":")[2] or 0)
     return f"gate.{port - made.topology.base_port + 1}"
+
+
+async def stop_all(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel them and wait for their ends; a mistake that one of them has met is raised."""
+    for task in tasks:
+        task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended

@@ -17,7 +17,7 @@ from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
 from tools.chaos.scenefaults import problems_in
 from tools.chaos.testimony import Window, attest, ratio
-from tools.chaos.zone import Shape, Zone, zone
+from tools.chaos.zone import Shape, Zone, stop_all, zone
 
 PLAYERS, PLAYERS_QUICK = 200, 24
 SWITCHERS = 0.25  # of them
@@ -43,11 +43,7 @@ class Traffic:
         self._tasks = [asyncio.create_task(loop) for loop in self._loops]
 
     async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        await stop_all(self._tasks)
 
     async def _switch(self, hero: Hero) -> None:
         while True:

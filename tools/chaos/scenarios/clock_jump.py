@@ -23,7 +23,7 @@ from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
 from tools.chaos.scenefaults import problems_in
 from tools.chaos.testimony import attest
 from tools.chaos.wallclocks import WallClocks
-from tools.chaos.zone import Shape, Zone, zone
+from tools.chaos.zone import Shape, Zone, stop_all, zone
 
 PLAYERS, PLAYERS_QUICK = 100, 16
 COMERS, COMERS_QUICK = 8, 3  # loops of logins, resumes and logouts
@@ -57,11 +57,7 @@ class Comers:
         self._tasks = [asyncio.create_task(self._come_and_go()) for _ in range(self._loops)]
 
     async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        await stop_all(self._tasks)
 
     async def _come_and_go(self) -> None:
         while True:
