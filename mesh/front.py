@@ -4,12 +4,13 @@ The real one is `nodes/gate/front.py` (WebSocket); `mesh/testing` has one in mem
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Blob = bytes | bytearray | memoryview
+Array = npt.NDArray[Any]
 Records = npt.NDArray[np.uint8]
 
 
@@ -18,7 +19,7 @@ class Connection(Protocol):
 
     number: int  # unique while the gate lives, starting at 1
     address: str  # the client's address for limits and logs, without the port
-    tag: int  # whatever the guest likes; 0 at first
+    tag: int  # a small number of the guest's, from `connected` to `closed`; nobody else's meanwhile
 
     @property
     def backlog(self) -> int:
@@ -55,9 +56,9 @@ class Guest(Protocol):
         closes the connection with 1003 or 1009."""
         ...
 
-    def records(self, connections: list[Connection], records: Records) -> None:
-        """Many frames of exactly `record_bytes`, at most one of each connection: row by row what `received` would be
-        told. A front may say so, and need not."""
+    def records(self, tags: Array, records: Records) -> None:
+        """Many frames of exactly `record_bytes`, at most one of each connection, named by tag: row by row what
+        `received` would be told. A front may say so, and need not."""
         ...
 
     def closed(self, connection: Connection) -> None:
@@ -83,6 +84,12 @@ class Front(Protocol):
 
     def send_all(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
         """`send` for many at once: the n-th frame to the n-th connection."""
+        ...
+
+    def send_rows(self, tags: Array, lengths: Array, body: memoryview) -> Array:
+        """One frame each: the next `lengths[i]` bytes of `body` to the connection with the i-th tag; each tag is there
+        once, and a negative one is nobody's. Who was sent its frame, as flags: a front may leave any of them, or all,
+        for `send_all`."""
         ...
 
     async def stop_listening(self) -> None:

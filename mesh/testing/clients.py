@@ -7,7 +7,9 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Sequence
 
-from mesh.front import Connection, Guest
+import numpy as np
+
+from mesh.front import Array, Connection, Guest
 from mesh.transport.base import Blob
 
 
@@ -21,6 +23,7 @@ class MemoryFront:
         self.frame_bytes_max = 0
         self._last = 0
         self.connections: list[MemoryConnection] = []
+        self._by_tag: dict[int, MemoryConnection] = {}
         self.listening = False
         self.context = contextvars.copy_context()  # of the gate
 
@@ -31,6 +34,16 @@ class MemoryFront:
     def send_all(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
         for connection, frame in zip(connections, frames, strict=True):
             connection.send(frame)
+
+    def send_rows(self, tags: Array, lengths: Array, body: memoryview) -> Array:
+        at, sent = 0, np.zeros(len(tags), bool)
+        for place, (tag, length) in enumerate(zip(tags.tolist(), lengths.tolist(), strict=True)):
+            connection = self._by_tag.get(tag)
+            if connection is not None and not connection.backlog:
+                connection.send(body[at : at + length])
+                sent[place] = True
+            at += length
+        return sent
 
     async def stop_listening(self) -> None:
         self.listening = False
@@ -51,7 +64,14 @@ class MemoryFront:
         if not self.context.copy().run(self.guest.connected, connection):
             raise ConnectionRefusedError("refused")
         self.connections.append(connection)
+        self._by_tag[connection.tag] = connection
         return client
+
+    def lost(self, connection: "MemoryConnection") -> None:
+        """It has ended."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+            del self._by_tag[connection.tag]
 
 
 class MemoryConnection:
@@ -90,8 +110,7 @@ class MemoryConnection:
             return
         self.flush()
         self._is_open = False
-        if self in self._front.connections:
-            self._front.connections.remove(self)
+        self._front.lost(self)
         assert self._front.guest is not None
         self._front.guest.closed(self)
         self._client.ended(reason)

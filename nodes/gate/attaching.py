@@ -61,7 +61,8 @@ class Attaching:
         else:
             self._attached(client, scene, attached.handle, resumed)
             self._node.seat.failpoints.hit("gate.attached")
-        self._delivery.settle(scene)
+        if not scene.attaching:  # nobody will ask for what was kept
+            scene.early.clear()
         return attached is not None or client.transfer != attempt
 
     def heard(self, client: Client) -> None:

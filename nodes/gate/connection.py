@@ -23,6 +23,7 @@ READ_BYTES = 448  # at once of one client: more waits in the kernel, so that who
 READ_BYTES_MAX = 16 * 1024  # of a frame that is known to be long; and of TLS, whose records are read as a whole
 IGNORED_BYTES_MAX = 64 * 1024  # from a client that was told that the connection ends; above: cut
 PONGS_PER_S_MAX = 10  # pings above that are not answered: a pong to a client that does not read stays in memory
+NO_TAG = -1
 PINGS_PER_S_MAX = 200  # pings and pongs of one client; above: closed with WebSocket code 1008
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -56,6 +57,9 @@ class Desk(Protocol):
     def expect_end(self, connection: "Connection") -> None:
         """Cut it if it is still there in a while."""
 
+    def shorten(self, connection: "Connection") -> None:
+        """Its `fast` or `direct` is another one now."""
+
     def lose(self, connection: "Connection") -> None:
         """It has ended."""
 
@@ -70,7 +74,7 @@ class Connection:
                  "fd", "number", "recv", "room", "sock", "stage", "tag")  # fmt: skip
 
     def __init__(self, desk: Desk, sock: socket.socket, address: str) -> None:
-        self.number = self.tag = 0
+        self.number, self.tag = 0, NO_TAG
         self.address = address
         self.sock, self.fd = sock, sock.fileno()
         self.backlog = 0
@@ -136,7 +140,7 @@ class Connection:
         if self.stage is Stage.DEAF or self.stage is Stage.GONE:
             return
         self._partial = bytearray(data[end:]) if end < len(data) else b""
-        self.fast = self.stage is Stage.OPEN and not self._partial
+        self.hasten(self.stage is Stage.OPEN and not self._partial, self.direct is not None)
         if not isinstance(self.sock, ssl.SSLSocket):
             missing = self._wants - len(self._partial) if self._partial else 0
             self.room = min(READ_BYTES_MAX, max(READ_BYTES, missing))
@@ -151,11 +155,13 @@ class Connection:
             return
         self._put(ws.accept(request))
         self.stage = Stage.OPEN
-        self.direct = None if self.backlog else self.sock.send
         self._desk.enter(self)
         if not self._desk.guest.connected(self):
             self.number = 0
             self.end(ws.TRY_AGAIN_LATER, "try another gate, or later")
+        else:
+            self.direct = None if self.backlog or self.stage is not Stage.OPEN else self.sock.send
+            self._desk.shorten(self)  # whose tag is known now
 
     def _hear(self, frame: ws.Frame) -> None:
         if frame.opcode == ws.CLOSE:
@@ -221,7 +227,7 @@ class Connection:
         """The kernel took only so many bytes of it."""
         self._unsent = bytearray(wire[sent:])
         self.backlog = len(self._unsent)
-        self.direct = None
+        self.hasten(self.fast, False)
         self._desk.expect_writable(self, True)
 
     def writable(self) -> None:
@@ -241,7 +247,7 @@ class Connection:
         self._unsent = b""
         self._desk.expect_writable(self, False)
         if self.stage is Stage.OPEN:
-            self.direct = self.sock.send
+            self.hasten(self.fast, True)
         elif self.stage is Stage.DEAF:
             self._close_half()
 
@@ -301,7 +307,13 @@ class Connection:
 
     def _stop(self) -> None:
         """No hot path any more."""
-        self.fast, self.direct = False, None
+        self.hasten(False, False)
+
+    def hasten(self, fast: bool, direct: bool) -> None:
+        """Which of the hot paths are open."""
+        if fast != self.fast or direct != (self.direct is not None):
+            self.fast, self.direct = fast, self.sock.send if direct else None
+            self._desk.shorten(self)
 
 
 class _Heads(dict[int, bytes]):

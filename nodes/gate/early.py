@@ -25,6 +25,43 @@ OVERLAP_S = 0.5
 little too much. Clients know what they had by its number."""
 
 
+class EarlyRows:
+    """Rows of one scene that overtook the answer to the Attach of their handle."""
+
+    __slots__ = ("_before", "_rows", "count")
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[bytes]] = {}  # by handle
+        self._before: dict[int, list[bytes]] = {}  # the older half of them
+        self.count = 0
+
+    def keep(self, handle: int, row: bytes) -> bool:
+        """False: there are too many."""
+        if self.count >= ROWS_MAX:
+            return False
+        self._rows.setdefault(handle, []).append(row)
+        self.count += 1
+        return True
+
+    def taken(self, handle: int) -> list[bytes]:
+        """What came for a handle that is known now."""
+        rows = self._before.pop(handle, []) + self._rows.pop(handle, [])
+        self.count -= len(rows)
+        return rows
+
+    def expire(self) -> None:
+        """Now and then: rows that nobody has asked for since the time before are of players that left. Where somebody
+        attaches all the time, they would fill what is kept for those who come."""
+        self.count -= sum(map(len, self._before.values()))
+        self._before, self._rows = self._rows, {}
+
+    def clear(self) -> None:
+        """Nobody will ask for them."""
+        self._rows.clear()
+        self._before.clear()
+        self.count = 0
+
+
 class Row(NamedTuple):
     """A piece, and on which lane it goes."""
 

@@ -29,9 +29,9 @@ from mesh.protocol.cluster import (
 from mesh.protocol.sessions import account_of
 from mesh.trace import TraceContext
 from nodes.gate.attaching import Attaching
-from nodes.gate.delivery import Delivery
 from nodes.gate.early import Early
 from nodes.gate.exit import Exit
+from nodes.gate.lanes import Lanes
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
 from nodes.gate.turns import PAUSE_S, Turn, Turns
@@ -45,14 +45,14 @@ class Entrance:
         node: Node,
         settings: GateSettings,
         sessions: Sessions,
-        delivery: Delivery,
+        lanes: Lanes,
         early: Early,
         attaching: Attaching,
         exit_: Exit,
         gates: Callable[[], list[str]],
     ) -> None:
         self.results: Counter[str] = Counter()  # of logins: "ok", "resumed" or the code
-        self._node, self._settings, self._sessions, self._delivery = node, settings, sessions, delivery
+        self._node, self._settings, self._sessions, self._lanes = node, settings, sessions, lanes
         self._early, self._attaching, self._exit, self._gates = early, attaching, exit_, gates
         self.turns = Turns(settings.logins_at_once)
 
@@ -161,9 +161,9 @@ class Entrance:
         session, now = client.session, self._node.clock.now()
         if since is not None:
             for row in self._early.since(since, session):
-                self._delivery.control(client, row)
+                self._lanes.control(client, row)
         for kept in self._early.take(session, now):
-            put = self._delivery.bulk if kept.bulk else self._delivery.control
+            put = self._lanes.bulk if kept.bulk else self._lanes.control
             put(client, kept.row)
 
     def _replace(self, session: int) -> None:

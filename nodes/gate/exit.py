@@ -14,8 +14,8 @@ from mesh.protocol.cluster import Detach, Dropped, Kick, Leave, LeaveQueue
 from mesh.protocol.lanes import PieceClass, PieceLane, piece
 from mesh.protocol.sessions import account_of
 from mesh.protocol.zones import SendAway, SignTravel, TravelTicket
-from nodes.gate.delivery import Delivery
 from nodes.gate.early import Early
+from nodes.gate.lanes import Lanes
 from nodes.gate.sessions import Client, Sessions, State
 
 MOVED = "moved"
@@ -30,15 +30,15 @@ class Exit:
     """See the module. `is_moving`, asked when a client is taken over: was it asked to go to another gate?"""
 
     def __init__(
-        self, node: Node, sessions: Sessions, delivery: Delivery, early: Early, is_moving: Callable[[Client], bool]
+        self, node: Node, sessions: Sessions, lanes: Lanes, early: Early, is_moving: Callable[[Client], bool]
     ) -> None:
         self.strays = 0  # orders to send somebody away who has gone
-        self._node, self._sessions, self._delivery, self._early = node, sessions, delivery, early
+        self._node, self._sessions, self._lanes, self._early = node, sessions, lanes, early
         self._is_moving = is_moving
 
     def say(self, client: Client, message: Message) -> None:
         """One message of the gate, with the next flush."""
-        self._delivery.control(client, piece(PieceLane.CONTROL, PieceClass.GATE, encode(message)))
+        self._lanes.control(client, piece(PieceLane.CONTROL, PieceClass.GATE, encode(message)))
 
     def dismiss(self, client: Client, code: str, text: str = "", last: Message | None = None) -> None:
         """Out of the world, Goodbye (or `last`), and the end of the connection."""
@@ -66,8 +66,8 @@ class Exit:
     def farewell(self, client: Client, last: Message) -> None:
         """The last word to a client that is out of the world."""
         self.say(client, last)
-        self._delivery.flush_one(client)
-        self._delivery.forget(client)
+        self._lanes.flush_one(client)
+        self._lanes.forget(client)
         client.connection.close(last.code if isinstance(last, Goodbye) else "")
 
     @on(Kick)
@@ -80,7 +80,7 @@ class Exit:
             if client.placement is not None and client.placement.scene == caller.peer:  # not one that it has left
                 self.dismiss(client, said.code, said.text)
         elif said.code == Code.TAKEN_OVER and self._is_moving(client) and client.is_in(State.PLAYING):
-            self._delivery.flush_one(client)  # it ends this connection when it has entered the world through the other
+            self._lanes.flush_one(client)  # it ends this connection when it has entered the world through the other
             if client.is_in(State.PLAYING):  # it reads, and was not cut off
                 self._sessions.move(client)
                 client.waited_s = 0.0

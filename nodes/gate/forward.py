@@ -86,8 +86,6 @@ class Forward:
             waiting.clear()
         scene.plays_bytes = 0
         scene.early.clear()
-        scene.early_before.clear()
-        scene.early_rows = 0
 
     def _flush_moves(self, scene: Scene) -> None:
         handles = b"".join(scene.handles)

@@ -6,7 +6,8 @@ once:
 
     up    all sockets that have something are read in one go. A whole frame of `record_bytes` (a move) is only put
           aside; all of them are unmasked together and given to the guest as one array
-    down  `send_all` puts a head in front of each frame and writes it straight to its socket
+    down  `send_rows` lays out many frames with their heads and has them written, by columns; `send_all` does it for
+          those that are not all of one piece
 
 Sockets are watched by their edges: the kernel then looks at each of them once for a frame and not twice. So what was
 not read to its end is remembered, and read on with the next look. TLS keeps bytes of its own, and is watched by level.
@@ -24,26 +25,28 @@ buffers and futures for each connection; this takes 1 KiB).
 import asyncio
 import select
 import socket
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 
-from mesh.front import Blob, Guest, Records
+from mesh.front import Array, Blob, Guest, Records
 from mesh.front import Connection as AnyConnection
 from nodes.gate import websocket as ws
-from nodes.gate.connection import HEADS, WOULD_BLOCK, Connection, Stage
+from nodes.gate.connection import HEADS, NO_TAG, WOULD_BLOCK, Connection, Stage
+from nodes.gate.expiry import Expiry
 from nodes.gate.listening import listen, take_descriptors, tls
 from nodes.gate.ring import open_ring
 from nodes.gate.settings import GateSettings
+from nodes.gate.shortcuts import NONE, Shortcuts
 from nodes.gate.together import Together
+from nodes.gate.watching import Watch
 
-PACE_S = 0.005
+PACE_S = 0.01
 """Between two looks under load. A move waits for the next flush anyway, up to `flush_ms`."""
 QUIET_LOOKS = 8
 """Looks in a row that found nothing: back to being woken."""
-EVENTS_MAX = 512
+EVENTS_MAX = 1024
 """Sockets that are read in one go; the others keep what they have."""
 ACCEPTS_MAX = 128
 """Connections that are taken in one go: who is here must not wait for a storm of those who come."""
@@ -75,12 +78,13 @@ class SocketFront:
         self._edges = 0 if self._tls is not None else _EDGES
         self._together: Together | None = None
         self._listening: socket.socket | None = None
-        self._epoll: select.epoll | None = None
+        self._watch: Watch | None = None
+        self._shortcuts = Shortcuts()
         self._paced: asyncio.TimerHandle | None = None
         self._woken_at = float("-inf")
         self._quiet = 0
-        self._starting = _Deadlines(settings.handshake_s, self._too_slow)
-        self._ending = _Deadlines(settings.close_s, Connection.abort)
+        self._starting = Expiry(settings.handshake_s, self._too_slow)
+        self._ending = Expiry(settings.close_s, Connection.abort)
 
     async def open(self, guest: Guest, frame_bytes_max: int, record_bytes: int) -> None:
         """See `mesh.front.Front`."""
@@ -89,12 +93,12 @@ class SocketFront:
         self.guest, self.frame_bytes_max, self._record_bytes = guest, frame_bytes_max, record_bytes
         self._listening = listen(self.host, self.port)
         self.port = self._listening.getsockname()[1]
-        self._epoll = select.epoll()
+        self._watch = Watch(EVENTS_MAX)
         if self._tls is None and self.settings.io_uring and (ring := open_ring()) is not None:
-            self._together = Together(ring, record_bytes + ws.HEAD_BYTES, EVENTS_MAX)
+            self._together = Together(ring, record_bytes + ws.HEAD_BYTES, EVENTS_MAX, self._by_fd.get)
         loop = self._loop = asyncio.get_running_loop()
         self.now = loop.time
-        loop.add_reader(self._epoll.fileno(), self._woken)
+        loop.add_reader(self._watch.fileno(), self._woken)
         loop.add_reader(self._listening.fileno(), self._accept)
 
     async def stop_listening(self) -> None:
@@ -112,10 +116,10 @@ class SocketFront:
         if self._paced is not None:
             self._paced.cancel()
             self._paced = None
-        if self._epoll is not None:
-            self._loop.remove_reader(self._epoll.fileno())
-            self._epoll.close()
-            self._epoll = None
+        if self._watch is not None:
+            self._loop.remove_reader(self._watch.fileno())
+            self._watch.close()
+            self._watch = None
         self._let_go()
 
     def _let_go(self) -> None:
@@ -133,44 +137,43 @@ class SocketFront:
     def _woken(self) -> None:
         """There is something to read, and nobody looks by the clock."""
         now = self.now()
-        if now - self._woken_at < PACE_S and self._epoll is not None:
+        if now - self._woken_at < PACE_S and self._watch is not None:
             self._pace()
         self._woken_at = now
         self._read()
-        if self._unread and self._paced is None and self._epoll is not None:
+        if self._unread and self._paced is None and self._watch is not None:
             self._pace()
 
     def _pace(self) -> None:
         """From now on look by the clock."""
-        assert self._epoll is not None
-        self._loop.remove_reader(self._epoll.fileno())
+        assert self._watch is not None
+        self._loop.remove_reader(self._watch.fileno())
         self._paced = self._loop.call_later(PACE_S, self._look)
         self._quiet = 0
 
     def _look(self) -> None:
-        assert self._epoll is not None
+        assert self._watch is not None
         self._quiet = 0 if self._read() or self._unread else self._quiet + 1
         if self._quiet < QUIET_LOOKS:
             self._paced = self._loop.call_later(PACE_S, self._look)
         else:
             self._paced = None
-            self._loop.add_reader(self._epoll.fileno(), self._woken)
+            self._loop.add_reader(self._watch.fileno(), self._woken)
 
     # --- up ---
 
     def _read(self) -> int:
         """Everything that there is. Returns how many sockets had something."""
-        assert self._epoll is not None
-        events = self._epoll.poll(0, EVENTS_MAX)
-        if self._unread:
-            events += [(fd, _REST) for fd in self._unread]
-            self._unread.clear()
-        if self._together is None or len(events) <= FEW:
-            self._read_each(events)
+        assert self._watch is not None
+        fds, events = self._watch.look()
+        rest = [(fd, _REST) for fd in self._unread]
+        self._unread.clear()
+        if self._together is None or len(fds) <= FEW:
+            self._read_each([*zip(fds.tolist(), events.tolist(), strict=True), *rest])
         else:
-            self._read_together(self._together, events)
+            self._read_together(self._together, fds, events, rest)
         self._give_several()
-        return len(events)
+        return len(fds) + len(rest)
 
     def _give_several(self) -> None:
         """Clients that were not read for a while: one record of each at a time, so that each is heard in order."""
@@ -178,7 +181,7 @@ class SocketFront:
         several, self._several = self._several, []
         while several:
             raw = np.frombuffer(b"".join([data[:whole] for _, data in several]), np.uint8).reshape(-1, whole)
-            self._give([one for one, _ in several], raw)
+            self._give(np.array([one.fd for one, _ in several]), np.array([one.tag for one, _ in several]), raw)
             several = [(one, data[whole:]) for one, data in several if len(data) > whole]
 
     def _are_records(self, data: bytes) -> bool:
@@ -207,27 +210,25 @@ class SocketFront:
             else:
                 self._heard(connection, data, event)
         if who:
-            self._give(who, np.frombuffer(b"".join(wires), np.uint8).reshape(len(wires), whole))
+            fds, tags = np.array([one.fd for one in who]), np.array([one.tag for one in who])
+            self._give(fds, tags, np.frombuffer(b"".join(wires), np.uint8).reshape(len(wires), whole))
 
-    def _read_together(self, together: Together, events: list[tuple[int, int]]) -> None:
+    def _read_together(self, together: Together, fds: Array, events: Array, rest: list[tuple[int, int]]) -> None:
         """First those of whom a record is expected, then the others one by one."""
-        find = self._by_fd.get
-        many: list[Connection] = []
-        others: list[tuple[int, int]] = []
-        for one in events:
-            connection = find(one[0])
-            if connection is not None and connection.fast and one[1] == _IN:
-                many.append(connection)
-            else:
-                others.append(one)
-        who, raw, odd = together.read(many)
-        if who:
-            self._give(who, raw)
-        for connection, data in odd:
-            self._heard(connection, data, _IN)
+        tags = self._shortcuts.readers[fds]
+        expected = (tags != NONE) & (events == _IN)
+        many, others = fds, rest
+        if not expected.all():
+            others = [*zip(fds[~expected].tolist(), events[~expected].tolist(), strict=True), *rest]
+            many, tags = fds[expected], tags[expected]
+        at_once, raw, odd = together.read(many)
+        if len(at_once):
+            self._give(many[at_once], tags[at_once], raw)
+        for fd, data in odd:
+            self._heard(self._by_fd[fd], data, _IN)
         if together.broken:
             self._let_go()
-            others += [(connection.fd, _REST) for connection in many if connection.stage is not Stage.GONE]
+            others += [(fd, _REST) for fd in many.tolist() if fd in self._by_fd]
         self._read_each(others)
 
     def _heard(self, connection: Connection, data: bytes, event: int) -> None:
@@ -247,16 +248,15 @@ class SocketFront:
             connection.writable()
         return bool(event & ~_OUT) and connection.stage is not Stage.GONE
 
-    def _give(self, who: list[Connection], raw: Records) -> None:
+    def _give(self, fds: Array, tags: Array, raw: Records) -> None:
         """Frames that are as long as a record is: those that are one, to the guest; the others are looked at."""
         right = (raw[:, 0] == 0x80 | ws.BINARY) & (raw[:, 1] == 0x80 | self._record_bytes)
         if not right.all():
             for at in np.flatnonzero(~right).tolist():
-                who[at].received(raw[at].tobytes())
-            raw = raw[right]
-            who = [one for one, is_right in zip(who, right.tolist(), strict=True) if is_right]
-        if who:
-            self.guest.records(cast(list[AnyConnection], who), unmasked(raw))
+                self._by_fd[int(fds[at])].received(raw[at].tobytes())
+            tags, raw = tags[right], raw[right]
+        if len(tags):
+            self.guest.records(tags, ws.unmasked(raw))
 
     # --- down ---
 
@@ -269,6 +269,18 @@ class SocketFront:
         self._together.send(mine, frames)
         if self._together.broken:
             self._let_go()
+
+    def send_rows(self, tags: Array, lengths: Array, body: memoryview) -> Array:
+        """See `mesh.front.Front`."""
+        fds: Array = np.where(tags >= 0, self._shortcuts.writers[tags], NONE)
+        if self._together is None or int((lengths % ws.WORD).any()) or int(lengths.max(initial=0)) > ws.ROW_MAX:
+            fds[:] = NONE
+        written = fds != NONE
+        if self._together is not None and written.any():
+            self._together.send_rows(fds, lengths, body)
+            if self._together.broken:
+                self._let_go()
+        return cast(Array, written)
 
     def _send_each(self, connections: Sequence[Connection], frames: Sequence[Blob]) -> None:
         for connection, frame in zip(connections, frames, strict=True):
@@ -304,7 +316,7 @@ class SocketFront:
             self._begin(accepted, str(peer[0]))
 
     def _begin(self, accepted: socket.socket, address: str) -> None:
-        assert self._epoll is not None
+        assert self._watch is not None
         accepted.setblocking(False)
         if self._tls is not None:
             try:
@@ -314,7 +326,8 @@ class SocketFront:
                 return
         connection = Connection(self, accepted, address)
         self._by_fd[connection.fd] = connection
-        self._epoll.register(connection.fd, _IN | self._edges)
+        self._shortcuts.enter(connection.fd)
+        self._watch.register(connection.fd, _IN | self._edges)
         self._starting.add(connection, self._loop)
 
     def _pause_accepting(self) -> None:
@@ -339,12 +352,17 @@ class SocketFront:
 
     def expect_writable(self, connection: Connection, expected: bool) -> None:
         """See `connection.Desk`."""
-        if self._epoll is not None and connection.stage is not Stage.GONE:
-            self._epoll.modify(connection.fd, (_IN | _OUT if expected else _IN) | self._edges)
+        if self._watch is not None and connection.stage is not Stage.GONE:
+            self._watch.modify(connection.fd, (_IN | _OUT if expected else _IN) | self._edges)
 
     def expect_end(self, connection: Connection) -> None:
         """See `connection.Desk`."""
         self._ending.add(connection, self._loop)
+
+    def shorten(self, connection: Connection) -> None:
+        """See `connection.Desk`."""
+        if connection.tag != NO_TAG:
+            self._shortcuts.set(connection.fd, connection.tag, connection.fast, connection.direct is not None)
 
     def lose_soon(self, connection: Connection) -> None:
         """See `connection.Desk`."""
@@ -354,37 +372,11 @@ class SocketFront:
         """See `connection.Desk`."""
         if connection.stage is Stage.GONE:
             return
-        connection.stage, connection.fast, connection.direct, connection.backlog = Stage.GONE, False, None, 0
+        connection.hasten(False, False)
+        connection.stage, connection.backlog = Stage.GONE, 0
         del self._by_fd[connection.fd]
-        if self._epoll is not None:
-            self._epoll.unregister(connection.fd)
+        if self._watch is not None:
+            self._watch.unregister(connection.fd)
         connection.sock.close()
         if connection.number:
             self.guest.closed(connection)
-
-
-class _Deadlines:
-    """Connections that have the same time for something, in the order in which it began: one timer for all."""
-
-    def __init__(self, after_s: float, expired: Callable[[Connection], None]) -> None:
-        self._after_s, self._expired = after_s, expired
-        self._waiting: deque[tuple[float, Connection]] = deque()
-
-    def add(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._waiting:
-            loop.call_later(self._after_s, self._due, loop)
-        self._waiting.append((loop.time() + self._after_s, connection))
-
-    def _due(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        while self._waiting and self._waiting[0][0] <= now:
-            self._expired(self._waiting.popleft()[1])
-        if self._waiting:
-            loop.call_at(self._waiting[0][0], self._due, loop)
-
-
-def unmasked(raw: Records) -> Records:
-    """The payloads of whole short frames of one length, a row for each."""
-    keys = raw[:, 2 : ws.HEAD_BYTES]
-    payloads = raw[:, ws.HEAD_BYTES :]
-    return payloads ^ keys.take(np.arange(payloads.shape[1]) % ws.KEY_BYTES, axis=1)

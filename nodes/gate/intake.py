@@ -26,6 +26,7 @@ from nodes.gate.limits import Offences
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
 from nodes.gate.traffic import Line
+from nodes.gate.ways import Array
 
 SOCIAL_BYTES_MAX = 4096
 """What FromClient takes."""
@@ -84,6 +85,7 @@ class Intake:
         self.refused: Counter[str] = Counter()  # by code
         self._settings, self._clock, self._desk = settings, clock, desk
         self._sessions, self._clients, self._forward = sessions, sessions.by_number, forward
+        self._by_tag = sessions.by_tag
         self._ways = sessions.ways
         self._decode_social = decoder_for("center", "client")
 
@@ -113,37 +115,35 @@ class Intake:
         else:
             self._excess(client, 0)
 
-    def records(self, connections: list[Connection], records: Records) -> None:
+    def records(self, tags: Array, records: Records) -> None:
         """Frames of MOVE_SIZE bytes, one of each of these clients: nearly all of them moves."""
-        ways, count = self._ways, len(connections)
+        ways, count = self._ways, len(tags)
         self.frames += count
         self.bytes += count * MOVE_SIZE
-        tags = np.fromiter([connection.tag for connection in connections], np.intp, count)
         ways.heard[tags] = True
         lines = ways.line[tags]
         forward = (records[:, 0] == CLIENT_MOVE) & (lines >= 0)
         if not forward.all():
             for at in np.flatnonzero(~forward).tolist():
-                self._odd(connections[at], records[at].tobytes())
-            connections = [one for one, is_move in zip(connections, forward.tolist(), strict=True) if is_move]
+                self._odd(int(tags[at]), records[at].tobytes())
             tags, lines, records = tags[forward], lines[forward], records[forward]
         may = ways.spend(tags, self._clock.now())
         if not may.all():
-            for at in np.flatnonzero(~may).tolist():
-                self._odd_excess(connections[at])
+            for tag in tags[~may].tolist():
+                self._odd_excess(tag)
             tags, lines, records = tags[may], lines[may], records[may]
         handles = ways.handle[tags]
         for index in np.flatnonzero(np.bincount(lines)).tolist():
             here = lines == index
             self._collect(self._sessions.lines.all[index], handles[here].tobytes(), records[here].tobytes())
 
-    def _odd(self, connection: Connection, frame: bytes) -> None:
-        client = self._clients.get(connection.number)
+    def _odd(self, tag: int, frame: bytes) -> None:
+        client = self._by_tag.get(tag)
         if client is not None:
             self._other(client, frame)
 
-    def _odd_excess(self, connection: Connection) -> None:
-        client = self._clients.get(connection.number)
+    def _odd_excess(self, tag: int) -> None:
+        client = self._by_tag.get(tag)
         if client is not None:
             self._excess(client, 0)
 

@@ -11,7 +11,7 @@ Labelled = dict[tuple[str, ...], float]
 
 def meter(gate: "GateNode") -> None:
     """Enter them into the node's metrics."""
-    reads, up, down, intake = gate.metrics.reads, gate.forward.counts, gate.delivery.counts, gate.intake
+    reads, up, down, intake = gate.metrics.reads, gate.forward.counts, gate.lanes.counts, gate.intake
     reads("gate_clients", "Connections by state.", lambda: _labelled(gate.clients.counts()), "state")
     reads("gate_refused_connections_total", "Connections above a cap.", lambda: gate.refused_connections)
     reads("gate_logins_total", "Logins by result.", lambda: _labelled(gate.entrance.results), "result")
@@ -51,7 +51,7 @@ def _early(gate: "GateNode") -> Labelled:
 
 
 def _dropped(gate: "GateNode") -> Labelled:
-    up, down = gate.forward.counts, gate.delivery.counts
+    up, down = gate.forward.counts, gate.lanes.counts
     return _pairs(
         movement=down.movement_dropped, chat=down.chat_dropped, cosmetic=down.cosmetic_dropped,
         early=down.early_dropped,        moves=up.moves_dropped, plays=up.plays_dropped,

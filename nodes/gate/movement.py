@@ -6,8 +6,7 @@ came meanwhile: an attack, its Hit, the center. A scene whose next tick comes be
 wait (Lane.PACE): it sends what is new then, and there is never more than about one tick that grows old here. A tick
 may be several batches, for different clients: of each line one, and of a large one two, half a tick apart.
 
-Rows are kept by client, so that control that came later can take along what it must not overtake. Which of them is
-sent first is of no importance, so it is the one that came last: a dict gives that away for nothing.
+What waits is kept in a way (unsent.py) that lets control which came later take along what it must not overtake.
 
 Rejected: to drop an old batch when a newer one comes. Only what changed is in a batch, so the scene would have to send
 the full view of everybody, just when there is too much to send already.
@@ -16,16 +15,17 @@ the full view of everybody, just when there is too much to send already.
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from mesh.front import Blob
 from mesh.protocol.lanes import PIECE_SIZE, TICK_HEAD
+from nodes.gate.rows import Block
 from nodes.gate.sessions import Scene
+from nodes.gate.unsent import Rows
 
 SLICE_S = 0.005
 """Of sending, in one turn of the loop."""
-CHUNK = 256
+CHUNK = 512
 """Rows that are sent between two looks at the clock."""
 
-Send = Callable[[Scene, list[tuple[int, Blob]]], None]
+Send = Callable[[Scene, Block | Rows], None]
 
 
 class Movement:
@@ -39,31 +39,25 @@ class Movement:
         self._now, self._more, self._pace, self._send = now, more, pace, send
         self._unsent: deque[Scene] = deque()
 
-    def add(self, scene: Scene, handles: list[int], lengths: list[int], bodies: memoryview) -> None:
+    def add(self, scene: Scene, block: Block) -> None:
         """A batch; the first of it is sent at once, unless other movement is on its way."""
-        idle = not self._unsent
-        tick = bytes(bodies[PIECE_SIZE : PIECE_SIZE + TICK_HEAD.size])
-        if scene.movement and not scene.behind and self._is_late(scene, tick, handles):
+        idle, waiting = not self._unsent, scene.movement
+        tick = bytes(block.body[PIECE_SIZE : PIECE_SIZE + TICK_HEAD.size])
+        if waiting and not scene.behind and self._is_late(scene, tick, int(block.handles[0])):
             scene.behind = self._pace(scene, True)
             self.paced += scene.behind
         scene.is_halved, scene.moved_tick = tick == scene.moved_tick, tick
         if scene not in self._unsent:
             self._unsent.append(scene)
-        waiting, at = scene.movement, 0
-        for handle, length in zip(handles, lengths, strict=True):
-            row: Blob = bodies[at : at + length]
-            at += length
-            if handle in waiting:  # of the tick before, or the second piece of a client with very much in view
-                row = b"".join((waiting[handle], row))
-            waiting[handle] = row
+        waiting.add(block)
         if idle:
             self.work()
 
-    def _is_late(self, scene: Scene, tick: bytes, handles: list[int]) -> bool:
+    def _is_late(self, scene: Scene, tick: bytes, first: int) -> bool:
         """This came, and something waits. Of halves, it is not late while it is the other half that waits."""
         if tick == scene.moved_tick:
             return False
-        return not scene.is_halved or handles[0] in scene.movement
+        return not scene.is_halved or first in scene.movement
 
     def work(self) -> None:
         """Send for a while."""
@@ -76,12 +70,12 @@ class Movement:
                 self._more()
 
     def _work_for(self, scene: Scene) -> None:
-        rows = [scene.movement.popitem() for _ in range(min(CHUNK, len(scene.movement)))]
+        some = scene.movement.take(CHUNK)
         if scene.movement:
             self._unsent.append(scene)
         else:
             self._catch_up(scene)
-        self._send(scene, rows)
+        self._send(scene, some)
 
     def look_after(self, scenes: Iterable[Scene]) -> None:
         """Now and then: a link that took no more may take again that its scene is to go on."""

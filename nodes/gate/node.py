@@ -10,7 +10,7 @@
     center => gate            Announce (8), by PUB
 
 This file is the shell: what is known is in `sessions.py` and `early.py`, the rules of the way up in `intake.py`,
-`limits.py`, `ways.py` and `forward.py`, of the way down in `delivery.py` and `budgets.py`, of getting in in
+`limits.py`, `ways.py` and `forward.py`, of the way down in `delivery.py`, `lanes.py` and `budgets.py`, of getting in in
 `entrance.py` and `attaching.py`, of going to another scene in `transfers.py`, of getting out in `exit.py`, all of them
 at once in `handover.py`; `front.py` has the sockets. When a scene is lost, its players are told `unavailable` unless
 the center says in a moment that they are elsewhere; when the center is lost, play goes on, and whoever waited in the
@@ -40,6 +40,7 @@ from nodes.gate.forward import Forward
 from nodes.gate.handover import HandOver
 from nodes.gate.heirs import Heirs
 from nodes.gate.intake import ForGate, Intake
+from nodes.gate.lanes import Lanes
 from nodes.gate.limits import Addresses
 from nodes.gate.meters import meter
 from nodes.gate.sessions import IN_THE_ZONE, Client, Scene, State
@@ -75,17 +76,18 @@ class GateNode(Node):
         self.clients = Table(Ways(settings.move_rate, settings.move_burst))
         self.addresses = Addresses(settings.connections_max, settings.connections_per_address_max)
         self.forward = Forward(self.batch)
-        self.delivery = Delivery(
-            settings, self.clock.now, self.wake, self.hurry, self._more, self._pace, self._cut, self.front.send_all
-        )
+        asks, ways = (self.wake, self.hurry, self._more, self._cut), self.clients.ways
+        self.lanes = Lanes(settings, self.clock.now, *asks, self.front, ways)
+        lines = self.clients.lines.all
+        self.delivery = Delivery(settings, self.clock.now, self._pace, self.lanes, lines, self.front, ways)
         self.budgets = Budgets(self.clients, settings.bandwidth_bytes_s, self.batch)
         self.early = Early()
         self.attaching = Attaching(self, self.clients, self.delivery, self.dismiss, settings.word_s)
         self.handover = HandOver(self, settings, self.clients, self._others, self.say, self.dismiss)
-        self.exit = Exit(self, self.clients, self.delivery, self.early, self.handover.is_moving)
-        self.transfers = Transfers(self, self.clients, self.delivery, self.early, self.attaching, self.say)
+        self.exit = Exit(self, self.clients, self.lanes, self.early, self.handover.is_moving)
+        self.transfers = Transfers(self, self.clients, self.lanes, self.early, self.attaching, self.say)
         self.entrance = Entrance(
-            self, settings, self.clients, self.delivery, self.early, self.attaching, self.exit, self.gates
+            self, settings, self.clients, self.lanes, self.early, self.attaching, self.exit, self.gates
         )
         self.intake = Intake(settings, self.clock, self.clients, self.forward, self)
         self.received, self.records = self.intake.received, self.intake.records  # mesh.front.Guest, without a detour
@@ -125,13 +127,13 @@ class GateNode(Node):
         await self.front.close()
 
     def signals(self) -> dict[str, float]:
-        share = self.delivery.behind / max(BEHIND_MIN, len(self.clients))
+        share = self.lanes.behind / max(BEHIND_MIN, len(self.clients))
         late = PACED if any(scene.behind for scene in self.clients.scenes.values()) else 0.0
         return {"send backlog": max(share / BEHIND_SHARE, late)}
 
     def level_changed(self) -> None:
-        """Cosmetic things first, then a share of the chat: see `delivery.py`."""
-        self.delivery.level = self.pressure.level
+        """Cosmetic things first, then a share of the chat: see `lanes.py`."""
+        self.lanes.level = self.pressure.level
 
     def load(self) -> Load:
         limit = self.settings.connections_max
@@ -196,7 +198,7 @@ class GateNode(Node):
             return
         self.exit.part(client, "connection_lost")
         self.handover.forget(client)
-        self.delivery.forget(client)
+        self.lanes.forget(client)
         self.clients.remove(client)
         self.addresses.leave(client.address)
         if not len(self.clients):
@@ -253,7 +255,7 @@ class GateNode(Node):
         self.seat.failpoints.hit("gate.moves-waiting")
         if self.forward.hurry(self.clients.scenes.values()):
             self.wake()
-        self.delivery.hurry()
+        self.lanes.hurry()
 
     def _more(self) -> None:
         """In the next turn: what has come meanwhile is heard first."""
@@ -266,7 +268,7 @@ class GateNode(Node):
         self._armed = False
         self.seat.failpoints.hit("gate.moves-waiting")
         waits = self.forward.flush(self.clients.scenes.values())
-        self.delivery.flush()
+        self.lanes.flush()
         if waits:
             self.wake()
 
@@ -288,13 +290,15 @@ class GateNode(Node):
                 client.waited_s += SWEEP_S
                 if client.waited_s > limit[0]:
                     self.dismiss(client, *limit[1:])
-        self.delivery.expire(self.clients.scenes.values())
+        for scene in self.clients.scenes.values():
+            scene.early.expire()
         self.early.expire(self.clock.now())
         self.entrance.expire()
 
     def _look(self) -> None:
         now = self.clock.now()
-        self.delivery.look_after(self.clients.scenes.values(), now)
+        self.delivery.movement.look_after(self.clients.scenes.values())
+        self.lanes.look_after(now)
         self.budgets.look(now)
 
     # --- from scenes ---
@@ -320,7 +324,7 @@ class GateNode(Node):
             return
         lane, cls = (PieceLane.BULK, PieceClass.CHAT) if said.bulk else (PieceLane.CONTROL, PieceClass.GATE)
         row, now = piece(lane, cls, said.body), self.clock.now()
-        put = self.delivery.bulk if said.bulk else self.delivery.control
+        put = self.lanes.bulk if said.bulk else self.lanes.control
         for session in said.sessions:
             client = self.clients.by_session.get(session)
             if client is not None:
@@ -336,7 +340,7 @@ class GateNode(Node):
         row, without = piece(PieceLane.CONTROL, PieceClass.GATE, said.body), frozenset(said.without)
         for client in self.clients:
             if client.state in IN_THE_ZONE and client.session not in without:
-                self.delivery.announce(client, row)
+                self.lanes.announce(client, row)
         self.early.announced(row, without, self.clock.now())
 
     @on(ListSessions)

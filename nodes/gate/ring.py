@@ -34,7 +34,7 @@ _REQUEST = np.dtype([
     ("what", "u1"), ("flags", "u1"), ("priority", "<u2"), ("fd", "<i4"), ("offset", "<u8"), ("address", "<u8"),
     ("length", "<u4"), ("how", "<u4"), ("name", "<u8"), ("unused", "<u8", 3),
 ])  # fmt: skip
-_ANSWER = np.dtype([("name", "<u8"), ("result", "<i4"), ("flags", "<u4")])
+_ANSWER = np.dtype([("name", "<i8"), ("result", "<i4"), ("flags", "<u4")])
 _AGAIN = (errno.EAGAIN, errno.EBUSY, errno.EINTR)
 
 
@@ -56,11 +56,13 @@ class Ring:
         head, end, _, _, _, found = asked[20:26]
         size = max(order + self.entries * 4, found + answers * _ANSWER.itemsize)
         self._numbers = np.frombuffer(self._map(size, 0), "<u4", size // 4)
-        self._answers = self._numbers[found // 4 : found // 4 + answers * 4].view(_ANSWER)
+        table = self._numbers[found // 4 : found // 4 + answers * 4].view(_ANSWER)
+        self._names, self._results = table["name"], table["result"]
         self._requests = np.frombuffer(self._map(self.entries * _REQUEST.itemsize, _REQUESTS_AT), _REQUEST)
         self._tail, self._head, self._end = tail // 4, head // 4, end // 4
-        self._numbers[order // 4 : order // 4 + self.entries] = np.arange(self.entries)
-        self._requests["how"] = _NOW
+        self._order = self._numbers[order // 4 : order // 4 + self.entries]
+        self._requests["how"], self._requests["name"] = _NOW, np.arange(self.entries)
+        self._counting = np.arange(self.entries)
 
     def _map(self, size: int, offset: int) -> mmap.mmap:
         return mmap.mmap(self._fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
@@ -80,6 +82,8 @@ class Ring:
         return self._all(_RECEIVE, fds, addresses, lengths)
 
     def _all(self, what: int, fds: Array, addresses: Array, lengths: Array) -> Array:
+        if len(fds) <= self.entries and not self.broken:
+            return self._some(what, fds, addresses, lengths)
         results = np.full(len(fds), -errno.EIO, np.int32)
         for low in range(0, len(fds), self.entries):
             if self.broken:
@@ -89,19 +93,19 @@ class Ring:
         return results
 
     def _some(self, what: int, fds: Array, addresses: Array, lengths: Array) -> Array:
+        """Always the first requests of the table, which know their names; only their order goes round."""
         numbers, count = self._numbers, len(fds)
         tail = int(numbers[self._tail])
-        at = np.arange(tail, tail + count) & (self.entries - 1)
-        requests = self._requests
-        requests["what"][at], requests["fd"][at], requests["address"][at] = what, fds, addresses
-        requests["length"][at], requests["name"][at] = lengths, np.arange(count)
+        requests = self._requests[:count]
+        requests["what"], requests["fd"], requests["address"], requests["length"] = what, fds, addresses, lengths
+        _put_round(self._order, tail, self._counting[:count])
         numbers[self._tail] = (tail + count) & 0xFFFF_FFFF
         self._hand_over(count)
         head, end = int(numbers[self._head]), int(numbers[self._end])
-        found = self._answers[np.arange(head, head + ((end - head) & 0xFFFF_FFFF)) & (len(self._answers) - 1)]
-        numbers[self._head] = end
+        answered = (end - head) & 0xFFFF_FFFF
         results = np.full(count, -errno.EIO, np.int32)
-        results[found["name"].astype(np.int64)] = found["result"]
+        results[_taken_round(self._names, head, answered)] = _taken_round(self._results, head, answered)
+        numbers[self._head] = end
         return results
 
     def _hand_over(self, count: int) -> None:
@@ -113,6 +117,21 @@ class Ring:
             if not count:
                 return
         self.broken = True
+
+
+def _put_round(table: Array, at: int, values: Array) -> None:
+    """Into a table that begins anew behind its end."""
+    at &= len(table) - 1
+    room = len(table) - at
+    table[at : at + len(values)] = values[:room]
+    table[: max(0, len(values) - room)] = values[room:]
+
+
+def _taken_round(table: Array, at: int, count: int) -> Array:
+    """Out of one."""
+    at &= len(table) - 1
+    found = table[at : at + count]
+    return found if len(found) == count else np.concatenate([found, table[: count - len(found)]])
 
 
 def address_of(held: bytes | Array) -> int:

@@ -19,8 +19,10 @@ from mesh.front import Blob, Connection
 from mesh.protocol.catalogue import Message
 from mesh.protocol.sessions import Placement
 from nodes.gate.bandwidth import UNHINDERED, UNLIMITED, Link
+from nodes.gate.early import EarlyRows
 from nodes.gate.limits import AGAIN_MAX, AGAIN_S, Offences
 from nodes.gate.traffic import Line, Lines
+from nodes.gate.unsent import Unsent
 from nodes.gate.ways import Ways
 
 
@@ -53,29 +55,29 @@ IN_THE_ZONE = (State.PLAYING, State.TRANSFERRING, State.ATTACHING, State.MOVED)
 class Scene:
     """What the gate keeps for one scene: its players here, what waits to be sent to it, what came too early."""
 
-    __slots__ = ("attaching", "behind", "clients", "drops", "early", "early_before", "early_rows", "handles",
+    __slots__ = ("attaching", "behind", "clients", "drops", "early", "handles",
                  "held", "is_halved", "moved_tick", "movement", "name", "play_handles", "plays", "plays_bytes",
-                 "records", "unsaid")  # fmt: skip
+                 "records", "tags", "unsaid", "views")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.clients: dict[int, Client] = {}  # by handle
+        self.tags: dict[int, int] = {}  # theirs, by handle
         self.handles: list[bytes] = []  # of the moves in `records`: u32[n] for MOVE[n]
         self.records: list[bytes] = []
         self.play_handles: list[int] = []
         self.plays: list[bytes] = []
         self.plays_bytes = 0
         self.drops: list[int] = []  # handles whose movement was dropped and that can take a full view again
-        self.movement: dict[int, Blob] = {}  # by handle: came, and is not sent yet
+        self.movement = Unsent()
+        self.views: dict[int, Blob] = {}  # by handle: changes of view that wait for the movement behind them
         self.moved_tick = b""  # of the last movement that came
         self.is_halved = False  # was it the second of its tick?
         self.behind = False  # it was told to send no movement
         self.attaching = 0  # Attach requests under way
         self.held = False  # its process gives way to another one: nothing is said to it meanwhile
         self.unsaid: list[Message] = []  # what is to be said when that is over
-        self.early: dict[int, list[bytes]] = {}  # rows that overtook the answer to their Attach, by handle
-        self.early_before: dict[int, list[bytes]] = {}  # the older half of them
-        self.early_rows = 0
+        self.early = EarlyRows()
 
 
 class Client:
@@ -145,6 +147,7 @@ class Sessions:
         self.ways = ways
         self.lines = Lines()
         self.by_number: dict[int, Client] = {}
+        self.by_tag: dict[int, Client] = {}
         self.by_session: dict[int, Client] = {}
         self.scenes: dict[str, Scene] = {}
 
@@ -155,7 +158,7 @@ class Sessions:
         return iter(list(self.by_number.values()))
 
     def add(self, client: Client) -> None:
-        self.by_number[client.number] = client
+        self.by_number[client.number] = self.by_tag[client.tag] = client
 
     def scene(self, name: str) -> Scene:
         """What is kept for a scene; made when it is first named."""
@@ -172,7 +175,7 @@ class Sessions:
     def attached(self, client: Client, scene: Scene, handle: int) -> None:
         """The scene calls it by that handle: the way down is open."""
         client.source, client.handle = scene, handle
-        scene.clients[handle] = client
+        scene.clients[handle], scene.tags[handle] = client, client.tag
         assert client.placement is not None, "whoever is attached was placed"
         client.line = self.lines.line(scene.name, client.placement.map, client.placement.line)
         client.line.clients += 1
@@ -189,7 +192,7 @@ class Sessions:
         """Both ways are closed: it has no scene until it is attached again."""
         source = client.source
         if source is not None and source.clients.get(client.handle) is client:
-            del source.clients[client.handle]
+            del source.clients[client.handle], source.tags[client.handle]
         if client.line is not None:
             client.line.clients -= 1
         self.ways.shut(client.tag)
@@ -215,8 +218,9 @@ class Sessions:
 
     def remove(self, client: Client) -> None:
         """The connection is gone."""
-        self.by_number.pop(client.number, None)
-        self.ways.leave(client.tag)
+        if self.by_number.pop(client.number, None) is not None:
+            del self.by_tag[client.tag]
+            self.ways.leave(client.tag)
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state."""

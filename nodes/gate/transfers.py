@@ -20,8 +20,8 @@ from mesh.protocol.client import TransferBegun
 from mesh.protocol.placement import Transferred
 from mesh.protocol.sessions import Placement
 from nodes.gate.attaching import Attaching
-from nodes.gate.delivery import Delivery
 from nodes.gate.early import Early
+from nodes.gate.lanes import Lanes
 from nodes.gate.sessions import Client, Sessions, State
 
 Say = Callable[[Client, Message], None]
@@ -33,11 +33,11 @@ class Transfers:
     """See the module."""
 
     def __init__(
-        self, node: Node, sessions: Sessions, delivery: Delivery, early: Early, attaching: Attaching, say: Say
+        self, node: Node, sessions: Sessions, lanes: Lanes, early: Early, attaching: Attaching, say: Say
     ) -> None:
         self.begun = 0
         self.strays = 0  # for connections that are not there any more
-        self._node, self._sessions, self._delivery, self._early = node, sessions, delivery, early
+        self._node, self._sessions, self._lanes, self._early = node, sessions, lanes, early
         self._attaching, self._say = attaching, say
         self._processes: dict[str, int] = {}  # the process of each scene that was linked last
 
@@ -74,7 +74,7 @@ class Transfers:
 
     def _leave_place(self, client: Client) -> None:
         """It is on its way, and is told. It may be LEAVING then: when it does not read, it is cut off."""
-        self._delivery.flush_one(client)  # its chat, too, which would wait behind TransferBegun
+        self._lanes.flush_one(client)  # its chat, too, which would wait behind TransferBegun
         if client.is_in(State.LEAVING):
             return
         self._close_ways(client)

@@ -1,7 +1,9 @@
-"""The ways up as columns: where what a client says goes, how often it may move, when it was heard last.
+"""The ways of clients as columns: where what they say goes, how often they may move, when they were heard last; and
+to whom movement may be sent without a look.
 
 Owns one row for each connection, named by its tag, so that the moves of many clients are sorted and limited together
-and not one by one. A row of `line` that is -1 is a way that is closed. Pure: the time is an argument.
+and not one by one, and their movement is sent together. A row of `line` that is -1 is a way up that is closed. Pure:
+the time is an argument.
 
 Rejected: a bucket object for each client. To ask it costs more than to read the move from the socket.
 """
@@ -27,6 +29,7 @@ class Ways:
         self.line = np.zeros(0, "<i4")
         self.heard = np.zeros(0, "?")  # since the last sweep
         self.quiet_s = np.zeros(0, "<f4")
+        self.clear = np.zeros(0, "?")  # nothing waits that goes out with its movement, and it does not lag behind
         self._tokens = np.zeros(0, "<f4")
         self._at = np.zeros(0, "<f8")
 
@@ -35,7 +38,7 @@ class Ways:
         if not self._free:
             self._grow()
         tag = self._free.pop()
-        self.line[tag], self.heard[tag], self.quiet_s[tag] = CLOSED, True, 0.0
+        self.line[tag], self.heard[tag], self.quiet_s[tag], self.clear[tag] = CLOSED, True, 0.0, True
         self._tokens[tag], self._at[tag] = self._burst, now
         return tag
 
@@ -76,7 +79,7 @@ class Ways:
 
     def _grow(self) -> None:
         before, self._rows = self._rows, max(FIRST_ROWS, self._rows * 2)
-        for name in ("handle", "line", "heard", "quiet_s", "_tokens", "_at"):
+        for name in ("handle", "line", "heard", "quiet_s", "clear", "_tokens", "_at"):
             column = getattr(self, name)
             grown = np.zeros(self._rows, column.dtype)
             grown[:before] = column

@@ -11,9 +11,13 @@ one, half of what the kernel needs for them; taken apart here, for all clients o
 import binascii
 from base64 import b64decode, b64encode
 from hashlib import sha1
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from mesh.errors import RemoteProtocolError
+from mesh.front import Blob
 
 REQUEST_BYTES_MAX = 16 * 1024
 HEADERS_MAX = 128
@@ -29,7 +33,11 @@ _CODES = frozenset([*range(1000, 1004), *range(1007, 1015)])  # and 3000 to 4999
 KEY_BYTES = 4
 HEAD_BYTES = 2 + KEY_BYTES  # in front of a short frame of a client
 SHORT_MAX = 125  # bytes of a frame whose head is that short
+WORD, ROW_MAX = 4, 0xFFFC  # of `rows_with_heads`
 
+Array = npt.NDArray[Any]
+
+_BINARY = np.uint32(0x80 | BINARY)
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _VISIBLE = frozenset([9, *range(32, 127), *range(128, 256)])
@@ -181,6 +189,13 @@ def unmask(payload: bytes, key: bytes) -> bytes:
     return (int.from_bytes(payload, "little") ^ int.from_bytes(keys, "little")).to_bytes(size, "little")
 
 
+def unmasked(raw: Array) -> Array:
+    """The payloads of whole short frames of one length, a row for each."""
+    keys = raw[:, 2:HEAD_BYTES]
+    payloads = raw[:, HEAD_BYTES:]
+    return payloads ^ keys.take(np.arange(payloads.shape[1]) % KEY_BYTES, axis=1)
+
+
 def check_close(payload: bytes) -> None:
     """Is this the payload of a close that may be?"""
     if not payload:
@@ -205,6 +220,25 @@ def head(size: int, opcode: int = BINARY) -> bytes:
     if size < 1 << 16:
         return bytes((first, 126, size >> 8, size & 0xFF))
     return bytes((first, 127)) + size.to_bytes(8, "big")
+
+
+def rows_with_heads(body: Blob, lengths: Array) -> tuple[Array, Array, Array]:
+    """Many binary frames at once: `body` is their payloads, one behind the other, all multiples of WORD and at most
+    ROW_MAX bytes long. The bytes (u8), where each frame begins in them, and how long it is.
+
+    Before each payload a word of room for its head is made: that of a short one needs half of it."""
+    count, sizes = len(lengths), lengths.astype(np.uint32)
+    words = sizes // WORD
+    at = np.cumsum(words, dtype=np.int64) - words + np.arange(count)  # of the heads, in words
+    wire = np.empty(len(body) // WORD + count, "<u4")
+    is_payload = np.ones(len(wire), bool)
+    is_payload[at] = False
+    wire[is_payload] = np.frombuffer(body, "<u4")
+    is_short = sizes <= SHORT_MAX
+    long = _BINARY | 126 << 8 | (sizes & 0xFF00) << 8 | sizes << 24
+    wire[at] = np.where(is_short, _BINARY << 16 | sizes << 24, long)
+    skipped = is_short * np.uint32(2)
+    return wire.view(np.uint8), (at * WORD).astype(np.uint64) + skipped, sizes + np.uint32(WORD) - skipped
 
 
 def close(code: int, reason: str) -> bytes:

@@ -21,6 +21,7 @@ from nodes.dc.pair import Pair
 from nodes.dc.records import OPERATIONS, DamagedError, Table
 from nodes.dc.writer import Writer
 from nodes.gate.delivery import Delivery
+from nodes.gate.lanes import Lanes
 from nodes.scene.ledger import Ledger
 from nodes.simulation.disk import SimulatedStore
 
@@ -145,13 +146,17 @@ def send_without_being_told(put: Put) -> None:
 
 
 def keep_whatever_a_client_does_not_read(put: Put) -> None:
-    begin = Delivery.__init__
+    for part in (Lanes, Delivery):
+        put(part, "__init__", _generous(part.__init__))
 
-    def generous(self: Delivery, settings: Any, *more: Any) -> None:
-        names = ("movement_unread_bytes_max", "bulk_unread_bytes_max", "unread_bytes_max")
+
+def _generous(begin: Any) -> Any:
+    names = ("movement_unread_bytes_max", "bulk_unread_bytes_max", "unread_bytes_max")
+
+    def generous(self: Any, settings: Any, *more: Any) -> None:
         begin(self, structs.replace(settings, **dict.fromkeys(names, 1 << 26)), *more)
 
-    put(Delivery, "__init__", generous)
+    return generous
 
 
 def flush_states_only_at_the_end(put: Put) -> None:

@@ -277,7 +277,7 @@ def test_a_client_behind_loses_movement_gets_a_full_view_and_keeps_control(zone,
         await asyncio.sleep(0.1)
         s.scene.send(Lane.CHATS, {handle: chat})
         await asyncio.sleep(1.0)
-        counts = s.gate.delivery.counts
+        counts = s.gate.lanes.counts
         assert 0 < counts.movement_dropped <= 12
         assert counts.chat_dropped == 1
         assert s.scene.of(Lane.DROPS) == []
@@ -305,7 +305,7 @@ def test_a_client_that_never_reads_is_cut_after_a_while(zone, tmp_path):
                 break
         assert not anna.connected
         assert 5.0 < tick / 10 < 8.0
-        assert s.gate.delivery.counts.cut == 1
+        assert s.gate.lanes.counts.cut == 1
         assert s.center.told.of(Dropped)
         assert bob.playing
         assert bob.session.updates == 300 * (tick + 1)
@@ -329,7 +329,7 @@ def test_control_that_is_not_read_is_bounded(zone, tmp_path):
             most = max(most, client.connection.backlog + client.control_bytes)
         assert client is None
         assert 240 * 1024 < most <= 256 * 1024
-        assert s.gate.delivery.counts.cut == 1
+        assert s.gate.lanes.counts.cut == 1
 
     play(zone, tmp_path, story)
 
@@ -343,8 +343,8 @@ def test_broken_batches_of_a_scene_are_counted(zone, tmp_path):
             s.scene.batch(s.gate.name, lane, b"1234", b"\x05\x00\x00\x00", b"1234")
         s.scene.gate_of[5000] = s.gate.name
         s.scene.send(Lane.UPDATES, {5000: updates(1)})
-        await s.until(lambda: s.gate.delivery.counts.unknown)
-        assert s.gate.delivery.counts.malformed == 9
+        await s.until(lambda: s.gate.lanes.counts.unknown)
+        assert s.gate.lanes.counts.malformed == 9
         assert anna.playing
 
     play(zone, tmp_path, story)

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from contextlib import asynccontextmanager
 
+import numpy as np
 import picows
 import pytest
 import uvloop
@@ -33,15 +34,17 @@ class Echo:
 
     def connected(self, connection):
         if self.lets_in:
+            connection.tag = 700 + connection.number
             self.connections.append(connection)
         return self.lets_in
 
     def received(self, connection, frame):
         connection.send(frame)
 
-    def records(self, connections, records):
-        for connection, record in zip(connections, records, strict=True):
-            self.received(connection, record.tobytes())
+    def records(self, tags, records):
+        by_tag = {connection.tag: connection for connection in self.connections}
+        for tag, record in zip(tags.tolist(), records, strict=True):
+            self.received(by_tag[tag], record.tobytes())
 
     def closed(self, connection):
         self.gone.append(connection.number)
@@ -456,6 +459,54 @@ async def test_the_same_for_many_at_once_while_others_vanish(io_uring):
                     assert (await reader.readexactly(904))[4:13] == b"%02d-%06d" % (at + 1, number)
             assert await reader.readexactly(16) == b"\x82\x0ethe last words"
             writer.close()
+
+
+@both_ways
+@on_uvloop
+async def test_rows_reach_those_who_take_them_and_the_others_are_named(io_uring):
+    """Straight from a batch to many sockets. Whoever is not ready for that is left for `send_all`."""
+    async with listening(GateSettings(io_uring=io_uring)) as (guest, front, _):
+        clients = [await shaken(front) for _ in range(20)]
+        tags = np.array([connection.tag for connection in guest.connections])
+        rows = [bytes([number]) * (4 * (1 + 13 * number)) for number in range(20)]  # heads of both lengths
+        lengths, body = np.array([len(row) for row in rows], np.uint32), memoryview(b"".join(rows))
+        wanted = tags.copy()
+        wanted[[3, 19]] = -1
+        sent = front.send_rows(wanted, lengths, body)
+        expected = [] if front.calls == "sockets" else [number for number in range(20) if number not in (3, 19)]
+        assert np.flatnonzero(sent).tolist() == expected
+        rest = [number for number in range(20) if number not in expected]
+        front.send_all([guest.connections[number] for number in rest], [rows[number] for number in rest])
+        for (reader, _), row in zip(clients, rows, strict=True):
+            assert await reader.readexactly(len(ws.head(len(row))) + len(row)) == ws.head(len(row)) + row
+        assert not front.send_rows(tags, lengths - 1, body[:-20]).any(), "rows that are not made of whole words"
+        for _, writer in clients:
+            writer.close()
+
+
+@on_uvloop
+async def test_of_a_row_that_is_taken_in_part_the_rest_follows():
+    async with listening() as (guest, front, _):
+        if front.calls == "sockets":
+            pytest.skip("no io_uring here")
+        reader, writer = await shaken(front)
+        writer.transport.pause_reading()
+        [connection] = guest.connections
+        tags, count = np.array([connection.tag]), 0
+        while not connection.backlog:
+            row = b"%08d" % count * 1000
+            assert front.send_rows(tags, np.array([len(row)], np.uint32), memoryview(row)).all()
+            count += 1
+        assert not front.send_rows(tags, np.array([8], np.uint32), memoryview(b"too late")).any()
+        writer.transport.resume_reading()
+        for number in range(count):
+            assert (await reader.readexactly(8004))[4:] == b"%08d" % number * 1000
+        assert connection.backlog == 0
+        assert front.send_rows(tags, np.array([8], np.uint32), memoryview(b"in time!")).all()
+        assert await reader.readexactly(10) == b"\x82\x08in time!"
+        connection.close()
+        assert not front.send_rows(tags, np.array([8], np.uint32), memoryview(b"over now")).any()
+        writer.close()
 
 
 @on_uvloop

@@ -1,13 +1,14 @@
 """Buckets, offences, caps, and the cutting of batches: arithmetic."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.core.bucket import Bucket
-from nodes.gate.delivery import FRAME_BYTES_AIM, portions, rows_of
 from nodes.gate.forward import u32
 from nodes.gate.limits import Addresses, Offences, is_loopback
+from nodes.gate.rows import FRAME_BYTES_AIM, are_different, block_of, portions
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate():
@@ -75,17 +76,30 @@ def test_loopback(address, loopback):
 
 
 def test_rows_are_cut_where_their_lengths_say():
-    handles, lengths, bodies = rows_of([u32([7, 8]), u32([2, 3]), b"abcde"])
-    assert (handles, lengths, bytes(bodies)) == ([7, 8], [2, 3], b"abcde")
+    block = block_of([u32([7, 8, 9]), u32([2, 3, 1]), b"abcdef"])
+    assert [(handle, bytes(row)) for handle, row in block.rows()] == [(7, b"ab"), (8, b"cde"), (9, b"f")]
+    assert [(handle, bytes(row)) for handle, row in block.some(np.array([0, 2]))] == [(7, b"ab"), (9, b"f")]
+
+
+@given(st.lists(st.binary(max_size=9), max_size=9), st.integers(1, 12))
+def test_a_block_is_cut_between_rows(rows, count):
+    block = block_of([u32(list(range(len(rows)))), u32([len(row) for row in rows]), b"".join(rows)])
+    parts = block.cut(count)
+    assert len(parts[1].handles) == min(count, len(rows))
+    assert [(handle, bytes(row)) for part in parts for handle, row in part.rows()] == list(enumerate(rows))
+
+
+@given(st.lists(st.integers(0, 30), max_size=12))
+def test_whether_numbers_are_different(numbers):
+    assert are_different(np.array(numbers, np.intp)) == (len(set(numbers)) == len(numbers))
 
 
 @given(st.lists(st.binary(max_size=12), max_size=4))
 def test_batches_that_do_not_fit_together_are_refused(blobs):
-    rows = rows_of(blobs)
-    if rows is not None:
-        handles, lengths, bodies = rows
-        assert len(handles) == len(lengths)
-        assert sum(lengths) == len(bodies)
+    block = block_of(blobs)
+    if block is not None:
+        assert len(block.handles) == len(block.lengths)
+        assert b"".join(row for _, row in block.rows()) == blobs[2]
 
 
 @given(st.lists(st.integers(1, 2 * FRAME_BYTES_AIM), max_size=20))

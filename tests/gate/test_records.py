@@ -19,8 +19,8 @@ def move(x):
 
 
 def together(s, players, frames):
-    connections = [s.gate.clients.by_session[p.session.session].connection for p in players]
-    s.gate.records(connections, np.frombuffer(b"".join(frames), np.uint8).reshape(-1, MOVE_SIZE))
+    tags = np.array([s.gate.clients.by_session[p.session.session].tag for p in players])
+    s.gate.records(tags, np.frombuffer(b"".join(frames), np.uint8).reshape(-1, MOVE_SIZE))
 
 
 def moves_at(scene):
@@ -54,10 +54,10 @@ def test_what_is_no_move_or_too_early_is_sorted_out(zone, tmp_path):
     async def story(s):
         anna, bob = await s.player(), await s.player("bob")
         client = s.raw()
-        early = s.gate.clients.by_number[client.connection.number].connection
-        known = [s.gate.clients.by_session[p.session.session].connection for p in (anna, bob)]
+        early = s.gate.clients.by_number[client.connection.number]
+        known = [s.gate.clients.by_session[p.session.session] for p in (anna, bob)]
         rows = np.frombuffer(move(1) + move(2) + NOT_A_MOVE, np.uint8).reshape(3, MOVE_SIZE)
-        s.gate.records([early, *known], rows)
+        s.gate.records(np.array([one.tag for one in (early, *known)]), rows)
         await s.until(lambda: s.scene.of(Lane.MOVES))
         assert moves_at(s.scene) == {s.handle_of(anna): [2]}
         assert s.gate.intake.refused == {"out_of_order": 1, "bad_message": 1}

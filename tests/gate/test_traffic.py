@@ -11,7 +11,7 @@ from mesh.protocol.play import Hit, Said
 from mesh.protocol.social import Shouted
 from mesh.topology.policy import FULL, Level
 from nodes.gate.bandwidth import UNLIMITED
-from nodes.gate.delivery import ANNOUNCE_FLUSHES
+from nodes.gate.lanes import ANNOUNCE_FLUSHES
 from tests.gate.zone import announce, play, updates
 
 SHOUT = Shouted(1, 1, "everybody", "x")
@@ -46,7 +46,7 @@ def test_an_announcement_goes_out_with_the_next_movement(zone, tmp_path):
         await asyncio.sleep(0.3)
         assert set(counts.values()) == {1}
         assert all([await p.wait(Shouted) for p in players])
-        assert s.gate.delivery.counts.coalesced == 40
+        assert s.gate.lanes.counts.coalesced == 40
 
     play(zone, tmp_path, story)
 
@@ -99,7 +99,7 @@ def test_under_pressure_cosmetic_things_go_first_then_chat_and_fights_never(zone
                 hits.append(said)
 
         anna = await s.player(on_event=keep)
-        s.gate.delivery.level = level
+        s.gate.lanes.level = level
         handle = s.handle_of(anna)
         for _ in range(8):
             s.scene.send(Lane.CHATS, {handle: chat(PieceClass.COSMETIC, "dance")})
@@ -107,7 +107,7 @@ def test_under_pressure_cosmetic_things_go_first_then_chat_and_fights_never(zone
             s.scene.say(handle, Hit(1, 2, 3, 4), PieceClass.VIEW)
             await asyncio.sleep(0.05)
         assert (texts.count("dance"), texts.count("talk"), len(hits)) == (cosmetic, chats, 8)
-        counts = s.gate.delivery.counts
+        counts = s.gate.lanes.counts
         assert (counts.cosmetic_dropped, counts.chat_dropped) == (8 - cosmetic, 8 - chats)
 
     play(zone, tmp_path, story)
@@ -125,7 +125,7 @@ def test_who_reads_slowly_is_spared_cosmetic_things_before_chat(zone, tmp_path):
         s.scene.send(Lane.CHATS, {handle: chat(PieceClass.COSMETIC)})
         s.scene.send(Lane.CHATS, {handle: chat()})
         await asyncio.sleep(0.1)
-        counts = s.gate.delivery.counts
+        counts = s.gate.lanes.counts
         assert (counts.cosmetic_dropped, counts.chat_dropped) == (1, 0)
 
     play(zone, tmp_path, story)
@@ -154,7 +154,7 @@ def test_a_slow_reader_is_told_less_and_more_again_when_it_reads(zone, tmp_path)
         await feed(s, [anna, bob], 3.0)
         assert budgets_at(s.scene)[s.handle_of(anna)] < 2000, "of 3,700 bytes a second"
         assert s.handle_of(bob) not in budgets_at(s.scene)
-        assert s.gate.delivery.counts.movement_dropped == 0, "before anything is dropped"
+        assert s.gate.lanes.counts.movement_dropped == 0, "before anything is dropped"
         assert s.gate.budgets.hindered == 1
         anna._wire.client.stop_reading(False)
         await feed(s, [anna, bob], 12.0)

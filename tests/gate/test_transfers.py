@@ -133,7 +133,7 @@ def test_on_the_same_scene_the_old_handle_means_nothing_any_more(zone, tmp_path)
         s.scene.send(Lane.FRAMES, {s.scene.handles[session]: hit(NEW)})
         assert (await anna.wait(Hit)).target == NEW
         assert anna.session.updates == 0
-        assert s.gate.clients.scenes[SCENE].early_rows == 0
+        assert s.gate.clients.scenes[SCENE].early.count == 0
 
     play(zone, tmp_path, story)
 
@@ -244,7 +244,7 @@ def test_every_order_of_what_happens_in_a_transfer(zone, tmp_path, pause_s):
                     lambda course=course: Detach(course.session, course.client.number) in s.scene_2.told.of(Detach)
                 )
         await s.until(lambda: not len(s.gate.clients))
-        assert all(not scene.clients and not scene.early for scene in s.gate.clients.scenes.values())
+        assert all(not scene.clients and not scene.early.count for scene in s.gate.clients.scenes.values())
         assert s.gate.clients.by_session == {}
 
     play(zone, tmp_path, story, "scene.2")
@@ -564,7 +564,7 @@ def test_a_client_that_is_behind_is_shown_the_new_place_when_it_reads_again(zone
         wire.stop_reading()
         for tick in range(20):
             s.scene.send(Lane.UPDATES, {s.scene.handles[session]: updates(tick, 300)})
-        await s.until(lambda: s.gate.delivery.counts.movement_dropped)
+        await s.until(lambda: s.gate.lanes.counts.movement_dropped)
         s.center.transfer(session)
         await s.until(lambda: s.scene_2.told.of(Attach))
         await asyncio.sleep(0.5)
@@ -589,7 +589,7 @@ def test_a_client_that_does_not_read_and_is_cut_off_at_that_moment_is_not_attach
         s.scene.send(Lane.FRAMES, {s.handle_of(anna): piece(PieceLane.CONTROL, PieceClass.VIEW, b"x" * 4985)})
         await s.until(lambda: s.gate.clients.by_session[session].connection.backlog)
         s.center.transfer(session)
-        await s.until(lambda: s.gate.delivery.counts.cut)
+        await s.until(lambda: s.gate.lanes.counts.cut)
         assert s.center.told.of(Dropped) == [Dropped(session, 1)]
         await asyncio.sleep(1)
         assert s.scene_2.told.of(Attach) == []
@@ -605,9 +605,9 @@ def test_rows_that_nobody_asks_for_do_not_fill_what_is_kept_for_those_who_come(z
         s.scene.gate_of[5000] = s.gate.name
         for _ in range(10):
             s.scene.send(Lane.FRAMES, {5000: hit(OLD)})
-        await s.until(lambda: s.gate.clients.scenes[SCENE].early_rows == 10)
+        await s.until(lambda: s.gate.clients.scenes[SCENE].early.count == 10)
         await asyncio.sleep(3)
-        assert s.gate.clients.scenes[SCENE].early_rows == 0
+        assert s.gate.clients.scenes[SCENE].early.count == 0
         s.scene.let_in(session_of(1, 1))
         anna = await tasks[0]
         assert anna.playing

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.gate import websocket as ws
-from nodes.gate.front import unmasked
 
 UPGRADE = (
     b"GET /play?x=1 HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
@@ -152,8 +151,23 @@ def test_a_reason_is_cut_between_characters():
     assert frame[4:].decode() == "ü" * 61
 
 
+@given(st.lists(st.integers(0, 90).map(lambda words: bytes(range(4)) * words), max_size=9))
+def test_rows_are_laid_out_as_frames(rows):
+    body, lengths = b"".join(rows), np.array([len(row) for row in rows], "<u4")
+    wire, begins, sizes = ws.rows_with_heads(memoryview(body), lengths)
+    whole = wire.tobytes()
+    frames = [whole[begin : begin + size] for begin, size in zip(begins.tolist(), sizes.tolist(), strict=True)]
+    assert frames == [ws.head(len(row)) + row for row in rows]
+
+
+@pytest.mark.parametrize("size", [0, 120, 124, 128, 252, 256, ws.ROW_MAX - 4, ws.ROW_MAX])
+def test_rows_of_all_sizes_have_the_heads_that_single_frames_have(size):
+    wire, [begin], [length] = ws.rows_with_heads(memoryview(bytes(size)), np.array([size], "<u4"))
+    assert wire[int(begin) : int(begin) + int(length)].tobytes() == ws.head(size) + bytes(size)
+
+
 @given(st.lists(st.tuples(st.binary(min_size=10, max_size=10), st.binary(min_size=4, max_size=4)), min_size=1))
 def test_many_frames_of_one_length_are_unmasked_together(frames):
     wires = b"".join(said(payload, key=key) for payload, key in frames)
     raw = np.frombuffer(wires, np.uint8).reshape(len(frames), 16)
-    assert [row.tobytes() for row in unmasked(raw)] == [payload for payload, _ in frames]
+    assert [row.tobytes() for row in ws.unmasked(raw)] == [payload for payload, _ in frames]
