@@ -33,6 +33,7 @@ CLOCKS_S = 60.0  # between what the two processes hold for now: more, and they d
 
 def written(node: "SceneNode") -> bytes:
     """All that this scene knows."""
+    node.sort_moves()
     whole = Whole(
         scene=node.name,
         now=node.clock.now(),

@@ -54,6 +54,29 @@ class Moves:
         return slots[newest], records[newest]
 
 
+class Incoming:
+    """Moves as gates have said them. They are sorted for the lines of the scene once a tick: to look for the players of
+    each batch as it comes costs several times as much."""
+
+    def __init__(self) -> None:
+        self._batches: dict[str, list[tuple[bytes, bytes]]] = {}  # by gate, in order
+        self.count = 0  # of batches
+
+    def add(self, gate: str, handles: bytes, records: bytes) -> None:
+        """u32[n], MOVE[n]."""
+        self._batches.setdefault(gate, []).append((handles, records))
+        self.count += 1
+
+    def take(self) -> list[tuple[str, Array, Array]]:
+        """What came, for each gate together, and nothing is left."""
+        batches, self._batches, self.count = self._batches, {}, 0
+        found = []
+        for gate, said in batches.items():
+            handles, records = (b"".join(column) for column in zip(*said, strict=True))
+            found.append((gate, np.frombuffer(handles, "<u4"), np.frombuffer(records, MOVE)))
+        return found
+
+
 def settle(world: World, slot: int, now: float, speed: float) -> None:
     """A player starts here: with all of its slack, from now on."""
     world.slack[slot] = speed * SLACK_S

@@ -36,7 +36,7 @@ from mesh.node import Caller, Node, on, on_batch
 from mesh.protocol.cluster import Kick, Replaced
 from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.envelope import Envelope
-from mesh.protocol.lanes import MOVE, MOVE_SIZE, PLAY_HEAD, Handle, Lane
+from mesh.protocol.lanes import MOVE_SIZE, PLAY_HEAD, Handle, Lane
 from mesh.protocol.placement import Evacuate, Evacuated
 from mesh.seat import Seat
 from nodes.scene.degradation import Degradation
@@ -49,6 +49,7 @@ from nodes.scene.ledger import Ledger
 from nodes.scene.line import Line
 from nodes.scene.lines import Lines
 from nodes.scene.meters import Counts, meter
+from nodes.scene.movement import Incoming
 from nodes.scene.outbound import Outbound
 from nodes.scene.parties import Parties
 from nodes.scene.play import Play
@@ -63,6 +64,7 @@ from nodes.scene.ticking import Ticking
 from nodes.scene.world import Array
 
 SAVE_AGAIN_S = 0.3  # while stopping, when the DC did not take everything
+INCOMING_MAX = 64  # batches of moves that wait for the tick; a gate says one every `flush_ms`
 TICK_SHARE = 0.8  # of its period that a tick may take: the rest is for what comes between two ticks
 EVACUATE_S = 120.0  # how long the center may take to move everybody; asked again it goes on
 
@@ -79,6 +81,7 @@ class SceneNode(Node):
         said, now = self.settings, self.clock.now
         self.sessions, self.keepsakes = Sessions(), Keepsakes()
         self.out = Outbound(self._arm_flush)
+        self._incoming = Incoming()
         self.saves = Saves(self.ask, self.spawn, said.saves_in_flight, self.replaced)
         asking = self.ask, self.spawn, said.operation_tries, self.saves.check
         self.ledger = Ledger(*asking, seat.failpoints, seat.random, said.replicated)
@@ -216,9 +219,15 @@ class SceneNode(Node):
         if len(blobs) != 2 or len(blobs[0]) % 4 or len(blobs[1]) != len(blobs[0]) // 4 * MOVE_SIZE:
             self.counts.malformed += 1
             return
-        handles, records = np.frombuffer(blobs[0], "<u4"), np.frombuffer(blobs[1], MOVE)
-        for line, slots, at in self._by_line(handles, caller.peer):
-            line.moves.add(slots, records[at])
+        self._incoming.add(caller.peer, blobs[0], blobs[1])
+        if self._incoming.count >= INCOMING_MAX:
+            self.sort_moves()
+
+    def sort_moves(self) -> None:
+        """Give the lines what they are to move next."""
+        for gate, handles, records in self._incoming.take():
+            for line, slots, at in self._by_line(handles, gate):
+                line.moves.add(slots, records[at])
 
     @on_batch(Lane.DROPS)
     def on_drops(self, blobs: list[bytes], caller: Caller) -> None:

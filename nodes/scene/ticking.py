@@ -62,6 +62,7 @@ class Ticking:
         node = self._node
         began = self._lap_at = node.clock.now()
         node.seat.failpoints.hit("scene.tick")
+        node.sort_moves()
         tick, now, pace = node.ticker.tick, node.game.now(), node.game.lenience()
         for line in node.lines:
             line.pace = pace
@@ -84,6 +85,7 @@ class Ticking:
         """Between two ticks: those who were not told in the last one."""
         node = self._node
         began = self._lap_at = node.clock.now()
+        node.sort_moves()
         now, tick = node.game.now(), node.ticker.tick - 1
         for line in node.lines:
             if line.sight.is_halved:

@@ -129,3 +129,14 @@ def test_only_what_differs_is_a_change() -> None:
     assert world.changed[slot]
     assert world.unsaved[slot]
     assert not world.walked[slot]
+
+
+def test_moves_of_each_gate_are_kept_in_the_order_in_which_they_came() -> None:
+    incoming, said = movement.Incoming(), {"gate.1": [(1, 10), (2, 20), (1, 11)], "gate.2": [(9, 90)]}
+    for gate, moves in said.items():
+        for handle, x in moves:
+            incoming.add(gate, np.array([handle], "<u4").tobytes(), np.array([(3, 1, 9, 0, 77, x, 0)], MOVE).tobytes())
+    assert incoming.count == 4
+    found = {gate: [*zip(handles.tolist(), rows["x"].tolist(), strict=True)] for gate, handles, rows in incoming.take()}
+    assert found == said
+    assert (incoming.count, incoming.take()) == (0, [])
