@@ -46,7 +46,8 @@ from nodes.scene.settings import LINE_BITS, LINE_SLOTS
 from nodes.scene.world import Array
 
 CANDIDATES_TICK = 250_000  # that the turn of a tick takes on, some 10 ms; newcomers and those asked for come on top
-CANDIDATES_FEW = 50_000  # everybody in every tick; with more, every second one: in 0.1 s nobody walks a metre
+CANDIDATES_FEW = 50_000  # everybody in every tick; with more, everybody in CYCLE ticks at most ...
+CYCLE = 3  # ... as long as one tick can take that: in 0.2 s nobody walks much more than a metre
 MEASURED = 6  # candidates that are measured and left out cost as much as one that is sorted
 CANDIDATES_MAX = ranking.RANKED_MAX - LINE_SLOTS  # that are measured and ranked at once: bounds the memory of it
 URGENT_SHARE = 0.5  # of CANDIDATES_TICK, for those who are asked for
@@ -162,7 +163,7 @@ class Interest:
         ends = np.cumsum(cost)
         whole = int(ends[-1])
         looks = terms.every // terms.beat  # from one telling to the next
-        self.cycle = max(looks, 1 if whole <= CANDIDATES_FEW else 2, -(-whole // CANDIDATES_TICK))
+        self.cycle = max(looks, min(CYCLE, -(-whole // CANDIDATES_FEW)), -(-whole // CANDIDATES_TICK))
         if self.cycle == looks and terms.told is not None:
             wanted[observers] = terms.told[observers]
         else:
