@@ -269,17 +269,22 @@ class Interest:
         turn = (rows.mask[mine] & self._telling(terms, mine)) == rows.phase[mine]
         if terms.told is not None:
             turn &= terms.told.take(rows.observers[mine])
-        at = np.flatnonzero(turn) + first
-        entities, since = rows.entities.take(at), rows.since.take(at)
-        news = np.flatnonzero(changed_at.take(entities) > since)
-        rows.since[at] = tick
-        observers = rows.observers.take(at.take(news))
-        excess = self._excess(observers, tick - since.take(news), terms)
+        if turn.all():  # nobody is in a crowd
+            at, some = np.arange(first, end), Pairs(rows.observers[mine], rows.entities[mine])
+            since = rows.since[mine].copy()
+            rows.since[mine] = tick
+        else:
+            at = np.flatnonzero(turn) + first
+            some, since = Pairs(rows.observers.take(at), rows.entities.take(at)), rows.since.take(at)
+            rows.since[at] = tick
+        is_new = changed_at.take(some.entities) > since
+        if not is_new.all():
+            at, some, since = at[is_new], those(some, is_new), since[is_new]
+        excess = self._excess(some.observers, tick - since, terms)
         if len(excess):
-            late = news[excess]
-            rows.since[at[late]] = since[late]
-            news, observers = news[~excess], observers[~excess]
-        return Pairs(observers, entities.take(news))
+            rows.since[at[excess]] = since[excess]
+            some = those(some, ~excess)
+        return some
 
     def _telling(self, terms: Terms, mine: slice) -> Array:
         telling = terms.telling.astype(np.uint8)
