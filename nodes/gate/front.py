@@ -153,9 +153,10 @@ class SocketFront:
 
     def _look(self) -> None:
         assert self._watch is not None
-        self._quiet = 0 if self._read() or self._unread else self._quiet + 1
+        found = self._read()
+        self._quiet = 0 if found or self._unread else self._quiet + 1
         if self._quiet < QUIET_LOOKS:
-            self._paced = self._loop.call_later(PACE_S, self._look)
+            self._paced = self._loop.call_later(PACE_S if found < EVENTS_MAX else 0.0, self._look)
         else:
             self._paced = None
             self._loop.add_reader(self._watch.fileno(), self._woken)
