@@ -19,6 +19,7 @@ from mesh.core.links import Link
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.handlers import Handlers
 from mesh.patience import UNTIL
+from mesh.promise import Promise
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in, number_of
 from mesh.protocol.control import MemberChanged, Pulse, Refused
 from mesh.protocol.envelope import Envelope, Hop, Kind
@@ -30,6 +31,10 @@ HANDLERS_MAX = 20_000  # async handlers under way; above it requests are refused
 TEXT_MAX = 1000  # of a refusal; below what its field takes
 HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
 SWEEP_S = 0.25  # between two looks at answers that come without a task: by so much they are ended too late at most
+
+
+_Promised = tuple[float, Link, Envelope, float, TraceContext | None, object]
+"""Until when somebody waits for it, and then as `_Heard`: whose it is, when it was received, its trace and handler."""
 
 
 class _Heard(NamedTuple):
@@ -59,7 +64,7 @@ class Dispatch:
         self.admission = Admission()
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
         self._late: set[int] = set()  # of these, those that are ended because nobody waits any more
-        self._promised: dict[int, tuple[asyncio.Future[Message], float]] = {}  # without a task; until when
+        self._promised: dict[Promise[Message], _Promised] = {}  # answers that come without a task
         self._last = 0
         self._alarm = Alarm(clock, self._running.__contains__, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
@@ -149,10 +154,10 @@ class Dispatch:
     def _handle(self, link: Link, envelope: Envelope, said: Message, received: float) -> None:
         handler = self.handlers.messages[type(said)]
         context = TraceContext(envelope.trace) if envelope.trace else None
-        token = CURRENT.set(context)
+        token = CURRENT.set(context) if context is not CURRENT.get() else None  # to look is less work than to set
         try:
             result = handler(said, link.caller)
-            if isinstance(result, asyncio.Future):
+            if isinstance(result, Promise):
                 self._answer_later(link, envelope, received, context, handler, result)
                 return
             if inspect.iscoroutine(result):
@@ -162,7 +167,8 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001 - see the module
             result = self._refusal(error, handler)
         finally:
-            CURRENT.reset(token)
+            if token is not None:
+                CURRENT.reset(token)
         self._answer(link, envelope, result, received, context.hops if context else [])
 
     def _answer_later(
@@ -172,37 +178,34 @@ class Dispatch:
         received: float,
         context: TraceContext | None,
         handler: object,
-        result: asyncio.Future[Message],
+        result: Promise[Message],
     ) -> None:
-        """A plain handler may return a future that it sees to itself. That costs a third of a task, so it is for what
-        is said ten thousand times a second. When the asker's time is over it is cancelled, which says that the work
-        need not be begun: what has begun goes on."""
-        if self.under_way >= HANDLERS_MAX:
-            result.cancel()
+        """A plain handler may return a promise that it sees to itself: for what is said ten thousand times a second.
+        When the asker's time is over it is given up, which says that the work need not be begun: what has begun goes
+        on."""
+        promised = self._promised
+        if len(promised) + len(self._running) >= HANDLERS_MAX:
+            result.give_up()
             raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
-        self._last = number = self._last + 1
-
-        def over(done: asyncio.Future[Message]) -> None:
-            del self._promised[number]
-            try:
-                answer = done.result()
-            except asyncio.CancelledError:  # what has begun may go on: to say "refused" would be to say "not done"
-                return
-            except Exception as error:  # noqa: BLE001 - see the module
-                answer = self._refusal(error, handler)
-            self._answer(link, envelope, answer, received, context.hops if context else [])
-
-        if not self._promised:
+        if not promised:
             asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
-        self._promised[number] = result, received + _left_s(link, envelope)
-        result.add_done_callback(over)
+        promised[result] = received + _left_s(link, envelope), link, envelope, received, context, handler
+        result.then = self._kept
+
+    def _kept(self, promise: Promise[Message], answer: Message | Exception) -> None:
+        _, link, envelope, received, context, handler = self._promised.pop(promise)
+        if isinstance(answer, Exception):
+            answer = self._refusal(answer, handler)
+        self._answer(link, envelope, answer, received, context.hops if context else [])
 
     def _sweep(self) -> None:
-        """Cancel the answers for which nobody waits any more. One look at all of them now and then is less work than a
-        deadline for each."""
+        """Give up the answers for which nobody waits any more: to say "refused" would be to say "not done". One look
+        at all of them now and then is less work than a deadline for each."""
         now = self._clock.now()
-        for result, until in list(self._promised.values()):
-            if until <= now and result.cancel():
+        for promise, (until, *_) in list(self._promised.items()):
+            if until <= now:
+                promise.give_up()
+                del self._promised[promise]
                 self.given_up += 1
         if self._promised:
             asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)

@@ -16,7 +16,7 @@ _TO_THE_END = "_goes_to_the_end"
 
 def on(*types: type[Message]) -> Callable[[F], F]:
     """This method hears these messages: `(self, said, caller) -> answer | None`, plain or async, or plain with a
-    future of the answer."""
+    promise of the answer."""
     return _mark(_HEARS, types)
 
 

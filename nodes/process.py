@@ -34,6 +34,9 @@ REPLACED_EXIT = 1  # as after a crash: the supervisor starts the process anew
 COLLECT = (20_000, 20, 100)
 """When cycles are looked for (gc.set_threshold). Nothing here makes many of them, and with the usual numbers a burst of
 logins spends a fifth of its time on looking."""
+SWITCH_S = 0.0001
+"""How long a thread waits before a busy loop has to let it go on (sys.setswitchinterval). With the usual 5 ms a commit
+begins that much later, and is heard of that much later when the disk has answered."""
 
 
 def run_process(
@@ -54,6 +57,7 @@ def run_process(
         logs.begin(topology.log_file(process), clock)
     except OSError as error:
         raise StorageError(f"cannot use {error.filename}: {error.strerror}; choose another --runtime") from None
+    sys.setswitchinterval(SWITCH_S)
     work = _Runner(topology, process, classes, clock, parent, armed or {}, detours or {}, beside)
     if sys.platform == "win32":
         return asyncio.run(work.run())

@@ -9,7 +9,7 @@ which every read changes a chained list in four places of a memory that no proce
 rows were 12 % of the DC's samples under durable operations).
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from mesh.errors import Code, RefusedError
 from nodes.dc.records import TABLES, Table
 from nodes.dc.store import Store
-from nodes.dc.view import At, Change, Overlay
+from nodes.dc.view import NO_CHANGES, Change, Changes, Overlay
 
 K = TypeVar("K")
 R = TypeVar("R", bound=msgspec.Struct)
@@ -37,7 +37,7 @@ class Rows:
         self._young, self._old = _no_rows(), _no_rows()  # by table
         self._count = 0
         self.bytes = 0
-        self.withheld: Container[At] = ()  # on disk perhaps, and not to be seen until a standby has them, too
+        self.withheld: Changes = NO_CHANGES  # on disk perhaps, and not to be seen until a standby has them, too
         self.hits = self.misses = self.evicted = 0
 
     def __len__(self) -> int:
@@ -61,22 +61,30 @@ class Rows:
         self._count = self.bytes = 0
 
     def committed(self, overlay: Overlay, packed: Sequence[Change]) -> None:
-        """These changes are on disk now: serve them from here on."""
-        for ((name, key), row), (_, packed_key, value) in zip(overlay.changes.items(), packed, strict=True):
-            if name in _PASSING:
-                continue
+        """These changes are on disk now: serve them from here on. `packed` is what the overlay has given."""
+        begin = 0
+        for name, rows in overlay.changes.items():
+            end = begin + len(rows)
+            if rows and name not in _PASSING:
+                self._keep_all(name, rows, packed[begin:end])
+            begin = end
+
+    def _keep_all(self, name: str, rows: Mapping[Any, Any], packed: Sequence[Change]) -> None:
+        young = self._young[name]
+        for (key, row), (_, packed_key, value) in zip(rows.items(), packed, strict=True):
             size = 0 if value is None else len(packed_key) + len(value)
-            known = self._young[name].get(key)
+            known = young.get(key)
             if known is not None and value is not None:  # nearly always
-                self._young[name][key] = row, size + ROW_OVERHEAD
+                young[key] = row, size + ROW_OVERHEAD
                 self.bytes += size + ROW_OVERHEAD - known[1]
                 continue
             self._drop(name, key)
             if value is not None:
                 self._keep(name, key, row, size)
+                young = self._young[name]  # to make room the young may have become old
 
     def _load(self, table: Table[K, R], key: K) -> R | None:
-        if (table.name, key) in self.withheld:
+        if key in self.withheld[table.name]:
             raise RefusedError(Code.UNAVAILABLE, "this is being changed: try again in a moment")
         packed = table.keys.pack(key)
         value = self._store.get(table.name, packed)

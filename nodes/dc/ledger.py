@@ -52,8 +52,9 @@ def meta(view: Readable) -> MetaRow:
 def enter(view: View, row: LedgerRow, known: MetaRow | None = None) -> None:
     """Add a row to the ledger. `known` is the row about the database, of who has it at hand."""
     known = known or meta(view)
-    view.put(LEDGER, known.next_entry, row)
-    view.put(META, DATABASE, replace(known, next_entry=known.next_entry + 1))
+    entry = known.next_entry
+    view.put(LEDGER, entry, row)
+    view.put(META, DATABASE, replace(known, next_entry=entry + 1))
 
 
 def open_purse(view: View, account: int) -> None:

@@ -27,6 +27,7 @@ from mesh.core.links import Link
 from mesh.core.pressure import Delay
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.node import Caller, Node, on
+from mesh.promise import Promise
 from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import Account, CreateAccount, FindAccount, LoadStatus, StatusLoaded
 from mesh.protocol.control import Done, Load, Member, Refused
@@ -88,6 +89,7 @@ class DcNode(Node):
         super().__init__(seat)
         self.settings: DcSettings
         self.states_saved = self.states_fenced = self.damaged_reads = 0
+        self._mail_ms = round(self.settings.mail_lifetime_s * 1000)
         self._workers = seat.workers(1)  # one thread: one commit at a time
         self._writing: asyncio.Task[None] | None = None
         self.pair: Pair | None = None  # of a DC that has a standby, or is one
@@ -205,7 +207,7 @@ class DcNode(Node):
                 said = msgspec.Raw(encode(Refused(Code.UNAVAILABLE, "this DC does not write")))
                 self.switchboard.answer(link, envelope.request, said, self.clock.now(), [], envelope.trace)
             return
-        super().heard(link, envelope)
+        self.dispatch.heard(link, envelope)
 
     def peer_up(self, member: Member) -> None:
         if member.role in CLIENT_ROLES:
@@ -322,13 +324,14 @@ class DcNode(Node):
             return False  # one damaged row must not keep the others of the batch from being saved
 
     @on(Operate)
-    def on_operate(self, said: Operate, caller: Caller) -> Awaitable[Operated]:
+    def on_operate(self, said: Operate, caller: Caller) -> Promise[Operated] | Awaitable[Operated]:
         self.writer.admit_operation(self.dispatch.waited_s)
-        at_ms, mail_ms = self._wall_ms(), round(self.settings.mail_lifetime_s * 1000)
-        apply = partial(_operate, said=said, caller=caller, at_ms=at_ms, mail_ms=mail_ms, latest=self.latest)
+        apply = partial(_operate, said, caller, self._wall_ms(), self._mail_ms, self.latest)
         if said.replicated and self.pair is not None:
             return self.pair.operate(said, apply)
-        return self.writer.submit(apply)
+        promise: Promise[Operated] = Promise()
+        self.writer.take(apply, promise)
+        return promise
 
     # --- scenes that were lost ---
 
@@ -379,7 +382,7 @@ class DcNode(Node):
         self._commit_operations.observe(operations_count)
 
 
-def _operate(view: View, said: Operate, caller: Caller, at_ms: int, mail_ms: int, latest: Latest) -> Operated:
-    """Inside the transaction: not for a scene that is over by then."""
+def _operate(said: Operate, caller: Caller, at_ms: int, mail_ms: int, latest: Latest, view: View) -> Operated:
+    """Inside the transaction: not for a scene that is over by then. The view comes last, as a `partial` has it."""
     fences.refuse_fenced(view, caller.peer, caller.incarnation)
     return operations.operate(view, said, at_ms, mail_ms, latest)

@@ -37,8 +37,8 @@ from nodes.dc import asked, mails
 from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
 from nodes.dc.latest import Latest
-from nodes.dc.ledger import enter, gold_of, items_of, made, meta, move_gold, move_item
-from nodes.dc.records import OPERATIONS, LedgerRow, MetaRow, OperationRow
+from nodes.dc.ledger import enter, made, meta, move_gold, move_item
+from nodes.dc.records import INVENTORIES, OPERATIONS, PURSES, LedgerRow, MetaRow, OperationRow
 from nodes.dc.view import Readable, View
 
 DIGEST_BYTES = 8
@@ -101,10 +101,10 @@ def is_known(view: Readable, said: Operate) -> bool:
 
 def digest_of(said: Operate) -> bytes:
     """The same for the same request, also when a program that knew fewer fields asked first, or asks again."""
+    if said.letter is None and not (said.mail or said.room or said.replicated or said.asked):  # nearly always
+        return blake2b(_HEAD + encode(said)[1:_END], digest_size=DIGEST_BYTES).digest()  # the same, without its tuple
     fields = msgspec.structs.astuple(said)
-    if fields[_FIRST_FIELDS:] == _DEFAULTS:
-        fields = fields[:_FIRST_FIELDS]
-    while len(fields) > _FIRST_FIELDS and fields[-1] == _DEFAULTS[len(fields) - 1 - _FIRST_FIELDS]:
+    while fields[-1] == _DEFAULTS[len(fields) - 1 - _FIRST_FIELDS]:
         fields = fields[:-1]
     return blake2b(encode((_NUMBER, *fields)), digest_size=DIGEST_BYTES).digest()
 
@@ -112,6 +112,9 @@ def digest_of(said: Operate) -> bytes:
 _NUMBER = number_of(Operate)
 _FIRST_FIELDS = Operate.__struct_fields__.index("level") + 1
 _DEFAULTS = Operate.__struct_defaults__[_FIRST_FIELDS - len(Operate.__struct_fields__) :]  # of those behind them
+assert Operate.__struct_fields__[_FIRST_FIELDS:] == ("letter", "mail", "room", "replicated", "asked")
+_HEAD = encode((None,) * (1 + _FIRST_FIELDS))[:1]  # of an array with the number and so many fields
+_END = -len(encode(_DEFAULTS)[1:])
 
 
 def _carried_out(known: OperationRow | None, said: Operate, digest: bytes) -> tuple[Item, ...] | None:
@@ -131,12 +134,18 @@ def _check_sessions(view: Readable, sessions: Iterable[int]) -> None:
 
 
 def _check_givers(said: Operate, parties: Collection[int]) -> None:
-    moves: Iterable[GoldMove | ItemMove]
-    for moves in (said.gold, said.items):
-        for move in moves:
-            if move.source > 0 and move.source not in parties:
-                raise RefusedError(Code.NOT_ALLOWED, f"{move.source} gives something and is no party")
+    moves: tuple[GoldMove | ItemMove, ...] = (*said.gold, *said.items)
+    for move in moves:
+        if move.source > 0 and move.source not in parties:
+            raise RefusedError(Code.NOT_ALLOWED, f"{move.source} gives something and is no party")
 
 
 def _holdings(view: Readable, accounts: Iterable[int]) -> list[Holding]:
-    return [Holding(account, gold_of(view, account), list(items_of(view, account))) for account in accounts]
+    """As `gold_of` and `items_of` have them, with fewer calls: every operation comes here."""
+    held: list[Holding] = []
+    for account in accounts:
+        purse, inventory = view.get(PURSES, account), view.get(INVENTORIES, account)
+        if purse is None or inventory is None:
+            raise RefusedError(Code.NOT_FOUND, f"there is no account {account}")
+        held.append(Holding(account, purse.gold, list(inventory.items)))
+    return held

@@ -31,8 +31,9 @@ class DcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Cached writes in one commit: they must not make durable ones wait."""
     states_waiting_max: Annotated[int, Meta(ge=1)] = 200_000
     """Characters with an unflushed state; SaveStates for more is refused."""
-    operations_per_commit: Annotated[int, Meta(ge=1, le=100_000)] = 1024
-    """Durable operations in one commit: bounds how long one turn of the loop can get."""
+    operations_per_commit: Annotated[int, Meta(ge=1, le=100_000)] = 4096
+    """Durable operations in one commit: bounds how long one turn of the loop can get. Far above what comes while a slow
+    disk is busy, for what is left over waits for it twice."""
     queue_max: Annotated[int, Meta(ge=1)] = 20_000
     """Durable operations that wait; more are refused as unavailable."""
     operation_ring: Annotated[int, Meta(ge=8, le=1 << 20)] = 1024

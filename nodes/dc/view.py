@@ -2,7 +2,8 @@
 
 All rules of the game's data (accounts, ledger, operations ...) are functions over a View, so they know neither LMDB
 nor the cache, and an operation that is refused half-way leaves nothing behind: its changes are rolled back. Rejected:
-an overlay of its own for each operation on top of that of its group: every read then looks into both.
+an overlay of its own for each operation on top of that of its group: every read then looks into both; and one
+dictionary for all tables: each look then makes a tuple of table and key, and what is done table by table cannot be.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,8 @@ from nodes.dc.records import TABLES, Table
 K = TypeVar("K")
 R = TypeVar("R", bound=msgspec.Struct)
 
-At = tuple[str, Any]
-"""Table and key. A name and not the Table: tuples of plain values are nothing for the garbage collector to look at."""
+Changes = Mapping[str, Mapping[Any, Any]]
+"""Of each table by its name: keys, and rows or GONE. Every table is there."""
 
 Change = tuple[str, bytes, bytes | None]
 """Table, packed key, packed row (None: deleted): what a store commits."""
@@ -24,6 +25,8 @@ Change = tuple[str, bytes, bytes | None]
 
 GONE: Any = "gone"
 """Stands for the row of a key that was deleted."""
+
+NO_CHANGES: Changes = {name: {} for name in TABLES}
 
 
 class Readable(Protocol):
@@ -50,32 +53,38 @@ class Overlay:
 
     def __init__(self, committed: Readable, under: "Overlay | None" = None) -> None:
         self._committed = committed.get
-        self._under: Mapping[At, Any] = {} if under is None else under.changes
-        self._undo: list[tuple[At, Any]] = []  # what was there before each change since `begin`; None: nothing
-        self.changes: dict[At, Any] = {}  # a row, or GONE
+        self._under: Changes = NO_CHANGES if under is None else under.changes
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        """Of each change since `begin`: the changes of its table, the key, and what was there before, None: nothing."""
+        self.changes: dict[str, dict[Any, Any]] = {name: {} for name in TABLES}
 
     def get(self, table: Table[K, R], key: K) -> R | None:
-        at = table.name, key
-        row: R | None = self.changes.get(at) or self._under.get(at)  # a row is never false
+        name = table.name
+        row: R | None = self.changes[name].get(key) or self._under[name].get(key)  # a row is never false
         if row is None:
             return self._committed(table, key)
         return None if row is GONE else row
 
     def put(self, table: Table[K, R], key: K, row: R) -> None:
-        changes, at = self.changes, (table.name, key)
-        self._undo.append((at, changes.get(at)))
-        changes[at] = row
+        rows = self.changes[table.name]
+        self._undo.append((rows, key, rows.get(key)))
+        rows[key] = row
 
     def delete(self, table: Table[K, R], key: K) -> None:
         self.put(table, key, GONE)
 
     def settled(self) -> None:
         """The changes of the overlay under this one are committed."""
-        self._under = {}
+        self._under = NO_CHANGES
 
     def begin(self) -> None:
         """From here on changes can be dropped; those before cannot any more."""
         self._undo.clear()
+
+    @property
+    def is_empty(self) -> bool:
+        """Was nothing changed at all?"""
+        return not any(self.changes.values())
 
     @property
     def is_changed(self) -> bool:
@@ -84,18 +93,17 @@ class Overlay:
 
     def rollback(self) -> None:
         """Drop the changes since `begin`."""
-        for at, before in reversed(self._undo):
+        for rows, key, before in reversed(self._undo):
             if before is None:
-                del self.changes[at]
+                del rows[key]
             else:
-                self.changes[at] = before
+                rows[key] = before
         self._undo.clear()
 
     def packed(self) -> Sequence[Change]:
-        """The changes as bytes."""
+        """The changes as bytes, table by table in the order of `changes`."""
         packed: list[Change] = []
-        for (name, key), row in self.changes.items():
-            table = TABLES[name]
-            at = table.pack_key(key)
-            packed.append((name, at, None if row is GONE else table.pack(at, row)))
+        for name, rows in self.changes.items():
+            if rows:
+                packed += TABLES[name].pack_all(rows, GONE)
         return packed

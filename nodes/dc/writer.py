@@ -19,21 +19,23 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from mesh.clock import Clock
 from mesh.core.admission import Admission
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.failpoints import Failpoints
+from mesh.promise import Promise
 from mesh.seat import Workers
 from nodes.dc.cache import Rows
+from nodes.dc.group import Group, Told, Waiting, keep, tell_futures
 from nodes.dc.lease import Deposed
 from nodes.dc.ledger import DATABASE, prepare
 from nodes.dc.records import FORMAT, META, SESSIONS
 from nodes.dc.settings import DcSettings
 from nodes.dc.states import NOTHING, Flush, States
 from nodes.dc.store import DiskFull, MapFull, Store
-from nodes.dc.view import Change, Overlay, Readable, View
+from nodes.dc.view import NO_CHANGES, Change, View
 
 DEPOSED = "another DC writes"
 OPERATION_S = 1.0
@@ -41,9 +43,6 @@ OPERATION_S = 1.0
 out is still of use; far above what a commit or a restart makes anybody wait."""
 
 T = TypeVar("T")
-Apply = Callable[[View], Any]
-Waiting = tuple[Apply, asyncio.Future[Any]]
-"""An operation, and who waits for its answer."""
 
 Observer = Callable[[float, int, int], None]
 """Called after each commit with how long it took (s), and the operations and cached states in it."""
@@ -75,32 +74,6 @@ class Counts:
         self.refused[code] = self.refused.get(code, 0) + 1
 
 
-class _Group:
-    """What is committed together: changes, and who waits for them."""
-
-    __slots__ = ("answers", "applied", "overlay")
-
-    def __init__(self, committed: Readable, under: Overlay | None = None) -> None:
-        self.overlay = Overlay(committed, under)
-        self.applied: list[Waiting] = []
-        self.answers: list[tuple[Any, bool]] = []  # of each: answer or exception, was anything changed
-
-    def apply(self, waiting: Waiting) -> None:
-        """Carry out an operation; one that is refused leaves nothing, and is no concern of the others."""
-        overlay, answer = self.overlay, None
-        overlay.begin()
-        try:
-            answer = waiting[0](overlay)
-        except StorageError as error:  # a row that it needs is damaged
-            overlay.rollback()
-            answer = RefusedError(Code.INTERNAL, str(error))
-        except Exception as error:  # noqa: BLE001 - also for a mistake of ours, which whoever has asked will log
-            overlay.rollback()
-            answer = error
-        self.applied.append(waiting)
-        self.answers.append((answer, overlay.is_changed))
-
-
 class Writer:
     """See the module. `run` does the work; without it nothing is ever acknowledged."""
 
@@ -120,7 +93,7 @@ class Writer:
         self._store, self._rows, self._states = store, rows, states
         self._settings, self._workers, self._clock, self._observe = settings, workers, clock, observe
         self._queue: deque[Waiting] = deque()
-        self._ahead: _Group | None = None  # the next, applied already; from the first commit on
+        self._ahead: Group | None = None  # the next, applied already; from the first commit on
         self._wake = asyncio.Event()
         self._turning = asyncio.Lock()
         self._stopping = False
@@ -155,13 +128,13 @@ class Writer:
     async def _prepare(self) -> None:
         row = self._rows.get(META, DATABASE)
         if row is None:
-            group = _Group(self._rows)
+            group = Group(self._rows)
             prepare(group.overlay, self._settings.operation_ring)
             await self._commit(group, NOTHING)
         elif row.format != FORMAT:
             raise StorageError(f"the database has format {row.format}, this program knows {FORMAT}")
         elif self.partner is not None:
-            await self._commit(_Group(self._rows), NOTHING)  # from now on the disk says in which epoch it is written
+            await self._commit(Group(self._rows), NOTHING)  # from now on the disk says in which epoch it is written
 
     def settled(self) -> AbstractAsyncContextManager[None]:
         """A moment in which all that is on disk may be seen, for who reads it there; to be left without waiting."""
@@ -169,21 +142,27 @@ class Writer:
 
     def submit(self, apply: Callable[[View], T]) -> asyncio.Future[T]:
         """Queue an operation. The future has its answer once it is on disk, or RefusedError."""
-        ahead = self._ahead
-        waiting = len(self._queue) + (len(ahead.applied) if ahead is not None else 0)
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.take(apply, done)
+        return done
+
+    def take(self, apply: Callable[[View], T], done: asyncio.Future[T] | Promise[T]) -> None:
+        """The same, for who brings what is to have the answer. RefusedError: it was not taken."""
+        ahead, queue = self._ahead, self._queue
+        applied = len(ahead.applied) if ahead is not None else 0
+        waiting = len(queue) + applied
         if self._stopping or self.closed or self.full or waiting >= self._settings.queue_max:
             self._refuse_new(waiting)
         if not waiting:
             self._oldest_at = self._clock.now()
-        self._failpoints.hit("dc.operation-heard")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if ahead is not None and not self._queue and self._has_room(ahead):
+        if self._failpoints.armed:
+            self._failpoints.hit("dc.operation-heard")
+        if ahead is not None and not queue and applied < self._settings.operations_per_commit:
             ahead.apply((apply, done))
         else:
-            self._queue.append((apply, done))
+            queue.append((apply, done))
         if not self._wake.is_set():
             self._wake.set()
-        return done
 
     def _refuse_new(self, waiting: int) -> None:
         """RefusedError when nothing can be taken now."""
@@ -247,7 +226,7 @@ class Writer:
         way has ended. Nobody hears these refusals as answers: the node has broken its links before."""
         self.closed = True
         async with self._turning:
-            self._refuse_all(_Group(self._rows), Code.UNAVAILABLE, DEPOSED)
+            self._refuse_all(Group(self._rows), Code.UNAVAILABLE, DEPOSED)
 
     def _finished(self) -> bool:
         return self._stopping and (self.closed or (not self.depth and (not len(self._states) or self.paused)))
@@ -267,7 +246,7 @@ class Writer:
         if states.changes:
             self._failpoints.hit("dc.states-taken")
         try:
-            if group.overlay.changes or states.changes:
+            if states.changes or not group.overlay.is_empty:
                 await self._commit(group, states)
             elif self.partner is not None:
                 await self.partner.agreed(())
@@ -287,41 +266,41 @@ class Writer:
         self._took_s = self._clock.now() - began
         self._observe(self._took_s, len(group.applied), len(states.changes))
 
-    def _gather(self) -> _Group:
+    def _gather(self) -> Group:
         """What was applied ahead and what waits, in order. Nothing is begun that nobody waits for any more: what is
         cancelled after it was applied ahead is taken out by applying the others anew."""
-        group, self._ahead = self._ahead or _Group(self._rows), None
+        group, self._ahead = self._ahead or Group(self._rows), None
         if any(done.cancelled() for _, done in group.applied):
             self._queue.extendleft(reversed(group.applied))
-            group = _Group(self._rows)
-        while self._queue and self._has_room(group):
+            group = Group(self._rows)
+        self._fill(group)
+        return group
+
+    def _fill(self, group: Group) -> None:
+        """With what waits."""
+        while self._queue and len(group.applied) < self._settings.operations_per_commit:
             waiting = self._queue.popleft()
             if not waiting[1].cancelled():
                 group.apply(waiting)
-        return group
 
-    def _has_room(self, group: _Group) -> bool:
-        return len(group.applied) < self._settings.operations_per_commit
-
-    async def _commit(self, group: _Group, states: Flush) -> None:
+    async def _commit(self, group: Group, states: Flush) -> None:
         """On disk when this returns, and visible."""
         if self.partner is not None:
             self.partner.stamp(group.overlay)
             self._rows.withheld = group.overlay.changes
         packed = group.overlay.packed()
-        self._ahead = _Group(self._rows, group.overlay)
+        self._ahead = Group(self._rows, group.overlay)
         changes = [*packed, *states.changes]
         try:
             await self.put_on_disk(changes)
             if self.partner is not None:
                 await self.partner.agreed(changes)
         finally:
-            self._rows.withheld = ()
+            self._rows.withheld = NO_CHANGES
         self._ahead.overlay.settled()
         self._rows.committed(group.overlay, packed)
-        for name, key in group.overlay.changes:
-            if name == SESSIONS.name:
-                self._states.fence(key)
+        for account in group.overlay.changes[SESSIONS.name]:
+            self._states.fence(account)
         self.counts.commits += 1
         self.full = False
 
@@ -336,7 +315,10 @@ class Writer:
             try:
                 store.write(changes)
                 hit("dc.rows-written")
-                await run(self._commit_in_thread)
+                committed = run(self._commit_in_thread)
+                if self._ahead is not None:
+                    self._fill(self._ahead)  # while the disk is busy
+                await committed
             except MapFull:
                 hit("dc.map-full")
                 await run(store.drop)
@@ -353,46 +335,41 @@ class Writer:
         self._store.commit()
         self._failpoints.hit("dc.in-commit")
 
-    def _acknowledge(self, group: _Group) -> None:
+    def _acknowledge(self, group: Group) -> None:
         """Refusals come this late, too: one may tell of what an operation before it in the group has changed."""
-        acked = repeated = 0
-        for at, ((_, done), (answer, changed)) in enumerate(zip(group.applied, group.answers, strict=True)):
-            if at == 1:
-                self._soon("dc.half-acknowledged")
+        refused = 0
+        for answer in group.answers:
             if isinstance(answer, Exception):
+                refused += 1
                 self.counts.refuse(answer.code if isinstance(answer, RefusedError) else Code.INTERNAL)
-                if not done.done():
-                    done.set_exception(answer)
-                continue
-            if changed:
-                acked += 1
-            else:
-                repeated += 1
-            if not done.done():
-                done.set_result(answer)
-        self.counts.acked += acked
-        self.counts.repeated += repeated
-        if group.applied:
-            self._soon("dc.acknowledged")
+        self.counts.acked += group.changed
+        self.counts.repeated += len(group.answers) - group.changed - refused
+        told = [(done, answer) for (_, done), answer in zip(group.applied, group.answers, strict=True)]
+        if self._failpoints.armed and len(told) > 1:
+            self._tell(told[:1], "dc.half-acknowledged")
+            told = told[1:]
+        if told:
+            self._tell(told, "dc.acknowledged")
 
-    def _soon(self, name: str) -> None:
-        """A failpoint behind the answers so far: they leave in the next turn of the loop, in this order."""
-        if self._failpoints.armed:
-            asyncio.get_running_loop().call_soon(self._failpoints.hit, name)
+    def _tell(self, told: Sequence[Told], failpoint: str = "") -> None:
+        """These answers leave in the next turn of the loop, when the next commit is under way, and behind them is a
+        failpoint."""
+        call_soon = asyncio.get_running_loop().call_soon
+        call_soon(keep, tell_futures(told))
+        if failpoint and self._failpoints.armed:
+            call_soon(self._failpoints.hit, failpoint)
 
-    def _disk_was_full(self, group: _Group) -> None:
+    def _disk_was_full(self, group: Group) -> None:
         """What is answered may reach a player: it names no file of ours."""
         self.full = True
         self._full_until = self._clock.now() + self._settings.disk_full_pause_s
         self._refuse_all(group, Code.DISK_FULL, "the disk of the DC is full")
 
-    def _refuse_all(self, group: _Group, code: Code, text: str) -> None:
+    def _refuse_all(self, group: Group, code: Code, text: str) -> None:
         ahead, self._ahead = self._ahead.applied if self._ahead else [], None  # over changes that are not there
         waiting = [*group.applied, *ahead, *self._queue]
         self._queue.clear()
-        for _, done in waiting:
-            if not done.done():
-                done.set_exception(self._refusal(code, text))
+        self._tell([(done, self._refusal(code, text)) for _, done in waiting if not done.cancelled()])
 
     def _refusal(self, code: Code, text: str) -> RefusedError:
         self.counts.refuse(code)

@@ -66,6 +66,28 @@ def test_what_is_committed_replaces_what_was_read() -> None:
     assert (len(rows), rows.bytes) == (1, again.bytes)
 
 
+def test_more_than_fits_can_be_committed_at_once() -> None:
+    """While they are taken in, those before them become old and go."""
+    store = filled(30)
+    rows = Rows(store, 5, 100_000)
+    for number in (0, 1, 2):
+        rows.get(PURSES, number)
+    overlay = Overlay(rows)
+    for number in (1, 20, 21, 22, 23, 24, 25, 2):
+        overlay.put(PURSES, number, PurseRow(100 + number))
+    overlay.delete(PURSES, 0)
+    packed = overlay.packed()
+    commit(store, packed)
+    rows.committed(overlay, packed)
+    assert len(rows) <= 5
+    found = [rows.get(PURSES, number) for number in (0, 1, 2, 3, 20, 25)]
+    assert found == [None, *map(PurseRow, (101, 102, 3, 120, 125))]
+    for number in range(30):  # the count and the bytes are still those of what is kept
+        rows.get(PURSES, number)
+        kept = [size for table in (*rows._young.values(), *rows._old.values()) for _, size in table.values()]
+        assert (len(rows), rows.bytes) == (len(kept), sum(kept))
+
+
 def test_the_changes_since_begin_can_be_dropped() -> None:
     rows = Rows(filled(3), 10, 100_000)
     overlay = Overlay(rows)

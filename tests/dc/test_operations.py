@@ -3,10 +3,11 @@
 import pytest
 
 from mesh.errors import Code
-from mesh.protocol.records import Operate
+from mesh.protocol.records import GoldMove, ItemMove, Letter, Operate
 from nodes.dc import ledger
 from nodes.dc.cache import Rows
 from nodes.dc.characters import status_of
+from nodes.dc.operations import digest_of
 from nodes.dc.records import LEDGER, STATES
 from nodes.dc.store import Store
 from nodes.dc.view import Overlay
@@ -59,6 +60,20 @@ def test_the_same_id_with_another_request_is_a_conflict() -> None:
     desk.operate(pay(session, 1, (0, anna, 7)))
     with refused(Code.OP_CONFLICT):
         desk.operate(pay(session, 1, (0, anna, 8)))
+
+
+@pytest.mark.parametrize(
+    ("said", "digest"),
+    [
+        (Operate(7, 1, "loot", [7], [GoldMove(0, 1, 3)], [ItemMove(0, 0, 1, "axe")]), "cedc392e01a2cdb8"),
+        (Operate(2**62, 2**40, "advance", [], level=9), "74596590333ec126"),
+        (Operate(7, 2, "mail-take", [7], mail=5, room=3), "5f913777cc4e807f"),
+        (Operate(7, 3, "paid", [7, 8], [GoldMove(1, 2, 300)], replicated=True), "3f0cc016b41ab60d"),
+        (Operate(7, 4, "mail-send", [7], letter=Letter("bert", "hi", 5), asked=70_000), "8227e532939ec8b0"),
+    ],
+)
+def test_a_request_that_is_on_disk_is_recognised_by_later_programs(said: Operate, digest: str) -> None:
+    assert digest_of(said).hex() == digest
 
 
 def test_the_window_is_the_ring() -> None:

@@ -1,12 +1,14 @@
 """The one writer: order, groups, acknowledgement after the commit and never before, full maps, full disks, the end."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
 from mesh.errors import Code, RefusedError, StorageError
+from mesh.promise import Promise
 from mesh.protocol.cluster import CreateAccount
 from mesh.protocol.records import GoldMove
 from mesh.protocol.sessions import session_of
@@ -36,8 +38,11 @@ class HeldWorkers:
         self.go.set()
         self.begun = 0  # commits
 
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
+    def run(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         self.begun += "commit" in function.__name__
+        return self._let_go(function, *args)
+
+    async def _let_go(self, function: Callable[..., T], *args: Any) -> T:
         await self.go.wait()
         return function(*args)
 
@@ -72,6 +77,58 @@ def test_a_group_has_a_limit() -> None:
         async with writing(MemoryStore(), settings=DcSettings(operations_per_commit=10)) as book:
             await asyncio.gather(*[book.account(f"p{n}") for n in range(25)])
             assert [count for count, _ in book.commits] == [10, 10, 5]
+
+    run(story())
+
+
+def test_what_is_left_over_by_a_full_group_is_applied_while_the_disk_is_busy() -> None:
+    async def story() -> None:
+        store, workers = MemoryStore(), HeldWorkers()
+        async with writing(store, workers, DcSettings(operations_per_commit=10)) as book:
+            await book.account("first")
+            begun, on_disk, seen = workers.begun + 1, store.commits, list[tuple[int, int]]()
+            workers.go.clear()
+            under_way = asyncio.ensure_future(book.account("second"))
+            await wait_until(lambda: workers.begun == begun)
+
+            def noted(view: View, name: str) -> object:
+                seen.append((workers.begun - begun, store.commits - on_disk))
+                return accounts.create_account(view, CreateAccount(name, ""), 100, AT_MS)
+
+            waiting = [book.writer.submit(partial(noted, name=f"p{n}")) for n in range(25)]
+            workers.go.set()
+            await asyncio.gather(under_way, *waiting)
+            assert seen == [(0, 0)] * 10 + [(1, 1)] * 10 + [(2, 2)] * 5
+
+    run(story())
+
+
+def test_a_promise_is_kept_when_it_is_on_disk_whatever_comes_of_the_others() -> None:
+    async def story() -> None:
+        failures: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+        store, heard = MemoryStore(), list[object]()
+
+        def hear(_promise: object, answer: Any) -> None:
+            heard.append(answer)
+            if len(heard) == 1:
+                raise ValueError("of the first")
+
+        async with writing(store) as book:
+            before = store.commits
+            for name in ("anna", "ANNA", "bert", "nobody"):
+                promise: Promise[Any] = Promise()
+                promise.then = hear
+                said = CreateAccount(name, "")
+                book.writer.take(partial(accounts.create_account, said=said, starting_gold=9, at_ms=AT_MS), promise)
+            promise.give_up()
+            assert not heard
+            await wait_until(lambda: len(heard) == 3)
+            assert store.commits == before + 1
+        first, second, third = heard
+        assert isinstance(second, RefusedError)
+        assert [getattr(answer, "account", 0) for answer in (first, third)] == [1, 2]
+        assert [str(failure) for failure in failures] == ["of the first"]
 
     run(story())
 

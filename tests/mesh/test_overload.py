@@ -12,6 +12,7 @@ from mesh.core.links import DEAD_S, PATIENT_S, PRESSED_S, Links
 from mesh.core.transit import WINDOW_S, Transit
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.node import Caller, Node, on
+from mesh.promise import Promise
 from mesh.protocol.cluster import Account, Authenticate, Authenticated, FindAccount
 from mesh.protocol.sessions import Placement
 from mesh.testing import Cluster, run, wait_until, with_cluster
@@ -277,17 +278,17 @@ def test_what_comes_when_nobody_waits_any_more_is_dropped_before_its_handler(pla
 def test_work_that_waits_in_a_queue_for_somebody_who_has_gone_need_not_be_begun(play):
     async def story(cluster: Cluster) -> None:
         login, dc = cluster.node("login.1"), cluster.node("dc.1")
-        waiting: list[asyncio.Future[Account]] = []
+        waiting: list[Promise[Account]] = []
 
-        def on_find(_said: FindAccount, _caller: Caller) -> asyncio.Future[Account]:
-            waiting.append(asyncio.get_running_loop().create_future())
+        def on_find(_said: FindAccount, _caller: Caller) -> Promise[Account]:
+            waiting.append(Promise())
             return waiting[-1]
 
         dc.dispatch.handlers.messages[FindAccount] = on_find
         asks = [asyncio.ensure_future(login.ask("dc", FindAccount("bob"), timeout_s)) for timeout_s in (1.0, 3.0)]
         await asyncio.sleep(1.5)
         assert [one.cancelled() for one in waiting] == [True, False]
-        waiting[1].set_result(Account(1, "bob", ""))
+        waiting[1].keep(Account(1, "bob", ""))
         assert isinstance((await asyncio.gather(*asks, return_exceptions=True))[0], DeadlineExceeded)
         assert asks[1].result() == Account(1, "bob", "")
         await asyncio.sleep(0.1)
@@ -303,8 +304,8 @@ def test_whoever_asked_for_what_came_too_late_is_told_nothing(play, name):
     async def story(cluster: Cluster) -> None:
         login, dc = cluster.node("login.1"), cluster.node("dc.1")
         if name == "promised":
-            future = asyncio.get_running_loop().create_future()
-            dc.dispatch.handlers.messages[FindAccount] = lambda _said, _caller: future
+            promise: Promise[Account] = Promise()
+            dc.dispatch.handlers.messages[FindAccount] = lambda _said, _caller: promise
         answered = []
         dc.switchboard.answer = lambda *said: answered.append(said)  # type: ignore[method-assign]
         with pytest.raises(DeadlineExceeded):
