@@ -65,6 +65,7 @@ class Dispatch:
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
         self._late: set[int] = set()  # of these, those that are ended because nobody waits any more
         self._promised: dict[Promise[Message], _Promised] = {}  # answers that come without a task
+        self._will_sweep = False  # look at them
         self._last = 0
         self._alarm = Alarm(clock, self._running.__contains__, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
@@ -187,8 +188,8 @@ class Dispatch:
         if len(promised) + len(self._running) >= HANDLERS_MAX:
             result.give_up()
             raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
-        if not promised:
-            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        if not self._will_sweep:
+            self._sweep_soon()
         promised[result] = received + _left_s(link, envelope), link, envelope, received, context, handler
         result.then = self._kept
 
@@ -207,8 +208,14 @@ class Dispatch:
                 promise.give_up()
                 del self._promised[promise]
                 self.given_up += 1
+        self._will_sweep = False
         if self._promised:
-            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        """There is never more than one that is to come, however often nothing was promised in between."""
+        self._will_sweep = True
+        asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def _begin(self, heard: _Heard, work: Coroutine[Any, Any, Message | None], said: type[Message]) -> None:
         if self.under_way >= HANDLERS_MAX:

@@ -10,6 +10,7 @@ from mesh.core.admission import INTERVAL_S, TARGET_S, Admission
 from mesh.core.breaker import FAIR_S, OPEN_MAX_S, OPEN_S, PROBE_S, ROW_MAX, Breakers
 from mesh.core.links import DEAD_S, PATIENT_S, PRESSED_S, Links
 from mesh.core.transit import WINDOW_S, Transit
+from mesh.dispatch import SWEEP_S
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.node import Caller, Node, on
 from mesh.promise import Promise
@@ -293,6 +294,37 @@ def test_work_that_waits_in_a_queue_for_somebody_who_has_gone_need_not_be_begun(
         assert asks[1].result() == Account(1, "bob", "")
         await asyncio.sleep(0.1)
         assert (dc.dispatch.under_way, dc.dispatch.given_up) == (0, 1)
+
+    play(story)
+
+
+def test_who_gives_answers_all_the_time_looks_through_them_as_often_as_who_seldom_does(play):
+    """Each time that nothing is promised any more, and then something again, adds none to those who look."""
+
+    async def story(cluster: Cluster) -> None:
+        login, dc, asked = cluster.node("login.1"), cluster.node("dc.1"), 0
+        waiting: list[Promise[Account]] = []
+
+        def on_find(_said: FindAccount, _caller: Caller) -> Promise[Account]:
+            waiting.append(Promise())
+            return waiting[-1]
+
+        dc.dispatch.handlers.messages[FindAccount] = on_find
+        looks = []
+        sweep = dc.dispatch._sweep
+        dc.dispatch._sweep = lambda: (looks.append(dc.clock.now()), sweep())  # type: ignore[assignment]
+        while asked < 100:
+            one = asyncio.ensure_future(login.ask("dc", FindAccount("bob"), 9.0))
+            await asyncio.sleep(0.01)
+            waiting[-1].keep(Account(1, "bob", ""))
+            await one
+            asked += 1
+        last = asyncio.ensure_future(login.ask("dc", FindAccount("bob"), 9.0))
+        began = dc.clock.now()
+        await asyncio.sleep(2.0)
+        assert len([at for at in looks if at > began]) <= 2.0 / SWEEP_S
+        waiting[-1].keep(Account(1, "bob", ""))
+        await last
 
     play(story)
 
