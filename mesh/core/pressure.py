@@ -10,7 +10,8 @@ Hence:
 
     up      one level when the score was above UP for UP_S, and then for UP_NEXT_S each: the relief needs time to show.
             Far above it, where one level cannot be enough, time counts up to HURRY times, unless it falls already;
-            not for the first level, which a single late look is not to lead to
+            up to HURRY_FIRST times for the first level, to which a single late look is not to lead. From then on,
+            where time counts most, it is two levels at once: everybody is told of each step, which is work when there is least time for it
     down    one level when the score was below DOWN for DOWN_S (less with many levels, so that the way back from the
             highest one always takes RETURN_S at most)
     failed  when going down was followed by going up again, and nothing else, the relief of that level is needed: the
@@ -36,7 +37,8 @@ LOOK_MAX_S = 0.4
 PAUSE_S = 1.0
 UP, DOWN = 1.0, 0.5
 UP_S, UP_NEXT_S = 0.8, 0.9
-FAR, HURRY = (1.3, 1.7), 3.0  # scores between which time begins to count more, up to so many times
+FAR, HURRY = (1.3, 1.7), 4.0  # scores between which time begins to count more, up to so many times
+HURRY_FIRST = 1.8
 DOWN_S = 1.4
 RETURN_S = 7.0
 FAILED_S = 8.0  # to go up again within so long after going down is a failure
@@ -82,6 +84,7 @@ class Pressure:
     _looked_at: float | None = None
     _was_late: bool = False
     _above_s: float = 0.0
+    _is_far: bool = False  # above the limit
     _below_s: float = 0.0
     _lower_s: float = 0.0  # below what failed
     _tries: dict[int, _Try] = field(default_factory=dict)  # by the level that was left
@@ -126,7 +129,8 @@ class Pressure:
         """How long the score has been where it is. `newest`: what it would be if it was not smoothed."""
         score, failed = self.score, self._tries.get(self.level)
         lower = min(DOWN, failed.score * LOWER) if failed is not None else DOWN
-        haste = _haste(min(score, newest)) if self.level else 1.0
+        haste = min(_haste(min(score, newest)), HURRY if self.level else HURRY_FIRST)
+        self._is_far = self.level > 0 and min(score, newest) >= FAR[1]
         self._above_s = self._above_s + elapsed * haste if score > UP else min(0.0, self._above_s)
         self._below_s = self._below_s + elapsed if score < DOWN else 0.0
         self._lower_s = self._lower_s + elapsed if score < lower else 0.0
@@ -134,7 +138,7 @@ class Pressure:
     def _step(self, now: float) -> Step | None:
         if self._above_s >= UP_S and self.level < self.top:
             self._fail(now)
-            return self._go(self.level + 1, self.reason)
+            return self._go(min(self.top, self.level + (2 if self._is_far else 1)), self.reason)
         if self.level and (self._below_s >= self._wait_s() or self._lower_s >= self._down_s):
             self._try(now)
             return self._go(self.level - 1, self.reason)

@@ -46,8 +46,8 @@ PACE_S = 0.01
 """Between two looks under load. A move waits for the next flush anyway, up to `flush_ms`."""
 QUIET_LOOKS = 8
 """Looks in a row that found nothing: back to being woken."""
-EVENTS_MAX = 1024
-"""Sockets that are read in one go; the others keep what they have."""
+EVENTS_MAX = 512
+"""Sockets that are read in one go; the others keep what they have until the next turn of the loop."""
 ACCEPTS_MAX = 128
 """Connections that are taken in one go: who is here must not wait for a storm of those who come."""
 FEW = 8

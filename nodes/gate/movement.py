@@ -22,7 +22,7 @@ from nodes.gate.unsent import Rows
 
 SLICE_S = 0.005
 """Of sending, in one turn of the loop."""
-CHUNK = 512
+CHUNK = 256
 """Rows that are sent between two looks at the clock."""
 
 Send = Callable[[Scene, Block | Rows], None]

@@ -146,13 +146,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "traffic.md"
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
     text = " ".join(PAGE.read_text().split())
-    words = {1.0: "second", 3.0: "three", 9: "nine", 60.0: "minute"}
+    words = {1.0: "second", 3.0: "three", 4.0: "four", 9: "nine", 60.0: "minute"}
     for said in (
         f"smoothed over {core.SMOOTHING_S:g} s",
         f"a timer is {LAG_S * 1000:g} ms late, or the loop takes {LAG_S * 1000:g} ms to come round once;",
         f"once; {LAG_LEFT_OUT_S * 1000:g} ms above level 0",
         f"above {core.UP:.1f} for {core.UP_S:g} s, and then by one every {core.UP_NEXT_S:g} s while",
         f"up to {words[core.HURRY]} times as fast where it is far above, from {core.FAR[0]:g} on",
+        f"(to the first level up to {core.HURRY_FIRST:g} times), and two levels at once from {core.FAR[1]:g} on,",
         f"below {core.DOWN:g} for {core.DOWN_S:g} s",
         f"waits {words[core.BACK_OFF]} times as long, up to a {words[core.WAIT_S_MAX]},",
         f"that comes more than a {words[core.PAUSE_S]} late is not counted",
