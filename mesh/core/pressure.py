@@ -11,7 +11,8 @@ Hence:
     up      one level when the score was above UP for UP_S, and then for UP_NEXT_S each: the relief needs time to show.
             Far above it, where one level cannot be enough, time counts up to HURRY times, unless it falls already;
             up to HURRY_FIRST times for the first level, to which a single late look is not to lead. From then on,
-            where time counts most, it is two levels at once: everybody is told of each step, which is work when there is least time for it
+            where time counts most, it is two levels at once: everybody is told of each step, and that is work when
+            there is least time for it
     down    one level when the score was below DOWN for DOWN_S (less with many levels, so that the way back from the
             highest one always takes RETURN_S at most)
     failed  when going down was followed by going up again, and nothing else, the relief of that level is needed: the
