@@ -27,7 +27,7 @@ from nodes.scene.views import MakeEntered, Views
 from nodes.scene.world import Array, Kind, World
 
 HYSTERESIS = 1.1  # what is seen is lost at that many times the distance at which it is found
-HALVED_MIN = 1_000  # observers, from which on half of them are told later: of fewer a gate is done soon anyway
+HALVED_MIN = 2_500  # observers, from which on half of them are told later: of fewer a gate is done soon anyway
 QUIET_TICKS = 200  # without any change, until nobody looks around: longer than any period and any turn
 
 Lap = Callable[[str], None]  # called with the name of the part of a tick that has just ended
