@@ -12,6 +12,8 @@ import numpy.typing as npt
 Blob = bytes | bytearray | memoryview
 Array = npt.NDArray[Any]
 Records = npt.NDArray[np.uint8]
+NOBODY = -1
+"""Where a tag is expected: that of no connection."""
 
 
 class Connection(Protocol):
@@ -87,9 +89,8 @@ class Front(Protocol):
         ...
 
     def send_rows(self, tags: Array, lengths: Array, body: memoryview) -> Array:
-        """One frame each: the next `lengths[i]` bytes of `body` to the connection with the i-th tag; each tag is there
-        once, and a negative one is nobody's. Who was sent its frame, as flags: a front may leave any of them, or all,
-        for `send_all`."""
+        """One frame each: the next `lengths[i]` bytes of `body` to the connection with the i-th tag; no tag but NOBODY
+        is there twice. Who was sent its frame, as flags: a front may leave any of them, or all, for `send_all`."""
         ...
 
     async def stop_listening(self) -> None:

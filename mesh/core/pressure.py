@@ -85,7 +85,6 @@ class Pressure:
     _looked_at: float | None = None
     _was_late: bool = False
     _above_s: float = 0.0
-    _is_far: bool = False  # above the limit
     _below_s: float = 0.0
     _lower_s: float = 0.0  # below what failed
     _tries: dict[int, _Try] = field(default_factory=dict)  # by the level that was left
@@ -109,8 +108,8 @@ class Pressure:
             return None
         elapsed = min(max(0.0, gap), LOOK_MAX_S)
         self._smooth(signals, elapsed)
-        self._count(elapsed, max(signals.values(), default=0.0))
-        return None if self.pinned else self._step(now)
+        haste = self._count(elapsed, max(signals.values(), default=0.0))
+        return None if self.pinned else self._step(now, haste)
 
     def pin(self, level: int | None) -> Step | None:
         """Hold this level, or go on from where it is."""
@@ -126,20 +125,21 @@ class Pressure:
             before = self.values.get(name, 0.0) ** 2
             self.values[name] = math.sqrt(before + share * (value**2 - before))
 
-    def _count(self, elapsed: float, newest: float) -> None:
-        """How long the score has been where it is. `newest`: what it would be if it was not smoothed."""
+    def _count(self, elapsed: float, newest: float) -> float:
+        """How long the score has been where it is. `newest`: what it would be if it was not smoothed. How much a second
+        above the limit counts now."""
         score, failed = self.score, self._tries.get(self.level)
         lower = min(DOWN, failed.score * LOWER) if failed is not None else DOWN
         haste = min(_haste(min(score, newest)), HURRY if self.level else HURRY_FIRST)
-        self._is_far = self.level > 0 and min(score, newest) >= FAR[1]
         self._above_s = self._above_s + elapsed * haste if score > UP else min(0.0, self._above_s)
         self._below_s = self._below_s + elapsed if score < DOWN else 0.0
         self._lower_s = self._lower_s + elapsed if score < lower else 0.0
+        return haste
 
-    def _step(self, now: float) -> Step | None:
+    def _step(self, now: float, haste: float) -> Step | None:
         if self._above_s >= UP_S and self.level < self.top:
             self._fail(now)
-            return self._go(min(self.top, self.level + (2 if self._is_far else 1)), self.reason)
+            return self._go(min(self.top, self.level + (2 if haste >= HURRY else 1)), self.reason)
         if self.level and (self._below_s >= self._wait_s() or self._lower_s >= self._down_s):
             self._try(now)
             return self._go(self.level - 1, self.reason)

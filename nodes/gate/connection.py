@@ -16,14 +16,13 @@ import termios
 from enum import IntEnum
 from typing import Any, Protocol
 
-from mesh.front import Blob, Guest
+from mesh.front import NOBODY, Blob, Guest
 from nodes.gate import websocket as ws
 
 READ_BYTES = 448  # at once of one client: more waits in the kernel, so that who floods is slowed and nobody else waits
 READ_BYTES_MAX = 16 * 1024  # of a frame that is known to be long; and of TLS, whose records are read as a whole
 IGNORED_BYTES_MAX = 64 * 1024  # from a client that was told that the connection ends; above: cut
 PONGS_PER_S_MAX = 10  # pings above that are not answered: a pong to a client that does not read stays in memory
-NO_TAG = -1
 PINGS_PER_S_MAX = 200  # pings and pongs of one client; above: closed with WebSocket code 1008
 WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -74,7 +73,7 @@ class Connection:
                  "fd", "number", "recv", "room", "sock", "stage", "tag")  # fmt: skip
 
     def __init__(self, desk: Desk, sock: socket.socket, address: str) -> None:
-        self.number, self.tag = 0, NO_TAG
+        self.number, self.tag = 0, NOBODY
         self.address = address
         self.sock, self.fd = sock, sock.fileno()
         self.backlog = 0

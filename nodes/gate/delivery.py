@@ -14,7 +14,7 @@ from itertools import repeat
 
 import numpy as np
 
-from mesh.front import Blob, Connection, Front
+from mesh.front import NOBODY, Blob, Connection, Front
 from mesh.protocol.lanes import PieceClass
 from nodes.gate.lanes import Lanes
 from nodes.gate.movement import Movement
@@ -27,8 +27,6 @@ from nodes.gate.ways import Array, Ways
 
 FEW = 32
 """Rows: columns for them would cost more than a look at each."""
-NOBODY = -1
-"""The tag of a handle that nobody has."""
 
 
 class Delivery:
@@ -75,7 +73,7 @@ class Delivery:
     def _move_unseen(self, scene: Scene, block: Block) -> Rows:
         """Send the rows of those for whom nothing else waits, or a view only. Returns the others."""
         tags = _tags(scene, block)
-        if not are_different(tags[tags != NOBODY]):  # of more rows of one client, the order matters
+        if tags is None:
             return list(block.rows())
         tags[~self._ways.clear[tags]] = NOBODY
         seeing = self._with_views(scene, block, tags) if scene.views else None
@@ -158,7 +156,7 @@ class Delivery:
         if len(block.handles) <= FEW or scene.movement or scene.views or self._lanes.level.every > 1:
             return block.rows()
         tags, lengths = _tags(scene, block), block.lengths
-        if int(lengths.min()) < 2 or not are_different(tags[tags != NOBODY]):
+        if tags is None or int(lengths.min()) < 2:
             return block.rows()
         lines = self._ways.line[tags]
         classes = np.frombuffer(block.body, np.uint8)[np.cumsum(lengths, dtype=np.int64) - lengths + 1]
@@ -208,6 +206,7 @@ class Delivery:
             self._counts.early_dropped += 1
 
 
-def _tags(scene: Scene, block: Block) -> Array:
-    """Of the clients of a block, NOBODY where there is none."""
-    return np.fromiter(map(scene.tags.get, block.handles.tolist(), repeat(NOBODY)), np.intp, len(block.handles))
+def _tags(scene: Scene, block: Block) -> Array | None:
+    """Of the clients of a block, NOBODY where there is none. None where one has several rows: their order matters."""
+    tags = np.fromiter(map(scene.tags.get, block.handles.tolist(), repeat(NOBODY)), np.intp, len(block.handles))
+    return tags if are_different(tags[tags != NOBODY]) else None

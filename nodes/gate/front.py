@@ -30,10 +30,10 @@ from typing import cast
 
 import numpy as np
 
-from mesh.front import Array, Blob, Guest, Records
+from mesh.front import NOBODY, Array, Blob, Guest, Records
 from mesh.front import Connection as AnyConnection
 from nodes.gate import websocket as ws
-from nodes.gate.connection import HEADS, NO_TAG, WOULD_BLOCK, Connection, Stage
+from nodes.gate.connection import HEADS, WOULD_BLOCK, Connection, Stage
 from nodes.gate.expiry import Expiry
 from nodes.gate.listening import listen, take_descriptors, tls
 from nodes.gate.ring import open_ring
@@ -273,11 +273,11 @@ class SocketFront:
 
     def send_rows(self, tags: Array, lengths: Array, body: memoryview) -> Array:
         """See `mesh.front.Front`."""
-        fds: Array = np.where(tags >= 0, self._shortcuts.writers[tags], NONE)
-        if self._together is None or int((lengths % ws.WORD).any()) or int(lengths.max(initial=0)) > ws.ROW_MAX:
-            fds[:] = NONE
+        if self._together is None or (lengths % ws.WORD).any() or int(lengths.max(initial=0)) > ws.ROW_MAX:
+            return np.zeros(len(tags), bool)
+        fds = np.where(tags != NOBODY, self._shortcuts.writers[tags], NONE)
         written = fds != NONE
-        if self._together is not None and written.any():
+        if written.any():
             self._together.send_rows(fds, lengths, body)
             if self._together.broken:
                 self._let_go()
@@ -362,7 +362,7 @@ class SocketFront:
 
     def shorten(self, connection: Connection) -> None:
         """See `connection.Desk`."""
-        if connection.tag != NO_TAG:
+        if connection.tag != NOBODY:
             self._shortcuts.set(connection.fd, connection.tag, connection.fast, connection.direct is not None)
 
     def lose_soon(self, connection: Connection) -> None:
