@@ -18,6 +18,10 @@ Waiting = tuple[Apply, asyncio.Future[Any] | Promise[Any]]
 Told = tuple[asyncio.Future[Any] | Promise[Any], Any]
 """Who waits, and the answer or the error that there is."""
 
+PACKED_TOGETHER = 32
+"""Operations whose rows become bytes at once, while the group still grows: mostly that is while the disk is busy with
+the one before it, and what is left to do then is in nobody's way."""
+
 
 class Group:
     """See the module."""
@@ -46,6 +50,8 @@ class Group:
         self.answers.append(answer)
         if overlay.is_changed:
             self.changed += 1
+        if not len(self.answers) % PACKED_TOGETHER:
+            overlay.pack()
 
 
 def tell_futures(told: Sequence[Told]) -> list[tuple[Promise[Any], Any]]:

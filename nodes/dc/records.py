@@ -11,7 +11,7 @@ catalogue has the same rule for its own reasons.
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 from zlib import crc32
 
@@ -104,11 +104,11 @@ class Table(Generic[K, R]):
         body = self.head + _encode(row)  # as `seal`
         return crc32(key + body, self._seed).to_bytes(4, "little") + body
 
-    def pack_all(self, rows: Mapping[K, Any], gone: object) -> list[tuple[str, bytes, bytes | None]]:
+    def pack_all(self, rows: Iterable[tuple[K, Any]], gone: object) -> list[tuple[str, bytes, bytes | None]]:
         """The name of the table, and packed keys and values of many rows; None for those that are `gone`."""
         name, pack_key, head, seed = self.name, self.pack_key, self.head, self._seed
         packed: list[tuple[str, bytes, bytes | None]] = []
-        for key, row in rows.items():
+        for key, row in rows:
             at = pack_key(key)
             if row is gone:
                 packed.append((name, at, None))

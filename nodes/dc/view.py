@@ -7,6 +7,8 @@ dictionary for all tables: each look then makes a tuple of table and key, and wh
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import compress, islice
+from operator import is_not
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -16,7 +18,7 @@ from nodes.dc.records import TABLES, Table
 K = TypeVar("K")
 R = TypeVar("R", bound=msgspec.Struct)
 
-Changes = Mapping[str, Mapping[Any, Any]]
+Changes = Mapping[str, dict[Any, Any]]
 """Of each table by its name: keys, and rows or GONE. Every table is there."""
 
 Change = tuple[str, bytes, bytes | None]
@@ -49,7 +51,7 @@ class Overlay:
     """Changes on top of committed rows, which stay as they are, and of those of another overlay that are on their way
     to the disk. The changes since the last `begin` can be dropped."""
 
-    __slots__ = ("_committed", "_under", "_undo", "changes")
+    __slots__ = ("_committed", "_packed", "_under", "_undo", "changes")
 
     def __init__(self, committed: Readable, under: "Overlay | None" = None) -> None:
         self._committed = committed.get
@@ -57,6 +59,7 @@ class Overlay:
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         """Of each change since `begin`: the changes of its table, the key, and what was there before, None: nothing."""
         self.changes: dict[str, dict[Any, Any]] = {name: {} for name in TABLES}
+        self._packed: dict[str, _Packed] = {}  # by table, from the first `pack` on
 
     def get(self, table: Table[K, R], key: K) -> R | None:
         name = table.name
@@ -100,10 +103,44 @@ class Overlay:
                 rows[key] = before
         self._undo.clear()
 
+    def pack(self) -> None:
+        """Make bytes of what is new, so that there is less to do for `packed`. Not while changes may still be dropped."""
+        for name, rows in self.changes.items():
+            if rows:
+                if name not in self._packed:
+                    self._packed[name] = _Packed(TABLES[name])
+                self._packed[name].extend(rows)
+
     def packed(self) -> Sequence[Change]:
         """The changes as bytes, table by table in the order of `changes`."""
+        self.pack()
         packed: list[Change] = []
         for name, rows in self.changes.items():
             if rows:
-                packed += TABLES[name].pack_all(rows, GONE)
+                packed += self._packed[name].renewed(rows)
         return packed
+
+
+class _Packed:
+    """Changes of one table as bytes, in their order; rows may have changed since."""
+
+    def __init__(self, table: Table[Any, Any]) -> None:
+        self._table = table
+        self._rows: list[Any] = []  # that were packed
+        self._changes: list[Change] = []
+
+    def extend(self, rows: dict[Any, Any]) -> None:
+        """With those that were added."""
+        new = len(rows) - len(self._rows)
+        if new:
+            added = list(islice(reversed(rows.items()), new))[::-1]
+            self._rows += [row for _, row in added]
+            self._changes += self._table.pack_all(added, GONE)
+
+    def renewed(self, rows: dict[Any, Any]) -> Sequence[Change]:
+        """All of them as they are now."""
+        newer = list(compress(enumerate(rows.items()), map(is_not, rows.values(), self._rows)))
+        again = self._table.pack_all([row for _, row in newer], GONE)
+        for (at, (_, row)), change in zip(newer, again, strict=True):
+            self._rows[at], self._changes[at] = row, change
+        return self._changes

@@ -103,3 +103,30 @@ def test_the_changes_since_begin_can_be_dropped() -> None:
     assert [overlay.get(PURSES, number) for number in range(3)] == [PurseRow(0), PurseRow(7), PurseRow(2)]
     assert rows.get(PURSES, 1) == PurseRow(1)
     assert len(overlay.packed()) == 1
+
+
+def test_what_was_packed_early_is_packed_as_it_is_in_the_end() -> None:
+    """Rows that are new, changed, changed back and gone since, in the order in which they came."""
+    early, late = (Overlay(Rows(filled(4), 10, 100_000)) for _ in range(2))
+    for overlay in (early, late):
+        for number in range(4):
+            overlay.put(PURSES, number, PurseRow(10 + number))
+        if overlay is early:
+            overlay.pack()
+        overlay.begin()
+        overlay.put(PURSES, 1, PurseRow(50))
+        overlay.put(PURSES, 7, PurseRow(7))
+        overlay.rollback()
+        overlay.put(PURSES, 8, PurseRow(8))
+        if overlay is early:
+            overlay.pack()
+        overlay.put(PURSES, 2, PurseRow(60))
+        overlay.delete(PURSES, 3)
+        overlay.put(PURSES, 9, PurseRow(9))
+    packed = late.packed()
+    assert [key[-1] for _, key, _ in packed] == [0, 1, 2, 3, 8, 9]
+    assert [value is None for _, _, value in packed] == [False, False, False, True, False, False]
+    assert early.packed() == packed
+    early.put(PURSES, 9, PurseRow(10))
+    late.put(PURSES, 9, PurseRow(10))
+    assert early.packed() == late.packed() != packed
