@@ -5,11 +5,11 @@ Who waits has a future or, when there are very many of them, a promise.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.promise import Promise
-from nodes.dc.view import Overlay, Readable, View
+from nodes.dc.view import Change, Overlay, Readable, View
 
 Apply = Callable[[View], Any]
 Waiting = tuple[Apply, asyncio.Future[Any] | Promise[Any]]
@@ -52,6 +52,14 @@ class Group:
             self.changed += 1
         if not len(self.answers) % PACKED_TOGETHER:
             overlay.pack()
+
+
+class Committed(NamedTuple):
+    """A group that is on disk: its changes as they were written, and the group that was applied over it."""
+
+    group: Group
+    packed: Sequence[Change]
+    above: Group
 
 
 def tell_futures(told: Sequence[Told]) -> list[tuple[Promise[Any], Any]]:

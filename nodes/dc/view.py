@@ -104,7 +104,7 @@ class Overlay:
         self._undo.clear()
 
     def pack(self) -> None:
-        """Make bytes of what is new, so that there is less to do for `packed`. Not while changes may still be dropped."""
+        """Make bytes of what is new, so that less is left for `packed`. Not while changes may still be dropped."""
         for name, rows in self.changes.items():
             if rows:
                 if name not in self._packed:

@@ -28,7 +28,7 @@ from mesh.failpoints import Failpoints
 from mesh.promise import Promise
 from mesh.seat import Workers
 from nodes.dc.cache import Rows
-from nodes.dc.group import Group, Told, Waiting, keep, tell_futures
+from nodes.dc.group import Committed, Group, Told, Waiting, keep, tell_futures
 from nodes.dc.lease import Deposed
 from nodes.dc.ledger import DATABASE, prepare
 from nodes.dc.records import FORMAT, META, SESSIONS
@@ -94,6 +94,7 @@ class Writer:
         self._settings, self._workers, self._clock, self._observe = settings, workers, clock, observe
         self._queue: deque[Waiting] = deque()
         self._ahead: Group | None = None  # the next, applied already; from the first commit on
+        self._on_disk: Committed | None = None  # the last, until it is seen and told
         self._wake = asyncio.Event()
         self._turning = asyncio.Lock()
         self._stopping = False
@@ -135,6 +136,7 @@ class Writer:
             raise StorageError(f"the database has format {row.format}, this program knows {FORMAT}")
         elif self.partner is not None:
             await self._commit(Group(self._rows), NOTHING)  # from now on the disk says in which epoch it is written
+        self._finish()
 
     def settled(self) -> AbstractAsyncContextManager[None]:
         """A moment in which all that is on disk may be seen, for who reads it there; to be left without waiting."""
@@ -248,8 +250,8 @@ class Writer:
         try:
             if states.changes or not group.overlay.is_empty:
                 await self._commit(group, states)
-            elif self.partner is not None:
-                await self.partner.agreed(())
+            else:
+                await self._leave(group)
         except Deposed:  # on this disk it is, and whether it counts is for the other DC to say
             self.closed = True
             self._states.failed()
@@ -261,16 +263,17 @@ class Writer:
             return
         self._states.flushed(began)
         self.counts.states += len(states.changes)
-        self._failpoints.hit("dc.before-acknowledge")
-        self._acknowledge(group)
         self._took_s = self._clock.now() - began
         self._observe(self._took_s, len(group.applied), len(states.changes))
+        if self.partner is not None or not self.depth:
+            self._finish()
 
     def _gather(self) -> Group:
         """What was applied ahead and what waits, in order. Nothing is begun that nobody waits for any more: what is
         cancelled after it was applied ahead is taken out by applying the others anew."""
         group, self._ahead = self._ahead or Group(self._rows), None
         if any(done.cancelled() for _, done in group.applied):
+            self._finish()  # what they are applied over
             self._queue.extendleft(reversed(group.applied))
             group = Group(self._rows)
         self._fill(group)
@@ -284,7 +287,7 @@ class Writer:
                 group.apply(waiting)
 
     async def _commit(self, group: Group, states: Flush) -> None:
-        """On disk when this returns, and visible."""
+        """On disk when this returns. `_finish` is what is left to do."""
         if self.partner is not None:
             self.partner.stamp(group.overlay)
             self._rows.withheld = group.overlay.changes
@@ -297,12 +300,28 @@ class Writer:
                 await self.partner.agreed(changes)
         finally:
             self._rows.withheld = NO_CHANGES
-        self._ahead.overlay.settled()
-        self._rows.committed(group.overlay, packed)
         for account in group.overlay.changes[SESSIONS.name]:
             self._states.fence(account)
+        self._on_disk = Committed(group, packed, self._ahead)
         self.counts.commits += 1
         self.full = False
+
+    async def _leave(self, group: Group) -> None:
+        """Nothing is to be written. Who waits hears of it when that may be told."""
+        self._finish()
+        if self.partner is not None:
+            await self.partner.agreed(())
+        self._acknowledge(group)
+
+    def _finish(self) -> None:
+        """What is on disk is seen from here on, and who waits for it hears. The commit of a group that was applied over
+        it begins before that, so that the disk does not wait; nothing else does."""
+        if self._on_disk is None:
+            return
+        (group, packed, above), self._on_disk = self._on_disk, None
+        above.overlay.settled()
+        self._rows.committed(group.overlay, packed)
+        self._acknowledge(group)
 
     async def put_on_disk(self, changes: Sequence[Change]) -> None:
         """In one transaction, as they are. For `run`, and while that does not run for what another DC has written."""
@@ -310,16 +329,19 @@ class Writer:
         hit("dc.before-write")
         while True:
             if not self._begun:
+                self._finish()
                 await run(store.begin)
             self._begun = False
             try:
                 store.write(changes)
                 hit("dc.rows-written")
                 committed = run(self._commit_in_thread)
+                self._finish()
                 if self._ahead is not None:
                     self._fill(self._ahead)  # while the disk is busy
                 await committed
             except MapFull:
+                self._finish()
                 hit("dc.map-full")
                 await run(store.drop)
                 async with self.pausing():
@@ -337,6 +359,7 @@ class Writer:
 
     def _acknowledge(self, group: Group) -> None:
         """Refusals come this late, too: one may tell of what an operation before it in the group has changed."""
+        self._failpoints.hit("dc.before-acknowledge")
         refused = 0
         for answer in group.answers:
             if isinstance(answer, Exception):
@@ -366,6 +389,7 @@ class Writer:
         self._refuse_all(group, Code.DISK_FULL, "the disk of the DC is full")
 
     def _refuse_all(self, group: Group, code: Code, text: str) -> None:
+        self._finish()  # what is on disk is nobody's to refuse
         ahead, self._ahead = self._ahead.applied if self._ahead else [], None  # over changes that are not there
         waiting = [*group.applied, *ahead, *self._queue]
         self._queue.clear()

@@ -489,6 +489,84 @@ def test_a_slow_disk_is_no_queue() -> None:
     run(story())
 
 
+def test_a_group_is_finished_when_the_disk_has_the_next_one() -> None:
+    """What was paid is seen by the operation that was applied over it, and by whoever reads it afterwards."""
+
+    async def story() -> None:
+        store, workers = MemoryStore(), HeldWorkers()
+        async with writing(store, workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            first = book.operate(pay(session, 1, (anna, -1, 100)))
+            begun, on_disk = workers.begun + 1, store.commits
+            await wait_until(lambda: workers.begun == begun)
+            second = book.operate(pay(session, 2, (0, anna, 7)))
+            commit = store.commit
+
+            def commit_and_hold() -> None:
+                commit()
+                workers.go.clear()
+
+            store.commit = commit_and_hold  # type: ignore[method-assign]
+            workers.go.set()
+            assert (await first).holdings[0].gold == 0
+            assert (workers.begun - begun, store.commits - on_disk, ledger.gold_of(book.rows, anna)) == (1, 1, 0)
+            third = book.operate(pay(session, 3, (0, anna, 1)))
+            workers.go.set()
+            assert (await second).holdings[0].gold == 7
+            workers.go.set()
+            assert (await third).holdings[0].gold == 8
+
+    run(story())
+
+
+def test_what_is_on_disk_is_acknowledged_though_the_next_one_cannot_be_written() -> None:
+    """Whether that fails while its rows are written or while they are committed."""
+
+    class Failing(MemoryStore):
+        """A store whose `write` may fail."""
+
+        on_write: StorageError | None = None
+
+        def write(self, changes: Sequence[Change]) -> None:
+            if self.on_write is not None:
+                raise self.on_write
+            super().write(changes)
+
+    async def story(*, while_writing: bool) -> None:
+        store, workers = Failing(), HeldWorkers()
+        async with writing(store, workers) as book:
+            anna = await book.account("anna")
+            session = await book.session(anna)
+            workers.go.clear()
+            first = book.operate(pay(session, 1, (anna, -1, 100)))
+            begun = workers.begun + 1
+            await wait_until(lambda: workers.begun == begun)
+            second = book.operate(pay(session, 2, (0, anna, 7)))
+            commit = store.commit
+
+            def commit_and_fill() -> None:
+                commit()
+                if while_writing:
+                    store.on_write = DiskFull("no room left")
+                else:
+                    store.fail = DiskFull("no room left")
+
+            store.commit = commit_and_fill  # type: ignore[method-assign]
+            workers.go.set()
+            assert (await first).holdings[0].gold == 0
+            with refused(Code.DISK_FULL):
+                await second
+            assert ledger.gold_of(book.rows, anna) == 0
+            store.commit, store.on_write, store.fail = commit, None, None  # type: ignore[method-assign]
+            book.clock.advance(10)
+            assert (await book.operate(pay(session, 3, (0, anna, 5)))).holdings[0].gold == 5
+
+    run(story(while_writing=True))
+    run(story(while_writing=False))
+
+
 def test_what_was_applied_ahead_of_a_full_disk_is_refused_with_it() -> None:
     async def story() -> None:
         store, workers = MemoryStore(), HeldWorkers()
