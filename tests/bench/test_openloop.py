@@ -27,6 +27,21 @@ def test_times_are_counted_from_when_work_was_due_and_nothing_waits_for_what_is_
     assert 790 <= pace.done_per_s <= 1000
 
 
+def test_an_answer_is_over_when_it_was_heard_whatever_is_done_with_it() -> None:
+    async def story() -> Pace:
+        clock = ManualClock(asyncio.get_running_loop())
+        began = clock.now()
+
+        async def worked_on(number: int) -> float:
+            await asyncio.sleep(0.5)
+            return began + number / 100 + 0.1
+
+        return await at_rate(clock, 100.0, 1.0, worked_on)
+
+    pace = run(story())
+    assert [round(took) for took in pace.took_ms] == [100] * pace.begun
+
+
 def test_what_fails_is_counted_by_its_reason() -> None:
     async def fails(number: int) -> None:
         if number % 2:

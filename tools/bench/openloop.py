@@ -1,7 +1,8 @@
 """Work at a fixed rate, whether the last is done or not, with every time counted from when it was due.
 
 Whoever waits for an answer before the next question measures a server that is never late. It watches itself: when it
-could not keep to its times, its figures say nothing about anybody else.
+could not keep to its times, its figures say nothing about anybody else. Nor do they include what it does with an
+answer, when it is told at what time that was heard: hundreds come at once, and each would wait for those before it.
 """
 
 import asyncio
@@ -53,20 +54,22 @@ class Pace:
 
 
 async def at_rate(
-    clock: Clock, per_s: float, seconds: float, work: Callable[[int], Awaitable[object]], count: int = 0
+    clock: Clock, per_s: float, seconds: float, work: Callable[[int], Awaitable[float | None]], count: int = 0
 ) -> Pace:
-    """Call `work` with 0, 1, 2 ... at this rate; not more often than `count`, unless that is 0. What raises a
-    MeshError is counted as failed. Work that is a future needs no task."""
+    """Call `work` with 0, 1, 2 ... at this rate; not more often than `count`, unless that is 0. It returns the time at
+    which it was over, None for now; what raises a MeshError is counted as failed. Work that is a future needs no
+    task."""
     pace, tasks, mistakes = Pace(), set[asyncio.Future[Any]](), list[BaseException]()
 
-    def over(due: float, done: asyncio.Future[Any]) -> None:
+    def over(due: float, done: asyncio.Future[float | None]) -> None:
         tasks.discard(done)
         pace.under_way -= 1
         if done.cancelled():
             return
         error = done.exception()
         if error is None:
-            pace.took_ms.append((clock.now() - due) * 1000)
+            at = done.result()
+            pace.took_ms.append(((clock.now() if at is None else at) - due) * 1000)
         elif isinstance(error, MeshError | TimeoutError):
             text = str(error) or "not answered in time"
             pace.failures[text] = pace.failures.get(text, 0) + 1
@@ -81,7 +84,7 @@ async def at_rate(
             if passed * per_s > pace.begun:
                 pace.late_ms.append((passed - pace.begun / per_s) * 1000)
             while pace.begun <= passed * per_s and (not count or pace.begun < count):
-                begun: asyncio.Future[Any] = asyncio.ensure_future(work(pace.begun))
+                begun: asyncio.Future[float | None] = asyncio.ensure_future(work(pace.begun))
                 tasks.add(begun)
                 begun.add_done_callback(partial(over, began + pace.begun / per_s))
                 pace.begun += 1

@@ -13,12 +13,14 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mesh.errors import MeshError, RefusedError
 from mesh.failpoints import VARIABLE
 from mesh.operator import Operator
 from mesh.pending import Waiter
+from mesh.protocol.catalogue import Message
 from mesh.protocol.cluster import FindAccount, LoadStatus, StatusLoaded
 from mesh.protocol.codec import answer_decoder
 from mesh.protocol.control import Describe, Description, Refused
@@ -31,6 +33,7 @@ from tools.bench.dcdesk import Desk, desk_of, forget
 from tools.bench.ground import Ground
 from tools.bench.openloop import Pace, at_rate
 from tools.bench.result import Table
+from tools.bench.standin import StandIn
 from tools.bench.usage import Use
 from tools.ctl.clusters import topology_file
 from tools.ctl.offline import run_offline
@@ -47,7 +50,9 @@ LOOK_S = 0.1  # between two looks at the age of what is not on disk
 SLOW_MS = (5, 20)  # that each sync takes longer: a good disk over a network, and one that turns
 
 
-decode_operated = answer_decoder(Operate)
+Decode = Callable[[bytes | memoryview], Message]
+
+decode_operated, decode_found = answer_decoder(Operate), answer_decoder(FindAccount)
 
 
 @dataclass(frozen=True)
@@ -107,34 +112,44 @@ class Slowed:
 
 @dataclass(frozen=True)
 class Asking:
-    """We, as those who play."""
+    """We, as those who play. What is asked comes to the time at which the answer was heard."""
 
     desk: Desk
     town: Town
 
-    async def log_in(self, number: int) -> object:
+    async def log_in(self, number: int) -> None:
         loaded = await self.desk.login.ask("dc", LoadStatus(self.town.players[number]))
         assert isinstance(loaded, StatusLoaded), "nothing else answers LoadStatus"
         self.town.logged_in(self.town.players[number], loaded.session)
-        return loaded
 
-    def operate(self, number: int) -> asyncio.Future[None]:
+    def operate(self, number: int) -> asyncio.Future[float | None]:
+        said = self.town.operation(number)
+        return self._ask(self.desk.scene, said, decode_operated, partial(self.town.acknowledged, said))
+
+    def read(self, account: int) -> asyncio.Future[float | None]:
+        return self._ask(self.desk.login, FindAccount(f"{PREFIX}{account:08}"), decode_found)
+
+    def _ask(
+        self, who: StandIn, said: Message, decode: Decode, answered: Callable[[], None] | None = None
+    ) -> asyncio.Future[float | None]:
         """By the shortest way, so that the core next to the DC's is not busy with us."""
-        said, over = self.town.operation(number), asyncio.get_running_loop().create_future()
+        over: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
 
-        def answered(waiter: Waiter) -> None:
+        def heard(waiter: Waiter) -> None:
             try:
-                answer = decode_operated(waiter.result()[0].body)
+                envelope, at = waiter.result()
+                answer = decode(envelope.body)
                 if isinstance(answer, Refused):
                     raise RefusedError(answer.code, answer.text)
             except Exception as error:  # noqa: BLE001 - whoever has asked looks at it
                 over.set_exception(error)
                 return
-            self.town.acknowledged(said)
-            over.set_result(None)
+            if answered is not None:
+                answered()
+            over.set_result(at)
 
-        asking, dc = self.desk.scene.switchboard.asking, self.desk.cluster.topology.node("dc.1").name
-        asking.begin(dc, said, ANSWER_S).add_done_callback(answered)
+        dc = self.desk.cluster.topology.node("dc.1").name
+        who.switchboard.asking.begin(dc, said, ANSWER_S).add_done_callback(heard)
         return over
 
 
@@ -238,12 +253,11 @@ async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
     """Reads, logins, durable writes and cached ones, one after the other; and how old a cached one became (s)."""
     chance, asking = random.Random(5), Asking(desk, town)
 
-    async def read(_: int) -> object:
-        name = f"{PREFIX}{chance.randrange(1, town.accounts + 1):08}"
-        return await desk.login.ask("dc", FindAccount(name))
+    def read(_: int) -> asyncio.Future[float | None]:
+        return asking.read(chance.randrange(1, town.accounts + 1))
 
-    async def save(number: int) -> object:
-        return await desk.scene.ask("dc", town.states(number))
+    async def save(number: int) -> None:
+        await desk.scene.ask("dc", town.states(number))
 
     reads = await timed(desk, "reads of any account", READS_PER_S, read)
     logins = await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
@@ -258,7 +272,7 @@ async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
 
 
 async def timed(
-    desk: Desk, what: str, per_s: int, work: Callable[[int], Awaitable[object]], *, per: int = 1, count: int = 0
+    desk: Desk, what: str, per_s: int, work: Callable[[int], Awaitable[float | None]], *, per: int = 1, count: int = 0
 ) -> Measured:
     """At this rate for as long as usual, or `count` times, with the DC's CPU for one update; a piece of work is `per`
     of them."""
