@@ -238,6 +238,9 @@ class ZmqEndpoint:
         if self._router is None:
             return False
         try:
+            if not self._router.get(zmq.EVENTS) & zmq.POLLIN:  # mostly; an exception costs several times as much
+                self._tell_ends()
+                return False
             routing_id = self._router.recv(zmq.DONTWAIT)
         except zmq.Again:
             self._tell_ends()
@@ -313,6 +316,8 @@ class ZmqEndpoint:
 
     def _read_sub(self) -> bool:
         try:
+            if not self._sub.get(zmq.EVENTS) & zmq.POLLIN:
+                return False
             frame = self._sub.recv(zmq.DONTWAIT)
         except zmq.Again:
             return False

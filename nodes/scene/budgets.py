@@ -1,6 +1,6 @@
 """What each observer of a line may be told: from its own budget of bytes, and from the levels of its scene and gate.
 
-Owns nothing. Pure. Of two levels the stricter counts, entry by entry. Time dilation is the scene's alone: it makes
+Pure. Of two levels the stricter counts, entry by entry. Time dilation is the scene's alone: it makes
 ticks longer, so a telling has more bytes then, and fewer tellings pass until somebody would starve.
 
 Where everybody is told so rarely that a part of them in every second tick is enough, every second tick is without: to
@@ -35,21 +35,54 @@ class Terms(NamedTuple):
     beat: int = 1  # somebody is told in one of so many ticks, those that are multiples of it
 
 
-def terms(
-    budget: Array,
-    gate: Array,
-    view_max: int,
-    tick_hz: float,
-    tick: int,
-    scene: Level,
-    gates: Mapping[int, Level],
-    held: Collection[int] = (),
-    missed: Mapping[int, int] | None = None,
-) -> Terms:
-    """`budget` and `gate` by slot; `tick_hz` as it is meant, undilated; `gates` has those that are not at full quality,
-    by their index. Who is at a gate in `held` is not told now, and those whose turn it was come first after that:
-    `missed` has the looks for which gates were held, all in all. A telling's head weighs as much as a record and is
-    part of the budget."""
+class Shares(NamedTuple):
+    """What of the terms is the same in every tick, as long as nobody comes or goes and no level changes. By slot."""
+
+    views: Array
+    records: Array
+    last: Array
+    appearing: Array
+    own: Array  # ticks from one telling to the next
+    gates: int  # that there are
+
+
+class Budgets:
+    """The terms of one line, tick by tick. Owns the last shares: they are worked out for all slots of a line, of which
+    most may be free, and that is more than all else that an almost empty line costs. `tick_hz` as it is meant,
+    undilated."""
+
+    def __init__(self, view_max: int, tick_hz: float) -> None:
+        self._view_max, self._tick_hz = view_max, tick_hz
+        self._made_of: tuple[Array, Array, Level, dict[int, Level]] | None = None
+        self._shares: Shares
+
+    def terms(
+        self,
+        budget: Array,
+        gate: Array,
+        tick: int,
+        scene: Level,
+        gates: Mapping[int, Level],
+        held: Collection[int] = (),
+        missed: Mapping[int, int] | None = None,
+    ) -> Terms:
+        """As the function of this name."""
+        known = self._made_of
+        if (
+            known is None
+            or (scene, gates) != known[2:]
+            or not (np.array_equal(budget, known[0]) and np.array_equal(gate, known[1]))
+        ):
+            self._made_of = budget.copy(), gate.copy(), scene, dict(gates)
+            self._shares = shares(budget, gate, self._view_max, self._tick_hz, scene, gates)
+        return terms(self._shares, gate, tick, held, missed)
+
+
+def shares(
+    budget: Array, gate: Array, view_max: int, tick_hz: float, scene: Level, gates: Mapping[int, Level]
+) -> Shares:
+    """`budget` and `gate` by slot; `gates` has those that are not at full quality, by their index. A telling's head
+    weighs as much as a record and is part of the budget."""
     hz = tick_hz * scene.dilation
     table = [_merged(scene, gates.get(index, FULL)) for index in range(int(gate.max(initial=-1)) + 1)]
     table.append(scene)  # of those without a gate: index -1
@@ -59,12 +92,21 @@ def terms(
     views = np.array([max(1, round(level.view * view_max)) for level in table])[gate]
     last = np.array([longest(hz / level.every) for level in table])[gate]
     appearing = np.maximum(records // STATE_RECORDS, 1)
-    if every.max() == 1 and not held:
+    return Shares(views, records, last, appearing, every[gate], len(table))
+
+
+def terms(
+    said: Shares, gate: Array, tick: int, held: Collection[int] = (), missed: Mapping[int, int] | None = None
+) -> Terms:
+    """Who is at a gate in `held` is not told now, and those whose turn it was come first after that: `missed` has the
+    looks for which gates were held, all in all."""
+    views, records, last, appearing, own, count = said
+    here = gate >= 0
+    if not held and not (own[here] > 1).any():
         return Terms(views, records, last, np.full(len(gate), tick), None, appearing)
-    own, here = every[gate], gate >= 0
     most = int(own.min(initial=10, where=here))
     beat = 2 if most >= RARE and not (own[here] % 2).any() else 1
-    turns = tick // beat + (np.arange(len(gate)) >> TOGETHER_BITS) % own - _missed(missed or {}, len(table))[gate]
+    turns = tick // beat + (np.arange(len(gate)) >> TOGETHER_BITS) % own - _missed(missed or {}, count)[gate]
     own = np.maximum(own // beat, 1)
     told = (turns % own == 0) & (tick % beat == 0)
     if held:

@@ -127,7 +127,7 @@ class Interest:
         self._grid.sort(x, y, entities)
         ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
         first, count = self._grid.runs(ox, oy)
-        limit = np.minimum(terms.views, terms.records << terms.last)[observers]
+        limit = np.minimum(terms.views[observers], terms.records[observers] << terms.last[observers])
         chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms)
         renewed = (self._count > 0) & ~watching  # nobody looks through those eyes any more
         renewed[fresh] = True
@@ -287,14 +287,15 @@ class Interest:
         return some
 
     def _telling(self, terms: Terms, mine: slice) -> Array:
-        telling = terms.telling.astype(np.uint8)
-        return telling[:1] if terms.told is None else telling.take(self._rows.observers[mine])
+        if terms.told is None:
+            return terms.telling[:1].astype(np.uint8)
+        return terms.telling.astype(np.uint8).take(self._rows.observers[mine])
 
     def _excess(self, observers: Array, waited: Array, terms: Terms) -> Array:
         """A flag for each pair above what its observer may get: its budget has become smaller since its last turn to
         look around, which then comes soon. Those who wait longest go first. Empty for none."""
-        counts = np.bincount(observers, minlength=self.capacity)
-        over = np.flatnonzero(counts > terms.records)
+        counts = np.bincount(observers)
+        over = np.flatnonzero(counts > terms.records[: len(counts)])
         if not len(over):
             return np.empty(0, "?")
         self.urgent.update(dict.fromkeys(over.tolist()))

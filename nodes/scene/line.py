@@ -300,8 +300,8 @@ class Line:
         return self._part(self.world.unsaved, part, parts)
 
     def _part(self, flags: Array, part: int, parts: int) -> Array:
-        slots = np.flatnonzero(flags & (self.world.kind == Kind.PLAYER))
-        mine: Array = slots[slots % parts == part]
+        slots: Array = np.flatnonzero(flags[part::parts]) * parts + part
+        mine: Array = slots[self.world.kind[slots] == Kind.PLAYER]
         return mine
 
     def _move(self, now: float) -> None:

@@ -76,7 +76,11 @@ def unpacked(numbers: Array) -> tuple[Array, Array, Array]:
 
 def stretches_of(flags: Array) -> list[tuple[int, int]]:
     """Where flags are set without a gap, as [low, high)."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).tolist()
+    edges = (np.flatnonzero(flags[1:] != flags[:-1]) + 1).tolist()
+    if flags[:1].any():
+        edges.insert(0, 0)
+    if len(edges) % 2:
+        edges.append(len(flags))
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 

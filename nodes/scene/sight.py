@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mesh.topology.policy import Level
-from nodes.scene.budgets import Terms, terms
+from nodes.scene.budgets import Budgets, Terms
 from nodes.scene.interest import HALVES, Changes, Interest
 from nodes.scene.pairs import Pairs, key_of, nobody, those
 from nodes.scene.relevance import Relevance
@@ -55,7 +55,8 @@ class Sight:
         gate_levels: Mapping[int, Level],
         gates_held: Collection[int] = (),
     ) -> None:
-        self._world, self._views, self._map, self._tick_hz = world, views, settings, tick_hz
+        self._world, self._views = world, views
+        self._budgets = Budgets(settings.view_max, tick_hz)
         self._gate_levels, self._gates_held = gate_levels, gates_held
         reach = settings.aoi_m / settings.unit_m
         self.interest = Interest(settings.units, reach, HYSTERESIS * reach, world.capacity)
@@ -96,10 +97,9 @@ class Sight:
         self._forget(fresh)
         if world.refresh.any():
             interest.again(world.refresh)
-        may = terms(
-            world.budget, world.gate, self._map.view_max, self._tick_hz, tick, quality, self._gate_levels,
-            self._gates_held, self._missed,
-        )  # fmt: skip
+        may = self._budgets.terms(
+            world.budget, world.gate, tick, quality, self._gate_levels, self._gates_held, self._missed
+        )
         for gate in self._gates_held:
             self._missed[gate] = self._missed.get(gate, 0) + 1
         self._beat = may.beat

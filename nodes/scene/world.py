@@ -120,7 +120,7 @@ class World:
     def active(self) -> Array:
         """The slots in use, ascending."""
         if self._active is None:
-            self._active = np.flatnonzero(self.kind).astype(np.int32)
+            self._active = np.flatnonzero(self.kind != Kind.FREE).astype(np.int32)
         return self._active
 
     def number(self, slot: int) -> int:

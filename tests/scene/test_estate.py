@@ -28,8 +28,7 @@ MADE_ANEW = {
     "Moves": {"waiting_max", "dropped", "_last"},
     "Interest": {"capacity", "_enter2", "_grid"},
     "Sight": {
-        "_world", "_views", "_map", "_tick_hz", "_gate_levels", "_gates_held", "interest", "relevance", "_waiting",
-        "_untold",
+        "_world", "_views", "_budgets", "_gate_levels", "_gates_held", "interest", "relevance", "_waiting", "_untold",
     },
     "Relevance": {"_players", "_slots"},
     "Notices": {"_world", "_players", "_out", "_gate_levels", "dropped"},
