@@ -178,7 +178,7 @@ def test_scale_compares_the_same_density_and_one_node_more(tmp_path: Path, monke
     }  # fmt: skip
     assert [row[0] for row in outcome.tables[0].rows] == ["500", "1,000", "2,000", "3,500", "5,000"]
     half = town.settings(1500)["scene.maps"]
-    assert sum(settings["scene.maps"] == half for _, settings, _ in on.asked) == 3  # two lines share the players
+    assert sum(settings["scene.maps"] == half for _, settings, _ in on.asked) == 5  # two lines share the players
 
 
 def test_peers_are_ratios_to_ours(tmp_path: Path) -> None:

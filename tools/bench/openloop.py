@@ -14,6 +14,7 @@ from typing import Any
 
 from mesh.clock import Clock
 from mesh.errors import MeshError
+from tools.bench.beat import Step
 
 STEP_S = 0.001  # between two looks at what is due; what is due in one step is begun together
 LATE_MS_MAX = 5.0  # p99 of how late we were
@@ -54,11 +55,17 @@ class Pace:
 
 
 async def at_rate(
-    clock: Clock, per_s: float, seconds: float, work: Callable[[int], Awaitable[float | None]], count: int = 0
+    clock: Clock,
+    per_s: float,
+    seconds: float,
+    work: Callable[[int], Awaitable[float | None]],
+    count: int = 0,
+    step: Step | None = None,
 ) -> Pace:
     """Call `work` with 0, 1, 2 ... at this rate; not more often than `count`, unless that is 0. It returns the time at
     which it was over, None for now; what raises a MeshError is counted as failed. Work that is a future needs no
-    task."""
+    task. `step` waits for the next look at what is due; None: STEP_S."""
+    wait = step or partial(asyncio.sleep, STEP_S)
     pace, tasks, mistakes = Pace(), set[asyncio.Future[Any]](), list[BaseException]()
 
     def over(due: float, done: asyncio.Future[float | None]) -> None:
@@ -90,7 +97,7 @@ async def at_rate(
                 pace.begun += 1
                 pace.under_way += 1
             pace.under_way_max = max(pace.under_way_max, pace.under_way)
-            await asyncio.sleep(STEP_S)
+            await wait()
         pace.seconds = clock.now() - began
         if tasks:
             await asyncio.wait(tasks, timeout=AFTER_S)

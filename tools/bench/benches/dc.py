@@ -27,11 +27,12 @@ from mesh.protocol.control import Describe, Description, Refused
 from mesh.protocol.records import Operate
 from mesh.topology import Topology, load
 from tools.bench import usage
+from tools.bench.beat import beating
 from tools.bench.bench import Bench, Figure, Outcome
 from tools.bench.bookkeeping import A_BATCH, PREFIX, ROWS_PER_ACCOUNT, Town
 from tools.bench.dcdesk import Desk, desk_of, forget
 from tools.bench.ground import Ground
-from tools.bench.openloop import Pace, at_rate
+from tools.bench.openloop import STEP_S, Pace, at_rate
 from tools.bench.result import Table
 from tools.bench.standin import StandIn
 from tools.bench.usage import Use
@@ -44,6 +45,7 @@ DURABLE_PER_S = 20_500  # a little more than is required, for the last second's 
 AGAIN = 1_000  # operations that are said once more, as after a lost answer
 CACHED_PER_S = 205_000
 READS_PER_S = 5_000
+READ_STEP_S = 0.00025  # a read takes less than the usual step
 LOGINS_PER_S = 2_500
 ANSWER_S = 5.0
 LOOK_S = 0.1  # between two looks at the age of what is not on disk
@@ -259,7 +261,7 @@ async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
     async def save(number: int) -> None:
         await desk.scene.ask("dc", town.states(number))
 
-    reads = await timed(desk, "reads of any account", READS_PER_S, read)
+    reads = await timed(desk, "reads of any account", READS_PER_S, read, step_s=READ_STEP_S)
     logins = await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
     durable = await timed(desk, "durable operations", DURABLE_PER_S, asking.operate)
     ages: list[float] = []
@@ -272,14 +274,22 @@ async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
 
 
 async def timed(
-    desk: Desk, what: str, per_s: int, work: Callable[[int], Awaitable[float | None]], *, per: int = 1, count: int = 0
+    desk: Desk,
+    what: str,
+    per_s: int,
+    work: Callable[[int], Awaitable[float | None]],
+    *,
+    per: int = 1,
+    count: int = 0,
+    step_s: float = STEP_S,
 ) -> Measured:
     """At this rate for as long as usual, or `count` times, with the DC's CPU for one update; a piece of work is `per`
     of them."""
     desk.ground.say(what)
     cpu_s = usage.cpu_of(desk.pid) or 0.0
     seconds = count / per_s if count else SECONDS_QUICK if desk.ground.quick else SECONDS
-    pace = await at_rate(desk.ground.clock, per_s / per, seconds, work, count)
+    async with beating(step_s) as step:
+        pace = await at_rate(desk.ground.clock, per_s / per, seconds, work, count, step)
     used_s = (usage.cpu_of(desk.pid) or 0.0) - cpu_s
     return Measured(what, pace, per, used_s / max(1, pace.begun * per) * 1e6)
 

@@ -1,7 +1,9 @@
 """What the gate keeps for a client: its memory with 5,000 of them, over joins and leaves, and with TLS.
 
-Plain clients walk, and come and go for ten minutes. Those with TLS are Python players, who stand still but for a step
-now and then, because the generator does not speak TLS; the certificate is made for the run.
+Plain clients walk, and come and go for ten minutes. The first fifth of that is the warm-up, in which the heap of the
+gate comes to the size that the greatest burst of logins wants; behind it a leak would show. Those with TLS are Python
+players, who stand still but for a step now and then, because the generator does not speak TLS; the certificate is made
+for the run.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from tools.ctl.exits import CommandError
 
 PLAYERS, QUICK = 5_000, 300
 CHURN_S, CHURN_QUICK_S = 600.0, 6.0
+WARM_UP = 5  # one of so many parts
 LEAVERS = 0.1  # of the players go and come back in each cycle
 SETTLE_S, SETTLE_QUICK_S = 5.0, 2.0
 AT_ONCE = 32  # TLS logins under way
@@ -45,7 +48,12 @@ async def run(ground: Ground) -> Outcome:
             ground.say(f"{players:,} clients: {(full - empty) / players:.1f} KB each")
             churn = await come_and_go(ground, cluster, load, players)
     secure, word = await with_tls(ground, players, settle_s)
-    reached = {"kb_per_client": (full - empty) / players, "growth": churn[-1] / churn[len(churn) // 10]}
+    warm = churn[len(churn) // WARM_UP]
+    reached = {
+        "kb_per_client": (full - empty) / players,
+        "growth": churn[-1] / warm,
+        "warm_up": warm / churn[0],
+    }
     return Outcome(
         players=players,
         reached=reached | ({"tls_kb_per_client": secure} if word == "" else {}),
@@ -137,7 +145,8 @@ BENCH = Bench(
     "Memory of the gate for each client, over joins and leaves, with TLS.",
     (
         Figure("kb_per_client", "memory of the gate for a client", "KB", required=20, aim=12, better="less"),
-        Figure("growth", "at the end of joins and leaves, to the first tenth", "x", required=1.05, better="less"),
+        Figure("growth", "at the end of joins and leaves, to that after warm-up", "x", required=1.02, better="less"),
+        Figure("warm_up", "after warm-up, to the first joins and leaves", "x", better="less"),
         Figure("tls_kb_per_client", "for a client with TLS", "KB", required=45, better="less", optional=True),
     ),
     run,

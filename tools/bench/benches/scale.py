@@ -26,7 +26,7 @@ from tools.ctl import clusters
 SIZES, SIZES_QUICK = (500, 1_000, 2_000, 3_500, 5_000), (200, 600)
 NODES_PLAYERS, NODES_QUICK = 3_000, 400
 CROWD, CROWD_QUICK = 10_000, 1_000
-ROUNDS = 3
+ROUNDS, NODES_ROUNDS = 3, 5
 SETTLE_S = 2.0
 TICK = "scene_tick_seconds"
 
@@ -38,7 +38,7 @@ async def run(ground: Ground) -> Outcome:
     by_size = [[await play(ground, size, way) for size in sizes] for _ in range(rounds)]
     flat = flatness(by_size)
     players = ground.players or (NODES_QUICK if ground.quick else NODES_PLAYERS)
-    by_nodes = [await round_of_nodes(ground, players, way) for _ in range(rounds)]
+    by_nodes = [await round_of_nodes(ground, players, way) for _ in range(1 if ground.quick else NODES_ROUNDS)]
     crowd = CROWD_QUICK if ground.quick else CROWD
     tick = await tick_ms(ground, crowd, 0, way.seconds)
     tick_npcs = await tick_ms(ground, crowd, crowd, way.seconds)
