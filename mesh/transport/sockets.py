@@ -237,12 +237,8 @@ class ZmqEndpoint:
     def _read_router(self) -> bool:
         if self._router is None:
             return False
-        try:
-            if not self._router.get(zmq.EVENTS) & zmq.POLLIN:  # mostly; an exception costs several times as much
-                self._tell_ends()
-                return False
-            routing_id = self._router.recv(zmq.DONTWAIT)
-        except zmq.Again:
+        routing_id = self._next(self._router)
+        if routing_id is None:
             self._tell_ends()
             return False
         link = self._links.get(routing_id)
@@ -288,9 +284,15 @@ class ZmqEndpoint:
         return link
 
     @staticmethod
-    def _rest(socket: Any) -> list[bytes] | None:
+    def _next(socket: Any) -> bytes | None:
+        """A frame, if there is one: mostly there is none, and an exception costs several times as much as to ask."""
+        frame: bytes | None = socket.recv(zmq.DONTWAIT) if socket.get(zmq.EVENTS) & zmq.POLLIN else None
+        return frame
+
+    @staticmethod
+    def _rest(socket: Any, first: bytes | None = None) -> list[bytes] | None:
         """The frames of one message; None when there are too many (then all are taken off and dropped)."""
-        frames = [socket.recv(zmq.DONTWAIT)]
+        frames = [socket.recv(zmq.DONTWAIT) if first is None else first]
         while socket.get(zmq.RCVMORE):
             frames.append(socket.recv(zmq.DONTWAIT))
             if len(frames) > FRAMES_MAX:
@@ -304,25 +306,19 @@ class ZmqEndpoint:
         dialled = self._dialled.get(link)
         if dialled is None:
             return False
-        try:
-            if not dialled.socket.get(zmq.EVENTS) & zmq.POLLIN:
-                return False
-            frames = self._rest(dialled.socket)
-        except zmq.Again:
+        first = self._next(dialled.socket)
+        if first is None:
             return False
+        frames = self._rest(dialled.socket, first)
         if frames is not None:
             self._listener.arrived(link, frames)
         return link in self._dialled
 
     def _read_sub(self) -> bool:
-        try:
-            if not self._sub.get(zmq.EVENTS) & zmq.POLLIN:
-                return False
-            frame = self._sub.recv(zmq.DONTWAIT)
-        except zmq.Again:
-            return False
-        self._listener.published(frame)
-        return self._sub is not None
+        frame = self._next(self._sub)
+        if frame is not None:
+            self._listener.published(frame)
+        return frame is not None and self._sub is not None
 
     def _read_router_monitor(self) -> bool:
         if self._router_monitor is None or not self._router_monitor.get(zmq.EVENTS) & zmq.POLLIN:

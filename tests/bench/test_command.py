@@ -1,6 +1,7 @@
 """`mesh bench` as a user meets it: lists, mistakes, exit codes, files."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def test_an_interrupted_bench_ends_what_it_started(tmp_path: Path, number: int) 
     import os
 
     ended = []
+    before = signal.signal(number, signal.default_int_handler)  # who is started in the background ignores some
 
     async def endless(_ground: Any) -> Outcome:
         import asyncio
@@ -175,6 +177,9 @@ def test_an_interrupted_bench_ends_what_it_started(tmp_path: Path, number: int) 
             ended.append(True)
         raise AssertionError
 
-    with pytest.raises(KeyboardInterrupt):
-        running.to_the_end(endless(ground(tmp_path)))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            running.to_the_end(endless(ground(tmp_path)))
+    finally:
+        signal.signal(number, before)
     assert ended == [True]

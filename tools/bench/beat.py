@@ -8,7 +8,6 @@ import asyncio
 import ctypes
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,6 +15,7 @@ Step = Callable[[], Awaitable[None]]
 """Wait for the next beat."""
 
 _NONBLOCK, _CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC are the same numbers
+_MONOTONIC = 1  # CLOCK_MONOTONIC
 _COUNT_BYTES = 8
 
 
@@ -47,7 +47,7 @@ async def beating(seconds: float) -> AsyncIterator[Step]:
 def _timer(seconds: float) -> int:
     """The descriptor of one that runs. OSError."""
     library = ctypes.CDLL(None, use_errno=True)
-    timer = int(library.timerfd_create(time.CLOCK_MONOTONIC, _NONBLOCK | _CLOEXEC))
+    timer = int(library.timerfd_create(_MONOTONIC, _NONBLOCK | _CLOEXEC))
     if timer < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     whole, part = divmod(round(seconds * 1e9), 1_000_000_000)
