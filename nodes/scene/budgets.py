@@ -1,10 +1,12 @@
 """What each observer of a line may be told: from its own budget of bytes, and from the levels of its scene and gate.
 
-Pure. Of two levels the stricter counts, entry by entry. Time dilation is the scene's alone: it makes
-ticks longer, so a telling has more bytes then, and fewer tellings pass until somebody would starve.
+Owns what was worked out last. Of two levels the stricter counts, entry by entry. Time dilation is the scene's alone: it
+makes ticks longer, so a telling has more bytes then, and fewer tellings pass until somebody would starve.
 
 Where everybody is told so rarely that a part of them in every second tick is enough, every second tick is without: to
-look around costs a scene something even if it is for few, and each telling costs its gates a turn of their own.
+look around costs a scene something even if it is for few, and each telling costs its gates a turn of their own. Not
+where ticks are dilated: they are far apart then, and with all there is to tell in every second one a Hit would wait
+twice as long for a scene and a gate that have nearly no processor left.
 """
 
 from collections.abc import Collection, Mapping
@@ -44,6 +46,7 @@ class Shares(NamedTuple):
     appearing: Array
     own: Array  # ticks from one telling to the next
     gates: int  # that there are
+    dilated: bool
 
 
 class Budgets:
@@ -92,7 +95,7 @@ def shares(
     views = np.array([max(1, round(level.view * view_max)) for level in table])[gate]
     last = np.array([longest(hz / level.every) for level in table])[gate]
     appearing = np.maximum(records // STATE_RECORDS, 1)
-    return Shares(views, records, last, appearing, every[gate], len(table))
+    return Shares(views, records, last, appearing, every[gate], len(table), scene.dilation < 1)
 
 
 def terms(
@@ -100,12 +103,12 @@ def terms(
 ) -> Terms:
     """Who is at a gate in `held` is not told now, and those whose turn it was come first after that: `missed` has the
     looks for which gates were held, all in all."""
-    views, records, last, appearing, own, count = said
+    views, records, last, appearing, own, count, dilated = said
     here = gate >= 0
     if not held and not (own[here] > 1).any():
         return Terms(views, records, last, np.full(len(gate), tick), None, appearing)
     most = int(own.min(initial=10, where=here))
-    beat = 2 if most >= RARE and not (own[here] % 2).any() else 1
+    beat = 2 if most >= RARE and not dilated and not (own[here] % 2).any() else 1
     turns = tick // beat + (np.arange(len(gate)) >> TOGETHER_BITS) % own - _missed(missed or {}, count)[gate]
     own = np.maximum(own // beat, 1)
     told = (turns % own == 0) & (tick % beat == 0)

@@ -114,6 +114,14 @@ def test_who_is_told_rarely_is_told_in_even_ticks_and_as_often(every: int, beat:
     assert told.sum(axis=1).max() == slots * beat // every, "spread over the ticks"
 
 
+def test_where_ticks_are_dilated_none_of_them_is_left_out() -> None:
+    slots = 60 * TOGETHER
+    budget, gate, level = np.full(slots, 12_000), np.zeros(slots, int), Level("a", every=6, dilation=0.3)
+    ticks = [terms(budget, gate, tick, level, {}) for tick in range(1, 13)]
+    assert {one.beat for one in ticks} == {1}
+    assert [int(np.count_nonzero(one.told)) for one in ticks] == [slots // 6] * 12
+
+
 def test_gates_with_a_level_of_an_odd_number_of_ticks_are_told_in_any() -> None:
     levels = {0: Level("a", every=4), 1: Level("b", every=5)}
     assert terms(np.full(2, 12_000), np.array([0, 1]), 7, FULL, levels).beat == 1
