@@ -51,8 +51,8 @@ class Shares(NamedTuple):
 
 class Budgets:
     """The terms of one line, tick by tick. Owns the last shares: they are worked out for all slots of a line, of which
-    most may be free, and that is more than all else that an almost empty line costs. `tick_hz` as it is meant,
-    undilated."""
+    most may be free, and to do that in every tick was a quarter of what an almost empty line costs. `tick_hz` as it is
+    meant, undilated."""
 
     def __init__(self, view_max: int, tick_hz: float) -> None:
         self._view_max, self._tick_hz = view_max, tick_hz
