@@ -7,7 +7,7 @@ counted, and answered as `internal`: one bad message must not take everybody els
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +19,7 @@ from mesh.core.links import Link
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.handlers import Handlers
 from mesh.patience import UNTIL
-from mesh.promise import Promise
+from mesh.promised import Asked, Promised
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in, number_of
 from mesh.protocol.control import MemberChanged, Pulse, Refused
 from mesh.protocol.envelope import Envelope, Hop, Kind
@@ -30,11 +30,10 @@ from mesh.trace import CURRENT, TraceContext
 HANDLERS_MAX = 20_000  # async handlers under way; above it requests are refused
 TEXT_MAX = 1000  # of a refusal; below what its field takes
 HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
-SWEEP_S = 0.25  # between two looks at answers that come without a task: by so much they are ended too late at most
+_REQUEST = Kind.REQUEST  # to find a member of an enum takes longer than to compare it
 
-
-_Promised = tuple[float, Link, Envelope, float, TraceContext | None, object]
-"""Until when somebody waits for it, and then as `_Heard`: whose it is, when it was received, its trace and handler."""
+_Known = tuple[str, int, str | None]
+"""Of a message: who may say it, its step, and the field that makes it be heard alone; None: nothing else is done."""
 
 
 class _Heard(NamedTuple):
@@ -60,23 +59,27 @@ class Dispatch:
         self.waited_s = 0.0  # what is being heard, on its way and until now
         self.malformed = 0
         self.overdue = 0  # requests that came when nobody waited for their answer any more
-        self.given_up = 0  # and those of which that was so before their answer was there
         self.admission = Admission()
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
+        self._ended = 0  # async handlers whose asker's time was over
         self._late: set[int] = set()  # of these, those that are ended because nobody waits any more
-        self._promised: dict[Promise[Message], _Promised] = {}  # answers that come without a task
-        self._will_sweep = False  # look at them
+        self._promised = Promised(clock, self._answer_all)  # answers that come without a task
         self._last = 0
         self._alarm = Alarm(clock, self._running.__contains__, self._too_late)
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
         self._decode: Callable[[Any], Message] | None = None
-        self._known: dict[type[Message], tuple[str, int]] = {}  # of what is heard: who may say it, and its step
+        self._known: dict[type[Message], _Known] = {}  # of what is heard
         self._decode_publication: Callable[[Any], Message] | None = None
 
     @property
     def under_way(self) -> int:
         """Messages whose answers take a while."""
-        return len(self._running) + len(self._promised)
+        return len(self._running) + self._promised.under_way
+
+    @property
+    def given_up(self) -> int:
+        """Requests whose asker's time was over before their answer was there."""
+        return self._ended + self._promised.given_up
 
     def add(self, part: object) -> None:
         """Enter the handlers of an object into the table."""
@@ -128,39 +131,72 @@ class Dispatch:
 
     # --- typed messages ---
 
-    def heard(self, link: Link, envelope: Envelope) -> None:
+    def heard(self, link: Link, envelopes: Sequence[Envelope]) -> None:
+        """What came in one go, in its order; until the link ends with one of these."""
+        if self._decode is None:
+            self._learn()
+        assert self._decode is not None
+        decode, known, by_id = self._decode, self._known, self._board.links.by_id
+        waited_ms = 1000 * link.waited_s
+        said_together: list[Message] = []
+        together: list[Envelope] = []
+        for envelope in envelopes:
+            if by_id.get(link.id) is not link:
+                return
+            if 0 < envelope.timeout_ms <= waited_ms:
+                self.overdue += 1
+                continue
+            try:
+                said = decode(envelope.body)
+                source, step, unless = known[type(said)]
+                if source != link.role and source != "any":
+                    raise RemoteProtocolError(f"{type(said).__name__} is not for a {link.role} to say")
+            except RemoteProtocolError as error:
+                self._refuse_malformed(link, envelope, error)
+                continue
+            if step:
+                self.steps[step] += 1
+            is_alone = unless is None or (unless and getattr(said, unless))
+            if together and (is_alone or envelope.trace or type(said) is not type(said_together[0])):
+                self._handle_together(link, together, said_together)
+                together, said_together = [], []
+            if is_alone:
+                self._handle(link, envelope, said)
+                continue
+            together.append(envelope)
+            said_together.append(said)
+            if envelope.trace:  # what one handler does is of one trace
+                self._handle_together(link, together, said_together)
+                together, said_together = [], []
+        if together:
+            self._handle_together(link, together, said_together)
+
+    def _learn(self) -> None:
+        handlers = self.handlers
+        heard = handlers.messages.keys() | handlers.together.keys()
+        self._decode, self._known = (
+            decoder(heard),
+            {type_: (*_how(type_), handlers.unless.get(type_)) for type_ in heard},
+        )
+
+    def _refuse_malformed(self, link: Link, envelope: Envelope, error: RemoteProtocolError) -> None:
+        self.malformed += 1
+        is_known = number_in(bytes(envelope.body)) in {number_of(type_) for type_ in self._known}
+        code = Code.BAD_MESSAGE if is_known else Code.UNKNOWN_MESSAGE
+        self._answer(link, envelope, Refused(code, str(error)[:TEXT_MAX]), self._clock.now(), [])
+
+    def _receive(self, link: Link) -> float:
+        """When what is being heard was."""
         received = self._clock.now()
         self.waited_s = link.waited_s + received - link.heard_at
-        if 0 < envelope.timeout_ms <= 1000 * link.waited_s:
-            self.overdue += 1
-            return
-        if self._decode is None:
-            self._decode = decoder(self.handlers.messages)
-            self._known = {type_: _how(type_) for type_ in self.handlers.messages}
-        try:
-            said = self._decode(envelope.body)
-            source, step = self._known[type(said)]
-            if source != link.role and source != "any":
-                raise RemoteProtocolError(f"{type(said).__name__} is not for a {link.role} to say")
-        except RemoteProtocolError as error:
-            self.malformed += 1
-            known = number_in(bytes(envelope.body)) in {number_of(t) for t in self.handlers.messages}
-            code = Code.BAD_MESSAGE if known else Code.UNKNOWN_MESSAGE
-            self._answer(link, envelope, Refused(code, str(error)[:TEXT_MAX]), received, [])
-            return
-        if step:
-            self.steps[step] += 1
-        self._handle(link, envelope, said, received)
+        return received
 
-    def _handle(self, link: Link, envelope: Envelope, said: Message, received: float) -> None:
-        handler = self.handlers.messages[type(said)]
+    def _handle(self, link: Link, envelope: Envelope, said: Message) -> None:
+        received, handler = self._receive(link), self.handlers.messages[type(said)]
         context = TraceContext(envelope.trace) if envelope.trace else None
         token = CURRENT.set(context) if context is not CURRENT.get() else None  # to look is less work than to set
         try:
             result = handler(said, link.caller)
-            if isinstance(result, Promise):
-                self._answer_later(link, envelope, received, context, handler, result)
-                return
             if inspect.iscoroutine(result):
                 heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
                 self._begin(heard, result, type(said))
@@ -172,50 +208,22 @@ class Dispatch:
                 CURRENT.reset(token)
         self._answer(link, envelope, result, received, context.hops if context else [])
 
-    def _answer_later(
-        self,
-        link: Link,
-        envelope: Envelope,
-        received: float,
-        context: TraceContext | None,
-        handler: object,
-        result: Promise[Message],
-    ) -> None:
-        """A plain handler may return a promise that it sees to itself: for what is said ten thousand times a second.
-        When the asker's time is over it is given up, which says that the work need not be begun: what has begun goes
-        on."""
-        promised = self._promised
-        if len(promised) + len(self._running) >= HANDLERS_MAX:
-            result.give_up()
-            raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
-        if not self._will_sweep:
-            self._sweep_soon()
-        promised[result] = received + _left_s(link, envelope), link, envelope, received, context, handler
-        result.then = self._kept
-
-    def _kept(self, promise: Promise[Message], answer: Message | Exception) -> None:
-        _, link, envelope, received, context, handler = self._promised.pop(promise)
-        if isinstance(answer, Exception):
-            answer = self._refusal(answer, handler)
-        self._answer(link, envelope, answer, received, context.hops if context else [])
-
-    def _sweep(self) -> None:
-        """Give up the answers for which nobody waits any more: to say "refused" would be to say "not done". One look
-        at all of them now and then is less work than a deadline for each."""
-        now = self._clock.now()
-        for promise, (until, *_) in list(self._promised.items()):
-            if until <= now:
-                promise.give_up()
-                del self._promised[promise]
-                self.given_up += 1
-        self._will_sweep = False
-        if self._promised:
-            self._sweep_soon()
-
-    def _sweep_soon(self) -> None:
-        """There is never more than one that is to come, however often nothing was promised in between."""
-        self._will_sweep = True
-        asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+    def _handle_together(self, link: Link, envelopes: Sequence[Envelope], said: Sequence[Message]) -> None:
+        """The answers are promised. There is a trace only when there is but one."""
+        received, handler = self._receive(link), self.handlers.together[type(said[0])]
+        context = TraceContext(envelopes[0].trace) if envelopes[0].trace else None
+        until = received + max(_left_s(link, envelope) for envelope in envelopes)
+        asked = Asked(link, envelopes, received, context, handler, until)
+        token = CURRENT.set(context) if context is not CURRENT.get() else None
+        try:
+            if self.under_way + len(envelopes) > HANDLERS_MAX:
+                raise RefusedError(Code.UNAVAILABLE, f"{self._name} has too much to do")
+            self._promised.add(handler(said, link.caller), asked)
+        except Exception as error:  # noqa: BLE001 - see the module
+            self._answer_all(asked, error)
+        finally:
+            if token is not None:
+                CURRENT.reset(token)
 
     def _begin(self, heard: _Heard, work: Coroutine[Any, Any, Message | None], said: type[Message]) -> None:
         if self.under_way >= HANDLERS_MAX:
@@ -236,7 +244,7 @@ class Dispatch:
             self._alarm.set(number, heard.left_s)
 
     def _too_late(self, number: int) -> None:
-        self.given_up += 1
+        self._ended += 1
         self._late.add(number)
         self._running[number].cancel()
 
@@ -272,16 +280,33 @@ class Dispatch:
         return Refused(Code.INTERNAL, "an internal error; it was logged")
 
     def _answer(self, link: Link, envelope: Envelope, result: Message | None, received: float, hops: list[Hop]) -> None:
-        if envelope.kind != Kind.REQUEST:
+        if envelope.kind is _REQUEST:
+            self._board.answer(link, envelope.request, self._body(result), received, hops, envelope.trace)
+
+    def _answer_all(self, asked: Asked, answers: Sequence[Any] | Exception) -> None:
+        """Promised ones."""
+        link, envelopes, received, context, handler, _ = asked
+        if isinstance(answers, Exception):
+            answers = [self._refusal(answers, handler)] * len(envelopes)
+        if context is not None:
+            for envelope, answer in zip(envelopes, answers, strict=True):
+                said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer
+                self._answer(link, envelope, said, received, context.hops)
             return
-        if result is None:
-            result = Refused(Code.INTERNAL, "no answer")
+        bodies: list[tuple[int, msgspec.Raw]] = []
+        for envelope, answer in zip(envelopes, answers, strict=True):
+            said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer
+            if envelope.kind is _REQUEST:
+                bodies.append((envelope.request, self._body(said)))
+        self._board.answer_all(link, bodies)
+
+    def _body(self, result: Message | None) -> msgspec.Raw:
+        """Of an answer."""
         try:
-            body = msgspec.Raw(encode(result))
+            return msgspec.Raw(encode(result if result is not None else Refused(Code.INTERNAL, "no answer")))
         except Exception as error:  # noqa: BLE001 - what a handler returned cannot be written
             self.mistake(error, type(result))
-            body = msgspec.Raw(encode(Refused(Code.INTERNAL, "an internal error; it was logged")))
-        self._board.answer(link, envelope.request, body, received, hops, envelope.trace)
+            return msgspec.Raw(encode(Refused(Code.INTERNAL, "an internal error; it was logged")))
 
 
 def _how(type_: type[Message]) -> tuple[str, int]:

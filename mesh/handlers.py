@@ -1,23 +1,32 @@
 """The table of handlers: which function hears which message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from mesh.promise import Promise
 from mesh.protocol.catalogue import Message
 from mesh.protocol.envelope import Lane
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HEARS = "_hears_messages"
+_TOGETHER = "_hears_messages_together"
 _BATCH = "_hears_lane"
 _PUBLISHED = "_hears_publications"
 _TO_THE_END = "_goes_to_the_end"
 
 
 def on(*types: type[Message]) -> Callable[[F], F]:
-    """This method hears these messages: `(self, said, caller) -> answer | None`, plain or async, or plain with a
-    promise of the answer."""
+    """This method hears these messages: `(self, said, caller) -> answer | None`, plain or async."""
     return _mark(_HEARS, types)
+
+
+def on_together(message: type[Message], *, unless: str = "") -> Callable[[F], F]:
+    """This method hears all of these that came in one go, in their order: `(self, said, caller)`, plain, with a promise
+    of their answers; in the place of an answer may be the error that there is instead. It is for what is said ten
+    thousand times a second: that one of them comes costs no call, no task and no deadline of its own. Those whose field
+    `unless` is set have a handler of the other kind."""
+    return _mark(_TOGETHER, (message, unless))
 
 
 def to_the_end(function: F) -> F:
@@ -49,6 +58,8 @@ class Handlers:
 
     def __init__(self) -> None:
         self.messages: dict[type[Message], Callable[..., Any]] = {}
+        self.together: dict[type[Message], Callable[..., Promise[Sequence[Any]]]] = {}
+        self.unless: dict[type[Message], str] = {}  # of each of those: the field that makes one be heard alone, or ""
         self.lanes: dict[int, Callable[..., None]] = {}
         self.publications: dict[type[Message], Callable[..., None]] = {}
         self.to_the_end: set[type[Message]] = set()
@@ -62,6 +73,10 @@ class Handlers:
                 self.messages[message] = getattr(part, name)
                 if hasattr(function, _TO_THE_END):
                     self.to_the_end.add(message)
+            message, unless = getattr(function, _TOGETHER, (None, ""))
+            if message is not None:
+                assert message not in self.together, f"two handlers for {message.__name__}"
+                self.together[message], self.unless[message] = getattr(part, name), unless
             lane = getattr(function, _BATCH, None)
             if lane is not None:
                 assert lane not in self.lanes, f"two handlers for lane {lane!r}"

@@ -11,7 +11,7 @@ A role is a subclass with ROLE, SETTINGS and handlers. The order of a life:
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -23,7 +23,7 @@ from mesh.core.publications import Publications, split
 from mesh.counting import count
 from mesh.dispatch import Dispatch
 from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
-from mesh.handlers import on, on_batch, on_published, to_the_end
+from mesh.handlers import on, on_batch, on_published, on_together, to_the_end
 from mesh.journal import Journal
 from mesh.metrics import Metrics
 from mesh.pressure import PressureWatch
@@ -51,7 +51,7 @@ from mesh.trace import Tracer, Traces
 from mesh.transport.base import Blob
 from mesh.version import VERSION
 
-__all__ = ["Caller", "Node", "on", "on_batch", "on_published", "settings_of", "to_the_end"]
+__all__ = ["Caller", "Node", "on", "on_batch", "on_published", "on_together", "settings_of", "to_the_end"]
 
 DRAIN_S = 3.0  # how long `drain` may take; a cluster is stopped within 4 s
 FLUSH_S = 0.5  # and the last events after it
@@ -358,8 +358,8 @@ class Node:
     def batch_arrived(self, link: Link, lane: int, blobs: list[bytes]) -> None:
         self.dispatch.batch(link, lane, blobs)
 
-    def heard(self, link: Link, envelope: Envelope) -> None:
-        self.dispatch.heard(link, envelope)
+    def heard(self, link: Link, envelopes: Sequence[Envelope]) -> None:
+        self.dispatch.heard(link, envelopes)
 
     # --- about itself ---
 

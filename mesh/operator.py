@@ -9,6 +9,7 @@ It needs no center, so that it also works when that is what is broken. It never 
 import asyncio
 import os
 import random
+from collections.abc import Sequence
 from types import TracebackType
 
 from mesh.clock import Clock, SystemClock
@@ -72,7 +73,7 @@ class Operator:
     def link_down(self, link: Link) -> None:
         pass
 
-    def heard(self, link: Link, envelope: Envelope) -> None:
+    def heard(self, link: Link, envelopes: Sequence[Envelope]) -> None:
         pass
 
     def batch_arrived(self, link: Link, lane: int, blobs: list[bytes]) -> None:

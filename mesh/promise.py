@@ -1,4 +1,4 @@
-"""An answer that comes later, for what is asked ten thousand times a second.
+"""An answer that comes later, to what is asked ten thousand times a second.
 
 Whoever waits, and that is one, is called at once, in the same turn of the loop. An `asyncio.Future` costs a handle and
 a turn of the loop for each answer; here who gives many of them sees to it when that is.

@@ -27,6 +27,7 @@ REDIAL_REFUSED_S = 0.5  # after a greeting that came to nothing
 BIND_AGAIN_S = 0.002
 GOODBYE_S = 0.1  # for the others to hang up first: what is said last would be lost if we did
 SEALED_BYTES_MAX = 8 << 20  # of several envelopes in one message: the transport's limit is above it
+_NOTICE, _REQUEST, _ANSWER, _LINK = Kind  # to find a member of an enum takes longer than to compare it
 
 _link_message = decoder([Hello, Welcome, Beat, Bye])
 
@@ -150,7 +151,7 @@ class Switchboard:
 
     def _drop(self, link: Link, *, redial: bool = True, farewell: bool = False) -> None:
         """A link is over: everything that waits on it ends now."""
-        if farewell and link.state == "up" and self.links.by_id.get(link.id) is link:
+        if farewell and link.state == "up" and self._is_open(link):
             link.outbox.append(Envelope(Kind.LINK, _raw(Bye())))
             self._flush_link(link)
         if self.links.remove(link.id) is None:
@@ -194,29 +195,35 @@ class Switchboard:
 
     def answer(self, link: Link, request: int, body: msgspec.Raw, received: float, hops: list[Hop], trace: int) -> None:
         """The answer to a request that was heard on this link."""
-        if self.links.by_id.get(link.id) is not link:
+        if not self._is_open(link):
             return  # nobody waits any more: the asker's request ended when the link did
         if trace:
             answered = _us(self._clock.now())
-            envelope = Envelope(Kind.ANSWER, body, request, 0, trace, _us(received), answered, hops)
+            envelope = Envelope(_ANSWER, body, request, 0, trace, _us(received), answered, hops)
         else:
-            envelope = Envelope(Kind.ANSWER, body, request)
+            envelope = Envelope(_ANSWER, body, request)
         self._say(link, envelope)
+
+    def answer_all(self, link: Link, answers: Sequence[tuple[int, msgspec.Raw]]) -> None:
+        """The answers to requests that were heard on this link and are not traced."""
+        if answers and self._is_open(link):
+            self._say(link, *[Envelope(_ANSWER, body, request) for request, body in answers])
 
     async def ask(self, peer: str, message: Message, timeout_s: float, guarded: bool = False) -> Message:
         """See `Asking.ask`."""
         return await self.asking.ask(peer, message, timeout_s, guarded)
 
-    def _say(self, link: Link, envelope: Envelope) -> bool:
-        """Keep it until the end of this turn, to travel with others. False: the link took no more and is over."""
-        if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush)
-        if not link.outbox:
+    def _say(self, link: Link, *envelopes: Envelope) -> bool:
+        """Keep them until the end of this turn, to travel with others. False: the link took no more and is over."""
+        outbox = link.outbox
+        if not outbox:
+            if not self._dirty:
+                asyncio.get_running_loop().call_soon(self._flush)
             self._dirty.append(link)
-        link.outbox.append(envelope)
-        if len(link.outbox) >= ENVELOPES_MAX:
+        outbox += envelopes
+        if len(outbox) >= ENVELOPES_MAX:
             self._flush_link(link)
-            return self.links.by_id.get(link.id) is link
+            return self._is_open(link)
         return True
 
     def _flush(self) -> None:
@@ -225,7 +232,7 @@ class Switchboard:
             self._flush_link(link)
 
     def _flush_link(self, link: Link) -> None:
-        while link.outbox and self.links.by_id.get(link.id) is link:
+        while link.outbox and self._is_open(link):
             some = link.outbox[:ENVELOPES_MAX]
             said_us = _us(self._clock.now())
             sealed = seal(link.incarnation, some, said_us)
@@ -290,19 +297,38 @@ class Switchboard:
         if batch.said_us:
             link.waited_s = link.transit.heard(batch.said_us / 1e6, link.heard_at)
             self.waited_s = max(self.waited_s, link.waited_s)
+        heard: list[Envelope] = []
         for envelope in batch.envelopes:
-            if self.links.by_id.get(link.id) is not link:
+            kind = envelope.kind
+            if kind is _REQUEST or kind is _NOTICE:  # what comes in a row is heard in one go
+                heard.append(envelope)
+                continue
+            self._hear(link, heard)
+            heard = []
+            if not self._is_open(link):
                 return  # it ended with one of these
             self.counts.heard += 1
-            if envelope.kind == Kind.LINK:
+            if kind is _LINK:
                 self._greet(link, envelope)
             elif link.state != "up":
                 self._say(link, Envelope(Kind.LINK, _raw(Bye(again=True))))
                 return
-            elif envelope.kind == Kind.ANSWER:
-                self.counts.late += not self.asking.answered(envelope, link.id)
             else:
-                self._host.heard(link, envelope)
+                self.counts.late += not self.asking.answered(envelope, link.id)
+        self._hear(link, heard)
+
+    def _hear(self, link: Link, envelopes: Sequence[Envelope]) -> None:
+        """What is for our host; as long as the link is there."""
+        if not envelopes or not self._is_open(link):
+            return
+        if link.state != "up":
+            self._say(link, Envelope(Kind.LINK, _raw(Bye(again=True))))
+            return
+        self.counts.heard += len(envelopes)
+        self._host.heard(link, envelopes)
+
+    def _is_open(self, link: Link) -> bool:
+        return self.links.by_id.get(link.id) is link
 
     def _greet(self, link: Link, envelope: Envelope) -> None:
         try:

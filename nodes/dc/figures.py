@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from nodes.dc.group import Counts
 from nodes.dc.pair import Pair
-from nodes.dc.writer import Counts
 
 if TYPE_CHECKING:
     from nodes.dc.node import DcNode

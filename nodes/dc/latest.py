@@ -24,15 +24,14 @@ class Latest:
         if len(self._last) > SESSIONS_MAX:
             del self._last[next(iter(self._last))]
 
-    def is_new(self, session: int, sequence: int) -> bool:
-        """Is it certain that this operation was not carried out before?"""
+    def follows(self, session: int, sequence: int) -> bool:
+        """Is it certain that this operation was not carried out before? It is taken for carried out from here on: when
+        it comes to nothing in the end, that does no harm."""
         last = self._last.get(session)
-        return last is not None and sequence > last
-
-    def carried_out(self, session: int, sequence: int) -> None:
-        """This one is being carried out; when it comes to nothing in the end, that does no harm."""
-        if sequence > self._last.get(session, sequence):
-            self._last[session] = sequence
+        if last is None or sequence <= last:
+            return False
+        self._last[session] = sequence
+        return True
 
     def forget(self) -> None:
         """Another DC may have carried out something."""

@@ -67,7 +67,7 @@ def gold_of(view: Readable, account: int) -> int:
     """The coins of an account; `not_found` when there is no such purse."""
     row = view.get(PURSES, account)
     if row is None:
-        raise RefusedError(Code.NOT_FOUND, f"there is no purse {account}")
+        raise _no_purse(account)
     return row.gold
 
 
@@ -90,18 +90,27 @@ def move_gold(view: View, move: GoldMove) -> None:
 
 def pay_out(view: View, purse: int, amount: int) -> None:
     """Half of a move of gold: `insufficient` when it is not there."""
-    gold = gold_of(view, purse)
-    if gold < amount and purse != MINT:
-        raise RefusedError(Code.INSUFFICIENT, f"purse {purse} has {gold} of {amount} coins")
-    view.put(PURSES, purse, PurseRow(gold - amount))
+    row = view.get(PURSES, purse)
+    if row is None:
+        raise _no_purse(purse)
+    if row.gold < amount and purse != MINT:
+        raise RefusedError(Code.INSUFFICIENT, f"purse {purse} has {row.gold} of {amount} coins")
+    view.put(PURSES, purse, PurseRow(row.gold - amount))
 
 
 def pay_in(view: View, purse: int, amount: int) -> None:
     """The other half: `out_of_range` when it would be too much."""
-    gold = gold_of(view, purse) + amount
+    row = view.get(PURSES, purse)
+    if row is None:
+        raise _no_purse(purse)
+    gold = row.gold + amount
     if gold > GOLD_MAX:
         raise RefusedError(Code.OUT_OF_RANGE, f"purse {purse} cannot hold so much")
     view.put(PURSES, purse, PurseRow(gold))
+
+
+def _no_purse(purse: int) -> RefusedError:
+    return RefusedError(Code.NOT_FOUND, f"there is no purse {purse}")
 
 
 def move_item(view: View, move: ItemMove) -> ItemMove:

@@ -16,9 +16,8 @@ one; all writing is in `writer.py`; the disk is in `store.py`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import msgspec
@@ -27,7 +26,6 @@ from mesh.core.links import Link
 from mesh.core.pressure import Delay
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.node import Caller, Node, on
-from mesh.promise import Promise
 from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import Account, CreateAccount, FindAccount, LoadStatus, StatusLoaded
 from mesh.protocol.control import Done, Load, Member, Refused
@@ -36,8 +34,6 @@ from mesh.protocol.records import (
     ChangeFriendship,
     FenceScene,
     FriendshipChanged,
-    Operate,
-    Operated,
     ReadStatuses,
     SaveStates,
     SetBan,
@@ -47,11 +43,12 @@ from mesh.protocol.records import (
 )
 from mesh.protocol.sessions import account_of
 from mesh.seat import Seat
-from nodes.dc import accounts, fences, friendships, operations, wrecks
+from nodes.dc import accounts, fences, friendships, wrecks
 from nodes.dc.backups import THREADS, Backups
 from nodes.dc.cache import Rows
 from nodes.dc.characters import states_in, status_of
 from nodes.dc.figures import expose
+from nodes.dc.intake import Intake
 from nodes.dc.latest import Latest
 from nodes.dc.mailroom import Mailroom
 from nodes.dc.operators import Operators
@@ -89,7 +86,6 @@ class DcNode(Node):
         super().__init__(seat)
         self.settings: DcSettings
         self.states_saved = self.states_fenced = self.damaged_reads = 0
-        self._mail_ms = round(self.settings.mail_lifetime_s * 1000)
         self._workers = seat.workers(1)  # one thread: one commit at a time
         self._writing: asyncio.Task[None] | None = None
         self.pair: Pair | None = None  # of a DC that has a standby, or is one
@@ -123,7 +119,7 @@ class DcNode(Node):
             raise
         self.backups = Backups(self, self.store, self.writer, self.seat.workers(THREADS), settings, self.seat.data)
         mailroom = Mailroom(self, self.store, self.rows, self.writer, self._wall_ms)
-        self.serve_parts(self.backups, mailroom, Operators(self))
+        self.serve_parts(Intake(self), self.backups, mailroom, Operators(self))
         self._writing = self.spawn(self._write())
         if self.pair is not None:
             self.serve_parts(self.pair.standby)
@@ -196,18 +192,20 @@ class DcNode(Node):
     def facts(self) -> dict[str, str]:
         return self.pair.facts() if self.pair is not None else {}
 
-    def heard(self, link: Link, envelope: Envelope) -> None:
+    def heard(self, link: Link, envelopes: Sequence[Envelope]) -> None:
         """What is for the DC that writes is not for its standby, and not for one whose lease has run out. Of one that
         leaves nobody gets an answer: its links end when the other one writes. Nor of one that is stopped: its links end
         in a moment, and who asked does so again when there is a DC."""
         if self._is_over and link.role in ASKERS:
             return
         if self.pair is not None and link.role in ASKERS and not self.pair.may_answer():
-            if envelope.kind == Kind.REQUEST and not self.pair.leaving:
+            if not self.pair.leaving:
                 said = msgspec.Raw(encode(Refused(Code.UNAVAILABLE, "this DC does not write")))
-                self.switchboard.answer(link, envelope.request, said, self.clock.now(), [], envelope.trace)
+                for asked in envelopes:
+                    if asked.kind == Kind.REQUEST:
+                        self.switchboard.answer(link, asked.request, said, self.clock.now(), [], asked.trace)
             return
-        self.dispatch.heard(link, envelope)
+        self.dispatch.heard(link, envelopes)
 
     def peer_up(self, member: Member) -> None:
         if member.role in CLIENT_ROLES:
@@ -323,16 +321,6 @@ class DcNode(Node):
             self.damaged_reads += 1
             return False  # one damaged row must not keep the others of the batch from being saved
 
-    @on(Operate)
-    def on_operate(self, said: Operate, caller: Caller) -> Promise[Operated] | Awaitable[Operated]:
-        self.writer.admit_operation(self.dispatch.waited_s)
-        apply = partial(_operate, said, caller, self._wall_ms(), self._mail_ms, self.latest)
-        if said.replicated and self.pair is not None:
-            return self.pair.operate(said, apply)
-        promise: Promise[Operated] = Promise()
-        self.writer.take(apply, promise)
-        return promise
-
     # --- scenes that were lost ---
 
     @on(FenceScene)
@@ -380,9 +368,3 @@ class DcNode(Node):
     def _committed(self, seconds: float, operations_count: int, _states: int) -> None:
         self._commit_seconds.observe(seconds)
         self._commit_operations.observe(operations_count)
-
-
-def _operate(said: Operate, caller: Caller, at_ms: int, mail_ms: int, latest: Latest, view: View) -> Operated:
-    """Inside the transaction: not for a scene that is over by then. The view comes last, as a `partial` has it."""
-    fences.refuse_fenced(view, caller.peer, caller.incarnation)
-    return operations.operate(view, said, at_ms, mail_ms, latest)

@@ -17,7 +17,7 @@ transaction: stale_epoch otherwise. A refused operation leaves no trace, so its 
 An operation for a message that a client says again after its scene was lost has another id: asked.py tells them apart.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -32,13 +32,12 @@ from mesh.protocol.records import (
     Operate,
     Operated,
 )
-from mesh.protocol.sessions import account_of
+from mesh.protocol.sessions import EPOCH_BITS, EPOCH_MAX, account_of
 from nodes.dc import asked, mails
-from nodes.dc.accounts import is_newest
 from nodes.dc.characters import set_level
 from nodes.dc.latest import Latest
-from nodes.dc.ledger import enter, made, meta, move_gold, move_item
-from nodes.dc.records import INVENTORIES, OPERATIONS, PURSES, LedgerRow, MetaRow, OperationRow
+from nodes.dc.ledger import DATABASE, enter, made, meta, move_gold, move_item
+from nodes.dc.records import INVENTORIES, META, OPERATIONS, PURSES, SESSIONS, LedgerRow, MetaRow, OperationRow
 from nodes.dc.view import Readable, View
 
 DIGEST_BYTES = 8
@@ -50,17 +49,17 @@ def operate(
     """Carry it out, or say what came of it before. A mail comes back after `mail_ms`. `latest` saves looking for what
     cannot have been carried out before."""
     session, sequence = said.session, said.sequence
-    account = account_of(session)
+    account = session >> EPOCH_BITS  # as `account_of`
     sessions: Collection[int] = (session,)
     parties: Collection[int] = (account,)
     if len(said.parties) != 1 or said.parties[0] != session:
         sessions = dict.fromkeys((session, *said.parties))
         parties = dict.fromkeys(map(account_of, sessions))
-    known: MetaRow | None = meta(view)
-    assert known is not None
+    known: MetaRow | None = view.get(META, DATABASE)
+    assert known is not None, "the database was not prepared"
     slot = account, sequence % known.operation_ring
     digest = digest_of(said)
-    if latest is None or not latest.is_new(session, sequence):
+    if latest is None or not latest.follows(session, sequence):
         before = _carried_out(view.get(OPERATIONS, slot), said, digest)
         if before is not None:
             return Operated(_holdings(view, parties), list(before))
@@ -86,8 +85,6 @@ def operate(
         asked.note(view, session, said.asked)
     view.put(OPERATIONS, slot, OperationRow(session, sequence, digest, new))
     enter(view, LedgerRow(at_ms, said.kind, account, session, sequence, gold_moves, item_moves, note), known)
-    if latest is not None:
-        latest.carried_out(session, sequence)
     return Operated(_holdings(view, parties), list(new))
 
 
@@ -129,12 +126,13 @@ def _carried_out(known: OperationRow | None, said: Operate, digest: bytes) -> tu
 
 def _check_sessions(view: Readable, sessions: Iterable[int]) -> None:
     for session in sessions:
-        if not is_newest(view, session):
+        row = view.get(SESSIONS, session >> EPOCH_BITS)
+        if row is None or not row.epoch == session & EPOCH_MAX > 0:  # as `is_newest`, without a call for each
             raise RefusedError(Code.STALE_EPOCH, f"session {session} is not the newest of its account")
 
 
 def _check_givers(said: Operate, parties: Collection[int]) -> None:
-    moves: tuple[GoldMove | ItemMove, ...] = (*said.gold, *said.items)
+    moves: Sequence[GoldMove | ItemMove] = said.gold if not said.items else (*said.gold, *said.items)
     for move in moves:
         if move.source > 0 and move.source not in parties:
             raise RefusedError(Code.NOT_ALLOWED, f"{move.source} gives something and is no party")

@@ -145,13 +145,13 @@ class Pair:
         other = self._node.member(self.other)
         return other is not None and int(other.facts.get(EPOCH, 0)) > epoch
 
-    async def operate(self, said: Operate, apply: Callable[[View], Operated]) -> Operated:
+    async def operate(self, said: Operate, apply: Callable[[View, Operate], Operated]) -> Operated:
         """Class R. What was carried out before is never refused for want of a standby: it waits for one."""
 
         def apply_if_safe(view: View) -> Operated:
             if not self.in_sync and self._settings.standby_away == "refuse" and not operations.is_known(view, said):
                 raise RefusedError(Code.UNAVAILABLE, "there is no second copy at the moment: try again later")
-            return apply(view)
+            return apply(view, said)
 
         answer = await self._writer.submit(apply_if_safe)
         try:

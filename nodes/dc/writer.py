@@ -17,7 +17,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol, TypeVar
 
@@ -25,10 +24,9 @@ from mesh.clock import Clock
 from mesh.core.admission import Admission
 from mesh.errors import Code, RefusedError, StorageError
 from mesh.failpoints import Failpoints
-from mesh.promise import Promise
 from mesh.seat import Workers
 from nodes.dc.cache import Rows
-from nodes.dc.group import Committed, Group, Told, Waiting, keep, tell_futures
+from nodes.dc.group import Committed, Counts, Group, Told, Waiting, keep, tell_futures
 from nodes.dc.lease import Deposed
 from nodes.dc.ledger import DATABASE, prepare
 from nodes.dc.records import FORMAT, META, SESSIONS
@@ -60,20 +58,6 @@ class Partner(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Counts:
-    """What the writer did, in plain ints."""
-
-    acked: int = 0  # operations that changed something and are on disk
-    repeated: int = 0  # operations that were answered without changing anything
-    refused: dict[str, int] = field(default_factory=dict)  # by code
-    states: int = 0  # cached states that were written
-    commits: int = 0
-
-    def refuse(self, code: str) -> None:
-        self.refused[code] = self.refused.get(code, 0) + 1
-
-
 class Writer:
     """See the module. `run` does the work; without it nothing is ever acknowledged."""
 
@@ -92,7 +76,9 @@ class Writer:
         self._failpoints = failpoints or Failpoints()
         self._store, self._rows, self._states = store, rows, states
         self._settings, self._workers, self._clock, self._observe = settings, workers, clock, observe
+        self._queue_max, self._per_commit = settings.queue_max, settings.operations_per_commit
         self._queue: deque[Waiting] = deque()
+        self._queued = 0  # operations in there
         self._ahead: Group | None = None  # the next, applied already; from the first commit on
         self._on_disk: Committed | None = None  # the last, until it is seen and told
         self._wake = asyncio.Event()
@@ -113,7 +99,7 @@ class Writer:
     @property
     def depth(self) -> int:
         """Operations that wait."""
-        return len(self._queue) + (len(self._ahead.applied) if self._ahead else 0)
+        return self._queued + (self._ahead.size if self._ahead is not None else 0)
 
     @property
     def paused(self) -> bool:
@@ -145,37 +131,35 @@ class Writer:
     def submit(self, apply: Callable[[View], T]) -> asyncio.Future[T]:
         """Queue an operation. The future has its answer once it is on disk, or RefusedError."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.take(apply, done)
+        self.take(Waiting(lambda view, _: apply(view), (None,), done))
         return done
 
-    def take(self, apply: Callable[[View], T], done: asyncio.Future[T] | Promise[T]) -> None:
-        """The same, for who brings what is to have the answer. RefusedError: it was not taken."""
-        ahead, queue = self._ahead, self._queue
-        applied = len(ahead.applied) if ahead is not None else 0
-        waiting = len(queue) + applied
-        if self._stopping or self.closed or self.full or waiting >= self._settings.queue_max:
-            self._refuse_new(waiting)
+    def take(self, new: Waiting) -> None:
+        """The same, for who brings who is to have the answers. RefusedError: nothing was taken."""
+        ahead, waiting = self._ahead, self.depth
+        if waiting >= self._queue_max or self._stopping or self.closed or self.full:
+            self._refuse_new(waiting, len(new.said))
         if not waiting:
             self._oldest_at = self._clock.now()
+            self._wake.set()
         if self._failpoints.armed:
             self._failpoints.hit("dc.operation-heard")
-        if ahead is not None and not queue and applied < self._settings.operations_per_commit:
-            ahead.apply((apply, done))
+        if ahead is not None and not self._queue and ahead.size < self._per_commit:
+            ahead.apply(new)
         else:
-            queue.append((apply, done))
-        if not self._wake.is_set():
-            self._wake.set()
+            self._queue.append(new)
+            self._queued += len(new.said)
 
-    def _refuse_new(self, waiting: int) -> None:
+    def _refuse_new(self, waiting: int, count: int) -> None:
         """RefusedError when nothing can be taken now."""
         if self._stopping:
-            raise self._refusal(Code.SHUTDOWN, "the DC is stopping")
+            raise self._refusal(Code.SHUTDOWN, "the DC is stopping", count)
         if self.closed:
-            raise self._refusal(Code.UNAVAILABLE, DEPOSED)
+            raise self._refusal(Code.UNAVAILABLE, DEPOSED, count)
         if self.paused:
-            raise self._refusal(Code.DISK_FULL, "the disk of the DC is full")
-        if waiting >= self._settings.queue_max:
-            raise self._refusal(Code.UNAVAILABLE, "too many operations are waiting")
+            raise self._refusal(Code.DISK_FULL, "the disk of the DC is full", count)
+        if waiting >= self._queue_max:
+            raise self._refusal(Code.UNAVAILABLE, "too many operations are waiting", count)
 
     def admit(self) -> None:
         """Somebody new is about to come in, which takes operations: RefusedError while those of the players who are
@@ -184,7 +168,7 @@ class Writer:
         if not self.admission.admits():
             raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: try again in a moment")
 
-    def admit_operation(self, waited_s: float) -> None:
+    def admit_operations(self, waited_s: float, count: int = 1) -> None:
         """Somebody who is here wants something that has waited on its way: RefusedError while everything has waited
         for too long. Only what has come in time is worked on then: whatever is worked on later than its asker waits
         helps nobody, and there would be nothing else any more."""
@@ -193,7 +177,7 @@ class Writer:
             self._operations.look(waited_s, self._clock.now())
         self._were_late = is_late
         if is_late and not self._operations.admits():
-            raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: it was not done")
+            raise self._refusal(Code.UNAVAILABLE, "the DC is behind with its work: it was not done", count)
 
     def _look_at_delay(self) -> None:
         now = self._clock.now()
@@ -264,7 +248,7 @@ class Writer:
         self._states.flushed(began)
         self.counts.states += len(states.changes)
         self._took_s = self._clock.now() - began
-        self._observe(self._took_s, len(group.applied), len(states.changes))
+        self._observe(self._took_s, group.size, len(states.changes))
         if self.partner is not None or not self.depth:
             self._finish()
 
@@ -272,18 +256,20 @@ class Writer:
         """What was applied ahead and what waits, in order. Nothing is begun that nobody waits for any more: what is
         cancelled after it was applied ahead is taken out by applying the others anew."""
         group, self._ahead = self._ahead or Group(self._rows), None
-        if any(done.cancelled() for _, done in group.applied):
+        if any(waiting.done.cancelled() for waiting in group.applied):
             self._finish()  # what they are applied over
             self._queue.extendleft(reversed(group.applied))
+            self._queued += group.size
             group = Group(self._rows)
         self._fill(group)
         return group
 
     def _fill(self, group: Group) -> None:
         """With what waits."""
-        while self._queue and len(group.applied) < self._settings.operations_per_commit:
+        while self._queue and group.size < self._per_commit:
             waiting = self._queue.popleft()
-            if not waiting[1].cancelled():
+            self._queued -= len(waiting.said)
+            if not waiting.done.cancelled():
                 group.apply(waiting)
 
     async def _commit(self, group: Group, states: Flush) -> None:
@@ -360,14 +346,8 @@ class Writer:
     def _acknowledge(self, group: Group) -> None:
         """Refusals come this late, too: one may tell of what an operation before it in the group has changed."""
         self._failpoints.hit("dc.before-acknowledge")
-        refused = 0
-        for answer in group.answers:
-            if isinstance(answer, Exception):
-                refused += 1
-                self.counts.refuse(answer.code if isinstance(answer, RefusedError) else Code.INTERNAL)
-        self.counts.acked += group.changed
-        self.counts.repeated += len(group.answers) - group.changed - refused
-        told = [(done, answer) for (_, done), answer in zip(group.applied, group.answers, strict=True)]
+        self.counts.add(group)
+        told = [(waiting.done, answers) for waiting, answers in zip(group.applied, group.answers, strict=True)]
         if self._failpoints.armed and len(told) > 1:
             self._tell(told[:1], "dc.half-acknowledged")
             told = told[1:]
@@ -393,8 +373,10 @@ class Writer:
         ahead, self._ahead = self._ahead.applied if self._ahead else [], None  # over changes that are not there
         waiting = [*group.applied, *ahead, *self._queue]
         self._queue.clear()
-        self._tell([(done, self._refusal(code, text)) for _, done in waiting if not done.cancelled()])
+        self._queued = 0
+        told = [one for one in waiting if not one.done.cancelled()]
+        self._tell([(one.done, [self._refusal(code, text, len(one.said))] * len(one.said)) for one in told])
 
-    def _refusal(self, code: Code, text: str) -> RefusedError:
-        self.counts.refuse(code)
+    def _refusal(self, code: Code, text: str, count: int = 1) -> RefusedError:
+        self.counts.refuse(code, count)
         return RefusedError(code, text)

@@ -26,6 +26,8 @@ never die of what a client or a gate sends: such things are refused and counted.
 """
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -186,10 +188,11 @@ class SceneNode(Node):
         if peer.split(".")[2] == "gate":
             self.degradation.gate_at(peer, self.pressure.of(peer))
 
-    def heard(self, link: Link, envelope: Envelope) -> None:
-        hear = super().heard
-        if not self.handing.keeps_back(link, lambda: hear(link, envelope), envelope):
-            hear(link, envelope)
+    def heard(self, link: Link, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            hear = partial(super().heard, link, (envelope,))
+            if not self.handing.keeps_back(link, hear, envelope):
+                hear()
 
     def batch_arrived(self, link: Link, lane: int, blobs: list[bytes]) -> None:
         hear = super().batch_arrived

@@ -15,6 +15,7 @@ from mesh.protocol.sessions import session_of
 from mesh.testing import ManualClock, run, wait_until
 from nodes.dc import accounts, ledger
 from nodes.dc.cache import Rows
+from nodes.dc.group import Waiting
 from nodes.dc.memory_store import MemoryStore
 from nodes.dc.records import META, PURSES, STATES, MetaRow, StateRow
 from nodes.dc.settings import DcSettings
@@ -107,27 +108,33 @@ def test_a_promise_is_kept_when_it_is_on_disk_whatever_comes_of_the_others() -> 
     async def story() -> None:
         failures: list[object] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
-        store, heard = MemoryStore(), list[object]()
+        store, heard = MemoryStore(), list[list[object]]()
 
-        def hear(_promise: object, answer: Any) -> None:
-            heard.append(answer)
+        def hear(_promise: object, answers: Any) -> None:
+            heard.append([getattr(answer, "account", answer) for answer in answers])
             if len(heard) == 1:
                 raise ValueError("of the first")
 
+        def create(view: View, said: CreateAccount) -> object:
+            return accounts.create_account(view, said, 9, AT_MS)
+
         async with writing(store) as book:
             before = store.commits
-            for name in ("anna", "ANNA", "bert", "nobody"):
+            for names in (("anna", "ANNA", "bert"), ("Bert",), ("cleo", "dora"), ("nobody", "nobody else")):
                 promise: Promise[Any] = Promise()
                 promise.then = hear
-                said = CreateAccount(name, "")
-                book.writer.take(partial(accounts.create_account, said=said, starting_gold=9, at_ms=AT_MS), promise)
+                book.writer.take(Waiting(create, [CreateAccount(name, "") for name in names], promise))
             promise.give_up()
             assert not heard
+            assert book.writer.depth == 8
             await wait_until(lambda: len(heard) == 3)
             assert store.commits == before + 1
-        first, second, third = heard
-        assert isinstance(second, RefusedError)
-        assert [getattr(answer, "account", 0) for answer in (first, third)] == [1, 2]
+            assert (book.writer.counts.acked, book.writer.counts.refused) == (4, {Code.EXISTS: 2})
+            assert book.writer.depth == 0
+        (anna, again, bert), (taken,), (cleo, dora) = heard
+        assert isinstance(again, RefusedError)
+        assert isinstance(taken, RefusedError)
+        assert [anna, bert, cleo, dora] == [1, 2, 3, 4]
         assert [str(failure) for failure in failures] == ["of the first"]
 
     run(story())

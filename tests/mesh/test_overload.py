@@ -10,14 +10,14 @@ from mesh.core.admission import INTERVAL_S, TARGET_S, Admission
 from mesh.core.breaker import FAIR_S, OPEN_MAX_S, OPEN_S, PROBE_S, ROW_MAX, Breakers
 from mesh.core.links import DEAD_S, PATIENT_S, PRESSED_S, Links
 from mesh.core.transit import WINDOW_S, Transit
-from mesh.dispatch import SWEEP_S
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.node import Caller, Node, on
-from mesh.promise import Promise
+from mesh.promised import SWEEP_S
 from mesh.protocol.cluster import Account, Authenticate, Authenticated, FindAccount
 from mesh.protocol.sessions import Placement
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from tests.mesh.test_node import Center
+from tests.mesh.test_together import Finder
 
 # --- breakers ---
 
@@ -279,17 +279,15 @@ def test_what_comes_when_nobody_waits_any_more_is_dropped_before_its_handler(pla
 def test_work_that_waits_in_a_queue_for_somebody_who_has_gone_need_not_be_begun(play):
     async def story(cluster: Cluster) -> None:
         login, dc = cluster.node("login.1"), cluster.node("dc.1")
-        waiting: list[Promise[Account]] = []
-
-        def on_find(_said: FindAccount, _caller: Caller) -> Promise[Account]:
-            waiting.append(Promise())
-            return waiting[-1]
-
-        dc.dispatch.handlers.messages[FindAccount] = on_find
-        asks = [asyncio.ensure_future(login.ask("dc", FindAccount("bob"), timeout_s)) for timeout_s in (1.0, 3.0)]
+        finder = Finder()
+        dc.dispatch.add(finder)
+        asks = []
+        for timeout_s in (1.0, 3.0):
+            asks.append(asyncio.ensure_future(login.ask("dc", FindAccount("bob"), timeout_s)))
+            await asyncio.sleep(0.01)  # not in one go
         await asyncio.sleep(1.5)
-        assert [one.cancelled() for one in waiting] == [True, False]
-        waiting[1].keep(Account(1, "bob", ""))
+        assert [one.cancelled() for one in finder.promises] == [True, False]
+        finder.promises[1].keep([Account(1, "bob", "")])
         assert isinstance((await asyncio.gather(*asks, return_exceptions=True))[0], DeadlineExceeded)
         assert asks[1].result() == Account(1, "bob", "")
         await asyncio.sleep(0.1)
@@ -303,27 +301,23 @@ def test_who_gives_answers_all_the_time_looks_through_them_as_often_as_who_seldo
 
     async def story(cluster: Cluster) -> None:
         login, dc, asked = cluster.node("login.1"), cluster.node("dc.1"), 0
-        waiting: list[Promise[Account]] = []
-
-        def on_find(_said: FindAccount, _caller: Caller) -> Promise[Account]:
-            waiting.append(Promise())
-            return waiting[-1]
-
-        dc.dispatch.handlers.messages[FindAccount] = on_find
+        finder = Finder()
+        dc.dispatch.add(finder)
         looks = []
-        sweep = dc.dispatch._sweep
-        dc.dispatch._sweep = lambda: (looks.append(dc.clock.now()), sweep())  # type: ignore[assignment]
+        promised = dc.dispatch._promised
+        sweep = promised._sweep
+        promised._sweep = lambda: (looks.append(dc.clock.now()), sweep())  # type: ignore[assignment]
         while asked < 100:
             one = asyncio.ensure_future(login.ask("dc", FindAccount("bob"), 9.0))
             await asyncio.sleep(0.01)
-            waiting[-1].keep(Account(1, "bob", ""))
+            finder.promises[-1].keep([Account(1, "bob", "")])
             await one
             asked += 1
         last = asyncio.ensure_future(login.ask("dc", FindAccount("bob"), 9.0))
         began = dc.clock.now()
         await asyncio.sleep(2.0)
         assert len([at for at in looks if at > began]) <= 2.0 / SWEEP_S
-        waiting[-1].keep(Account(1, "bob", ""))
+        finder.promises[-1].keep([Account(1, "bob", "")])
         await last
 
     play(story)
@@ -336,10 +330,10 @@ def test_whoever_asked_for_what_came_too_late_is_told_nothing(play, name):
     async def story(cluster: Cluster) -> None:
         login, dc = cluster.node("login.1"), cluster.node("dc.1")
         if name == "promised":
-            promise: Promise[Account] = Promise()
-            dc.dispatch.handlers.messages[FindAccount] = lambda _said, _caller: promise
+            dc.dispatch.add(Finder())
         answered = []
         dc.switchboard.answer = lambda *said: answered.append(said)  # type: ignore[method-assign]
+        dc.switchboard.answer_all = lambda *said: answered.append(said)  # type: ignore[method-assign]
         with pytest.raises(DeadlineExceeded):
             await login.ask("dc", FindAccount(name), 1.0)
         await asyncio.sleep(1.0)

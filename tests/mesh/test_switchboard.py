@@ -1,7 +1,7 @@
 """Links between two switchboards: greetings, replacements, limits; in memory, and where it matters over ZeroMQ."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -43,11 +43,12 @@ class Host:
     def link_down(self, link: Link) -> None:
         self.down.append(link.peer)
 
-    def heard(self, link: Link, envelope: Envelope) -> None:
-        self.said.append(envelope)
-        if envelope.kind == Kind.REQUEST and not self.silent:
-            body = msgspec.Raw(encode(self.answers(envelope)))
-            self.board.answer(link, envelope.request, body, 0.0, [], 0)
+    def heard(self, link: Link, envelopes: Sequence[Envelope]) -> None:
+        self.said += envelopes
+        for envelope in envelopes:
+            if envelope.kind == Kind.REQUEST and not self.silent:
+                body = msgspec.Raw(encode(self.answers(envelope)))
+                self.board.answer(link, envelope.request, body, 0.0, [], 0)
 
     def batch_arrived(self, link: Link, lane: int, blobs: list[bytes]) -> None:
         self.batches.append(blobs)

@@ -1,0 +1,70 @@
+"""Where the DC takes operations: class D, of which a scene says many in one go, and class R, which wait for a standby.
+
+Whatever one envelope brought is taken as a whole: it is carried out in its order, each operation for itself, and
+answered as a whole when the last of them is on disk, which is when all are.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from mesh.clock import Clock
+from mesh.dispatch import Dispatch
+from mesh.node import Caller, on, on_together
+from mesh.promise import Promise
+from mesh.protocol.records import Operate, Operated
+from nodes.dc import fences, operations
+from nodes.dc.group import Waiting
+from nodes.dc.latest import Latest
+from nodes.dc.pair import Pair
+from nodes.dc.settings import DcSettings
+from nodes.dc.view import View
+from nodes.dc.writer import Writer
+
+
+class House(Protocol):
+    """The DC."""
+
+    clock: Clock
+    dispatch: Dispatch
+    settings: DcSettings
+    writer: Writer
+    latest: Latest
+    pair: Pair | None
+
+
+class Intake:
+    """See the module."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._mail_ms = round(house.settings.mail_lifetime_s * 1000)
+
+    @on_together(Operate, unless="replicated")
+    def on_operations(self, said: Sequence[Operate], caller: Caller) -> Promise[Sequence[Operated | Exception]]:
+        house = self._house
+        house.writer.admit_operations(house.dispatch.waited_s, len(said))
+        promise: Promise[Sequence[Operated | Exception]] = Promise()
+        house.writer.take(Waiting(self._operation(caller), said, promise))
+        return promise
+
+    @on(Operate)
+    def on_replicated_operation(self, said: Operate, caller: Caller) -> Coroutine[Any, Any, Operated]:
+        house, operation = self._house, self._operation(caller)
+        house.writer.admit_operations(house.dispatch.waited_s)
+        if house.pair is not None:
+            return house.pair.operate(said, operation)
+        return self._alone(lambda view: operation(view, said))
+
+    async def _alone(self, apply: Callable[[View], Operated]) -> Operated:
+        return await self._house.writer.submit(apply)
+
+    def _operation(self, caller: Caller) -> Callable[[View, Operate], Operated]:
+        """What somebody who is heard now can have done. Inside the transaction: not for a scene that is over then."""
+        house, peer, incarnation = self._house, caller.peer, caller.incarnation
+        at_ms, mail_ms, latest = round(house.clock.wall() * 1000), self._mail_ms, house.latest
+
+        def operation(view: View, said: Operate) -> Operated:
+            fences.refuse_fenced(view, peer, incarnation)
+            return operations.operate(view, said, at_ms, mail_ms, latest)
+
+        return operation
