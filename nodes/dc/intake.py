@@ -5,7 +5,7 @@ answered as a whole when the last of them is on disk, which is when all are.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from mesh.clock import Clock
 from mesh.dispatch import Dispatch
@@ -60,11 +60,14 @@ class Intake:
 
     def _operation(self, caller: Caller) -> Callable[[View, Operate], Operated]:
         """What somebody who is heard now can have done. Inside the transaction: not for a scene that is over then."""
-        house, peer, incarnation = self._house, caller.peer, caller.incarnation
+        house, admitted = self._house, cast(View | None, None)
         at_ms, mail_ms, latest = round(house.clock.wall() * 1000), self._mail_ms, house.latest
 
         def operation(view: View, said: Operate) -> Operated:
-            fences.refuse_fenced(view, peer, incarnation)
+            nonlocal admitted
+            if admitted is not view:  # nothing comes between operations that were taken as a whole
+                fences.refuse_fenced(view, caller.peer, caller.incarnation)
+                admitted = view
             return operations.operate(view, said, at_ms, mail_ms, latest)
 
         return operation

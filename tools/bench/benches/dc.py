@@ -47,6 +47,7 @@ CACHED_PER_S = 205_000
 READS_PER_S = 5_000
 READ_STEP_S = 0.00025  # a read takes less than the usual step
 LOGINS_PER_S = 2_500
+MADE_TOGETHER = 1_000  # operations, before any is asked for
 ANSWER_S = 5.0
 LOOK_S = 0.1  # between two looks at the age of what is not on disk
 SLOW_MS = (5, 20)  # that each sync takes longer: a good disk over a network, and one that turns
@@ -124,9 +125,19 @@ class Asking:
         assert isinstance(loaded, StatusLoaded), "nothing else answers LoadStatus"
         self.town.logged_in(self.town.players[number], loaded.session)
 
-    def operate(self, number: int) -> asyncio.Future[float | None]:
-        said = self.town.operation(number)
-        return self._ask(self.desk.scene, said, decode_operated, partial(self.town.acknowledged, said))
+    async def operating(self) -> Callable[[int], asyncio.Future[float | None]]:
+        """Durable operations by their numbers; all are known before the first is asked for."""
+        operations: list[Operate] = []
+        for number in range(int(DURABLE_PER_S * seconds_of(self.desk.ground)) + 2):
+            operations.append(self.town.operation(number))
+            if not number % MADE_TOGETHER:
+                await asyncio.sleep(0)  # our links must beat meanwhile
+
+        def operate(number: int) -> asyncio.Future[float | None]:
+            said = operations[number]
+            return self._ask(self.desk.scene, said, decode_operated, partial(self.town.acknowledged, said))
+
+        return operate
 
     def read(self, account: int) -> asyncio.Future[float | None]:
         return self._ask(self.desk.login, FindAccount(f"{PREFIX}{account:08}"), decode_found)
@@ -217,7 +228,7 @@ async def slowed(ground: Ground, ms: int) -> Slowed:
         asking = Asking(desk, town)
         before, own_s = desk.cluster.mark(), usage.cpu_of(os.getpid()) or 0.0
         await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
-        durable = await timed(desk, "durable operations", DURABLE_PER_S, asking.operate)
+        durable = await timed(desk, "durable operations", DURABLE_PER_S, await asking.operating())
         use = desk.cluster.since(before, (usage.cpu_of(os.getpid()) or 0.0) - own_s)
     return Slowed(ms=ms, durable=durable, wrong=town.unlike(await books_of(topology)), use=use)
 
@@ -263,7 +274,7 @@ async def measure(desk: Desk, town: Town) -> tuple[list[Measured], float]:
 
     reads = await timed(desk, "reads of any account", READS_PER_S, read, step_s=READ_STEP_S)
     logins = await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
-    durable = await timed(desk, "durable operations", DURABLE_PER_S, asking.operate)
+    durable = await timed(desk, "durable operations", DURABLE_PER_S, await asking.operating())
     ages: list[float] = []
     watching = asyncio.create_task(watch(desk, ages))
     try:
@@ -287,11 +298,16 @@ async def timed(
     of them."""
     desk.ground.say(what)
     cpu_s = usage.cpu_of(desk.pid) or 0.0
-    seconds = count / per_s if count else SECONDS_QUICK if desk.ground.quick else SECONDS
+    seconds = count / per_s if count else seconds_of(desk.ground)
     async with beating(step_s) as step:
         pace = await at_rate(desk.ground.clock, per_s / per, seconds, work, count, step)
     used_s = (usage.cpu_of(desk.pid) or 0.0) - cpu_s
     return Measured(what, pace, per, used_s / max(1, pace.begun * per) * 1e6)
+
+
+def seconds_of(ground: Ground) -> float:
+    """How long each kind of work is asked for."""
+    return SECONDS_QUICK if ground.quick else SECONDS
 
 
 async def watch(desk: Desk, ages: list[float]) -> None:
