@@ -40,10 +40,8 @@ LINGER_MS = 200  # for goodbyes
 FRAMES_MAX = 16  # of one message; more is not ours
 STREAM_BEAT_MS, STREAM_DEAD_MS = 500, 1500  # SUB has no beats of ours
 ROUTER_BEAT_MS, ROUTER_DEAD_MS = 5000, 15_000  # only to let go of connections that the switchboard gave up long ago
-
+# as plain numbers: to combine zmq's own flags takes longer than to read the state of an empty socket
 _POLLIN, _NOW, _NOW_AND_MORE = int(zmq.POLLIN), int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)
-"""As plain numbers: to combine zmq's own flags takes longer than to read an empty socket's state."""
-
 _ACCEPTED_EVENTS = zmq.EVENT_DISCONNECTED
 _DIALLED_EVENTS = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED
 
@@ -289,8 +287,7 @@ class ZmqEndpoint:
     @staticmethod
     def _next(socket: Any) -> bytes | None:
         """A frame, if there is one: mostly there is none, and an exception costs several times as much as to ask."""
-        frame: bytes | None = socket.recv(_NOW) if socket.get(zmq.EVENTS) & _POLLIN else None
-        return frame
+        return socket.recv(_NOW) if socket.get(zmq.EVENTS) & _POLLIN else None
 
     @staticmethod
     def _rest(socket: Any, first: bytes | None = None) -> list[bytes] | None:

@@ -71,13 +71,13 @@ def test_operations_are_refused_only_while_all_of_them_have_waited_for_too_long(
         async with writing(MemoryStore()) as book:
             writer = book.writer
             for _ in range(3):  # a pause: everything that has gathered is late at once, and is carried out
-                writer.admit_operation(3 * OPERATION_S)
+                writer.admit_operations(3 * OPERATION_S)
             await asyncio.sleep(INTERVAL_S)
             with pytest.raises(RefusedError) as refused:
-                writer.admit_operation(3 * OPERATION_S)
+                writer.admit_operations(3 * OPERATION_S)
             assert refused.value.code == Code.UNAVAILABLE
-            writer.admit_operation(OPERATION_S)  # in time, and so is what comes after it
-            writer.admit_operation(3 * OPERATION_S)
+            writer.admit_operations(OPERATION_S)  # in time, and so is what comes after it
+            writer.admit_operations(3 * OPERATION_S)
             assert writer.counts.refused == {Code.UNAVAILABLE: 1}
 
     run(story())
