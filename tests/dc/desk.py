@@ -110,6 +110,11 @@ class Book:
     async def session(self, account: int) -> int:
         return await self.writer.submit(lambda view: accounts.open_session(view, account, AT_MS))
 
+    async def player(self, name: str) -> tuple[int, int]:
+        """A new account and its session."""
+        account = await self.account(name)
+        return account, await self.session(account)
+
     def operate(self, said: Operate) -> asyncio.Future[Operated]:
         return self.writer.submit(lambda view: operations.operate(view, said, AT_MS))
 

@@ -51,12 +51,27 @@ class HeldWorkers:
         pass
 
 
+class HookedStore(MemoryStore):
+    """Something happens behind each commit, and the writing of rows may fail."""
+
+    then: Callable[[], object] = staticmethod(lambda: None)
+    on_write: StorageError | None = None
+
+    def write(self, changes: Sequence[Change]) -> None:
+        if self.on_write is not None:
+            raise self.on_write
+        super().write(changes)
+
+    def commit(self) -> None:
+        super().commit()
+        self.then()
+
+
 def test_operations_are_carried_out_in_order_and_in_groups() -> None:
     async def story() -> None:
         store, workers = MemoryStore(), HeldWorkers()
         async with writing(store, workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             waiting = [book.operate(pay(session, 1, (anna, -1, 100)))]
             await wait_until(lambda: workers.begun == 4)  # it is being committed; what comes now gathers
@@ -144,8 +159,7 @@ def test_nobody_sees_or_hears_of_it_before_it_is_on_disk(make_store: MakeStore) 
     async def story() -> None:
         workers = HeldWorkers()
         async with writing(make_store(), workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             done = book.operate(pay(session, 1, (anna, -1, 40)))
             taken = asyncio.ensure_future(book.account("bert"))
@@ -246,8 +260,7 @@ def test_a_refused_operation_does_not_touch_the_others_of_its_group() -> None:
     async def story() -> None:
         store = MemoryStore()
         async with writing(store) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             moves = [pay(session, 1, (anna, -1, 60)), pay(session, 2, (anna, -1, 60)), pay(session, 3, (anna, -1, 40))]
             answers = await asyncio.gather(*[book.operate(said) for said in moves], return_exceptions=True)
             assert isinstance(answers[1], RefusedError)
@@ -262,8 +275,7 @@ def test_acknowledged_is_what_is_in_the_ledger() -> None:
     async def story() -> None:
         store = MemoryStore()
         async with writing(store) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             said = pay(session, 1, (0, anna, 5))
             await asyncio.gather(*[book.operate(said) for _ in range(5)])
             assert (book.writer.counts.acked, book.writer.counts.repeated) == (3, 4)
@@ -437,8 +449,7 @@ def test_what_is_cancelled_after_it_was_applied_ahead_is_taken_out_and_the_other
     async def story() -> None:
         workers = HeldWorkers()
         async with writing(MemoryStore(), workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             first = book.operate(pay(session, 1, (0, anna, 5)))
             await wait_until(lambda: workers.begun == 4)
@@ -458,8 +469,7 @@ def test_newcomers_are_refused_while_the_players_operations_wait_for_long() -> N
     async def story() -> None:
         workers = HeldWorkers()
         async with writing(MemoryStore(), workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             waiting = [book.operate(pay(session, n, (0, anna, 1))) for n in range(1, 4)]
             for _ in range(6):
@@ -483,8 +493,7 @@ def test_a_slow_disk_is_no_queue() -> None:
     async def story() -> None:
         workers = HeldWorkers()
         async with writing(MemoryStore(), workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             for number in range(1, 20):
                 workers.go.clear()
                 paid = [book.operate(pay(session, 2 * number + n, (0, anna, 1))) for n in range(2)]
@@ -500,22 +509,15 @@ def test_a_group_is_finished_when_the_disk_has_the_next_one() -> None:
     """What was paid is seen by the operation that was applied over it, and by whoever reads it afterwards."""
 
     async def story() -> None:
-        store, workers = MemoryStore(), HeldWorkers()
+        store, workers = HookedStore(), HeldWorkers()
         async with writing(store, workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             first = book.operate(pay(session, 1, (anna, -1, 100)))
             begun, on_disk = workers.begun + 1, store.commits
             await wait_until(lambda: workers.begun == begun)
             second = book.operate(pay(session, 2, (0, anna, 7)))
-            commit = store.commit
-
-            def commit_and_hold() -> None:
-                commit()
-                workers.go.clear()
-
-            store.commit = commit_and_hold  # type: ignore[method-assign]
+            store.then = workers.go.clear
             workers.go.set()
             assert (await first).holdings[0].gold == 0
             assert (workers.begun - begun, store.commits - on_disk, ledger.gold_of(book.rows, anna)) == (1, 1, 0)
@@ -531,42 +533,23 @@ def test_a_group_is_finished_when_the_disk_has_the_next_one() -> None:
 def test_what_is_on_disk_is_acknowledged_though_the_next_one_cannot_be_written() -> None:
     """Whether that fails while its rows are written or while they are committed."""
 
-    class Failing(MemoryStore):
-        """A store whose `write` may fail."""
-
-        on_write: StorageError | None = None
-
-        def write(self, changes: Sequence[Change]) -> None:
-            if self.on_write is not None:
-                raise self.on_write
-            super().write(changes)
-
     async def story(*, while_writing: bool) -> None:
-        store, workers = Failing(), HeldWorkers()
+        store, workers = HookedStore(), HeldWorkers()
         async with writing(store, workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             first = book.operate(pay(session, 1, (anna, -1, 100)))
             begun = workers.begun + 1
             await wait_until(lambda: workers.begun == begun)
             second = book.operate(pay(session, 2, (0, anna, 7)))
-            commit = store.commit
-
-            def commit_and_fill() -> None:
-                commit()
-                if while_writing:
-                    store.on_write = DiskFull("no room left")
-                else:
-                    store.fail = DiskFull("no room left")
-
-            store.commit = commit_and_fill  # type: ignore[method-assign]
+            store.then = lambda: setattr(store, "on_write" if while_writing else "fail", DiskFull("no room left"))
             workers.go.set()
             assert (await first).holdings[0].gold == 0
             with refused(Code.DISK_FULL):
                 await second
             assert ledger.gold_of(book.rows, anna) == 0
-            store.commit, store.on_write, store.fail = commit, None, None  # type: ignore[method-assign]
+            store.then = lambda: None
+            store.on_write = store.fail = None
             book.clock.advance(10)
             assert (await book.operate(pay(session, 3, (0, anna, 5)))).holdings[0].gold == 5
 
@@ -578,8 +561,7 @@ def test_what_was_applied_ahead_of_a_full_disk_is_refused_with_it() -> None:
     async def story() -> None:
         store, workers = MemoryStore(), HeldWorkers()
         async with writing(store, workers) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             workers.go.clear()
             first = book.operate(pay(session, 1, (0, anna, 5)))
             await wait_until(lambda: workers.begun == 4)
@@ -602,8 +584,7 @@ def test_what_was_applied_ahead_of_a_full_disk_is_refused_with_it() -> None:
 def test_a_mistake_of_ours_in_an_operation_leaves_nothing_and_is_its_own_alone() -> None:
     async def story() -> None:
         async with writing(MemoryStore()) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
 
             def mistaken(view: View) -> None:
                 ledger.move_gold(view, GoldMove(anna, -1, 100))
@@ -652,8 +633,7 @@ def test_the_ring_of_a_database_does_not_change_with_the_settings() -> None:
     async def story() -> None:
         store = MemoryStore()
         async with writing(store, settings=DcSettings(operation_ring=16)) as book:
-            anna = await book.account("anna")
-            session = await book.session(anna)
+            anna, session = await book.player("anna")
             await book.operate(pay(session, 20, (0, anna, 5)))
         async with writing(store, settings=DcSettings(operation_ring=1000)) as again:
             await again.operate(pay(session, 20, (0, anna, 5)))

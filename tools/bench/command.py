@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from mesh.clock import Clock, SystemClock
+from mesh.clock import Clock
 from tools.bench import catalogue, store
 from tools.bench.result import Result
+from tools.bench.runs import Runs, Teller, folder_option, json_file_option, port_option
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.options import json_option
-from tools.ctl.output import console, emit_json, say, table
+from tools.ctl.output import say
 
 BASE_PORT = 12_700
-PORT_MAX = 32_500
 F = TypeVar("F", bound=Callable[..., Any])
 
 EPILOG = """Exit codes: 0 every figure is as required, 1 a run could not be made, 2 usage, 6 a figure was missed or a
@@ -48,23 +48,6 @@ def depth_option(required: bool) -> Callable[[F], F]:
     )
 
 
-def check_port(_context: click.Context, _parameter: click.Parameter, port: int) -> int:
-    """The clients of a run take thousands of ports as their own, any of those that the system gives away."""
-    if port > PORT_MAX:
-        raise click.BadParameter(
-            f"{port} is too high: at most {PORT_MAX}, since the system gives the ports above to the clients of the run"
-        )
-    return port
-
-
-port_option = click.option(
-    "--base-port",
-    type=click.IntRange(1024, 65_000),
-    callback=check_port,
-    default=BASE_PORT,
-    show_default=True,
-    help="The first port of the clusters that are started.",
-)
 players_option = click.option(
     "--players", type=click.IntRange(2, 30_000), help="Another number than the bench means; the figures are for that."
 )
@@ -74,76 +57,44 @@ players_option = click.option(
 @json_option
 def list_(as_json: bool) -> int:
     """Show the benches there are."""
-    if as_json:
-        emit_json([{"name": name, "line": line} for name, line in catalogue.BENCHES.items()])
-        return Exit.OK
-    shown = table("bench", "what it measures", folds="what it measures")
-    for name, line in catalogue.BENCHES.items():
-        shown.add_row(name, line)
-    console().print(shown)
-    return Exit.OK
+    return RUNS.listed(catalogue.BENCHES, "what it measures", as_json)
 
 
 @bench.command()
 @click.argument("name", metavar="NAME")
-@click.option("--json", "json_file", metavar="FILE", help="Write the result; - is stdout.")
+@json_file_option
 @players_option
 @depth_option(required=False)
-@port_option
+@port_option(BASE_PORT)
 def run(name: str, json_file: str | None, players: int | None, quick: bool, base_port: int) -> int:
     """Run one bench."""
     wanted = catalogue.load(name)
     if players is not None and name in catalogue.WITHOUT_PLAYERS:
         raise CommandError(f"{name} is measured without players: leave --players out", Exit.USAGE)
-    check_writable(json_file)
-    result = Running(quick, players, base_port).run(wanted)
-    show(result, to_stdout=json_file != "-")
-    write(result, json_file)
-    return Exit.OK if result.ok else Exit.CHECK_FAILED
+    running = Running(quick, players, base_port)
+    return RUNS.one(lambda: running.run(wanted), json_file)
 
 
 @bench.command(name="all")
 @depth_option(required=True)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write NAME.json for each bench into this folder.",
-)
-@port_option
+@folder_option("bench")
+@port_option(BASE_PORT)
 def all_(quick: bool, out: Path | None, base_port: int) -> int:
     """Run every bench, one after the other."""
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    running, results, failed = Running(quick, None, base_port), [], []
-    for name in catalogue.BENCHES:
-        try:
-            result = running.run(catalogue.load(name))
-        except CommandError as error:
-            say(f"mesh: {name} could not be run: {error}")
-            failed.append(name)
-            continue
-        results.append(result)
-        show(result)
-        write(result, str(out / f"{name}.json") if out else None)
-    summarise(results, failed)
-    if failed:
-        return Exit.FAILURE
-    return Exit.OK if all(result.ok for result in results) else Exit.CHECK_FAILED
+    running = Running(quick, None, base_port)
+    return RUNS.all(catalogue.BENCHES, lambda name: running.run(catalogue.load(name)), out)
 
 
 @bench.command()
-@click.option("--json", "json_file", metavar="FILE", help="Write the result; - is stdout.")
+@json_file_option
 @players_option
 @depth_option(required=False)
-@port_option
+@port_option(BASE_PORT)
 def peers(json_file: str | None, players: int | None, quick: bool, base_port: int) -> int:
     """Measure the product beside the references, in one run: C on bare epoll, a bare Python pair, Colyseus."""
-    check_writable(json_file)
     wanted = importlib.import_module("tools.bench.benches.peers").BENCH
-    result = Running(quick, players, base_port).run(wanted)
-    show(result, to_stdout=json_file != "-")
-    write(result, json_file)
-    return Exit.OK if result.ok else Exit.CHECK_FAILED
+    running = Running(quick, players, base_port)
+    return RUNS.one(lambda: running.run(wanted), json_file)
 
 
 @bench.command()
@@ -175,13 +126,12 @@ def render(check: bool, docs: Path) -> int:
     return Exit.CHECK_FAILED if behind else Exit.OK
 
 
-class Running:
+class Running(Teller):
     """How the benches of one command are run."""
 
     def __init__(self, quick: bool, players: int | None, base_port: int, clock: Clock | None = None) -> None:
+        super().__init__(clock)
         self.quick, self.players, self.base_port = quick, players, base_port
-        self.clock = clock or SystemClock()
-        self.began = self.clock.now()
 
     def run(self, wanted: Any) -> Result:
         from tools.bench.running import run_bench
@@ -189,45 +139,11 @@ class Running:
         say(f"mesh: {wanted.name}: {wanted.line}")
         return run_bench(wanted, self.quick, self.players, self.base_port, self.clock, self.say)
 
-    def say(self, text: str) -> None:
-        say(f"mesh: {self.clock.now() - self.began:6.1f} s  {text}")
+
+def rendered(result: Result) -> Any:
+    from tools.bench.show import render
+
+    return render(result)
 
 
-def show(result: Result, to_stdout: bool = True) -> None:
-    """With --json - the words for people go to stderr."""
-    from rich.console import Console
-
-    from tools.bench.show import render as rendered
-
-    (console() if to_stdout else Console(stderr=True, highlight=False)).print(rendered(result))
-
-
-def summarise(results: list[Result], failed: list[str]) -> None:
-    """One line for each bench, at the end of all of them."""
-    shown = table("bench", "verdict", "why", folds="why")
-    for result in results:
-        shown.add_row(result.name, result.verdict, "; ".join(result.why))
-    for name in failed:
-        shown.add_row(name, "not run", "see above")
-    console().print(shown)
-
-
-def check_writable(json_file: str | None) -> None:
-    """CommandError now and not after minutes."""
-    if json_file in (None, "-"):
-        return
-    path = Path(str(json_file))
-    try:
-        path.open("a", encoding="utf-8").close()
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}", Exit.USAGE) from None
-
-
-def write(result: Result, json_file: str | None) -> None:
-    if json_file is None:
-        return
-    if json_file == "-":
-        emit_json(result)
-        return
-    store.write(result, Path(json_file))
-    say(f"mesh: wrote {json_file}")
+RUNS: Runs[Result] = Runs("bench", rendered, lambda result: "; ".join(result.why))

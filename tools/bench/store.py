@@ -22,10 +22,5 @@ def read(path: Path) -> Result:
         raise CommandError(f"{path} is not the result of a bench: {error}") from None
 
 
-def text_of(result: Result) -> str:
-    """As it stands in the file."""
-    return msgspec.json.format(msgspec.json.encode(result)).decode() + "\n"
-
-
-def write(result: Result, path: Path) -> None:
-    path.write_text(text_of(result), encoding="utf-8")
+def write(result: msgspec.Struct, path: Path) -> None:
+    path.write_text(msgspec.json.format(msgspec.json.encode(result)).decode() + "\n", encoding="utf-8")

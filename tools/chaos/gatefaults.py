@@ -4,21 +4,21 @@ Both hit the gate that has most clients, wait until all of these have resumed, a
 took and whether anything was forgotten.
 """
 
-import asyncio
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mesh.checking.records import Problem
 from tools.bots.scrape import pick, read_page
+from tools.chaos.campaign import BACK_S, Campaign, carry_out
 from tools.chaos.players import Crowd
 from tools.chaos.scenario import Arena, Found
-from tools.chaos.testimony import Toll, attest, return_of
-from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, gate_of, most_loaded, zone
+from tools.chaos.testimony import Toll, return_of
+from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, gate_of, most_loaded
 
 FIGHTERS, FIGHTERS_QUICK = 0.1, 0.5
 LIVES_PER_S, LIVES_QUICK_PER_S = 1.0, 2.0
-BACK_S = 40.0
 BETWEEN_S = 3.0  # with something under way again, and gained
 
 
@@ -35,39 +35,36 @@ class Fault:
 
 async def suffer(arena: Arena, fault: Fault) -> Found:
     """The whole run."""
-    shape = Shape(gates=2, scenes=2, maps=WILDS if arena.quick else PLAIN)
-    fighters, lives = (FIGHTERS_QUICK, LIVES_QUICK_PER_S) if arena.quick else (FIGHTERS, LIVES_PER_S)
-    toll = Toll()
-    async with zone(arena, shape, fault.clients) as made:
-        crowd = made.crowd(fault.clients, "hero", fighters=fighters, lives_per_s=lives)
-        for hero in crowd.heroes:
-            hero.patience_s = fault.patience_s
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
-        arena.ground.say(f"{fault.clients:,} clients play")
-        chance = arena.chance("faults")
-        for number in range(1, arena.faults + 1):
-            await asyncio.sleep(BETWEEN_S * chance.uniform(0.5, 1.5))
-            gate = most_loaded(chance, made.of_role("gate"), Counter(gate_of(made, hero) for hero in crowd.heroes))
-            await one_fault(made, crowd, toll, gate, fault)
-            arena.ground.say(f"{number} of {arena.faults}: {gate}, {len(toll.recovery_ms):,} resumed so far")
-        await made.settle()
+    toll, hashes = Toll(), 0.0
+
+    async def one_fault(made: Zone, crowd: Crowd, chance: random.Random) -> str:
+        gate = most_loaded(chance, made.of_role("gate"), Counter(gate_of(made, hero) for hero in crowd.heroes))
+        hit = [(hero, hero.player.session.session) for hero in crowd.heroes if gate_of(made, hero) == gate]
+        at = await fault.inject(made, gate)
+        await crowd.wait_arrived([hero for hero, _ in hit], at, BACK_S)
+        toll.returns += [return_of(hero, at, session) for hero, session in hit]
+        await fault.mend(made, gate)
+        return f"{gate}, {len(toll.recovery_ms):,} resumed so far"
+
+    async def ended(made: Zone, _crowd: Crowd) -> list[Problem]:
+        nonlocal hashes
         hashes = await passwords_checked(made)
-        owed, twice = crowd.owed(), crowd.answered_twice
-        found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems_of(toll))
+        return problems_of(toll)
+
+    campaign = Campaign(
+        shape=Shape(gates=2, scenes=2, maps=WILDS if arena.quick else PLAIN),
+        players=fault.clients,
+        fault=one_fault,
+        ended=ended,
+        between_s=(0.5 * BETWEEN_S, 1.5 * BETWEEN_S),
+        fighters=FIGHTERS_QUICK if arena.quick else FIGHTERS,
+        lives_per_s=LIVES_QUICK_PER_S if arena.quick else LIVES_PER_S,
+        patience_s=fault.patience_s,
+    )
+    found = await carry_out(arena, campaign)
     found.recovery_ms = toll.recovery_ms
     found.reached = {"resumed": toll.share("resumed"), "hashes": hashes}
     return found
-
-
-async def one_fault(made: Zone, crowd: Crowd, toll: Toll, gate: str, fault: Fault) -> None:
-    """And wait until its clients are back, and it is itself."""
-    hit = [(hero, hero.player.session.session) for hero in crowd.heroes if gate_of(made, hero) == gate]
-    at = await fault.inject(made, gate)
-    await crowd.wait_arrived([hero for hero, _ in hit], at, BACK_S)
-    toll.returns += [return_of(hero, at, session) for hero, session in hit]
-    await fault.mend(made, gate)
 
 
 def problems_of(toll: Toll) -> list[Problem]:

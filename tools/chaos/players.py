@@ -22,6 +22,7 @@ from mesh.protocol import play
 from mesh.protocol.catalogue import Message
 from mesh.protocol.lanes import UPDATE
 from tools.chaos.recorded import RecordedPlayer
+from tools.chaos.scenario import Spoilt
 
 __all__ = ["Crowd", "Hero", "Realm", "Stand"]
 
@@ -291,6 +292,17 @@ class Crowd:
 
         await asyncio.gather(*(enter(hero) for hero in self.heroes))
         self._task = asyncio.get_running_loop().create_task(self._live())
+
+    @property
+    def names(self) -> list[str]:
+        """Of their accounts."""
+        return [hero.name for hero in self.heroes]
+
+    async def come_in(self, seconds: float) -> None:
+        """All of them are in the world when this returns. Spoilt when that takes longer."""
+        await self.enter()
+        if not await self.wait_back(self.heroes, seconds):
+            raise Spoilt("not everybody came into the world", *self.failures[:3])
 
     async def wait_back(self, heroes: Iterable[Hero], timeout_s: float) -> bool:
         """Until all of these are in the world; False when that takes too long."""

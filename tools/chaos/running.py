@@ -14,7 +14,7 @@ from tools.bench.running import commit, own_notes, to_the_end
 from tools.bots.machine import describe_machine
 from tools.chaos.judging import by_checker, judge, proves, shown, times_of
 from tools.chaos.result import ChaosResult
-from tools.chaos.scenario import Arena, Found, Scenario
+from tools.chaos.scenario import Arena, Found, Scenario, Spoilt
 
 
 def run_scenario(
@@ -32,8 +32,15 @@ def run_scenario(
     with tempfile.TemporaryDirectory(prefix="zc-") as folder:
         ground = Ground(quick, None, clock, Path(folder), base_port, say)
         with own_notes(Path(folder)) as notes, guarded(notes):
-            found = to_the_end(scenario.run(Arena(ground, wanted, seed)))
+            found = to_the_end(_run(scenario, Arena(ground, wanted, seed)))
     return result_of(scenario, found, quick, seed, machine, date, clock.now() - began)
+
+
+async def _run(scenario: Scenario, arena: Arena) -> Found:
+    try:
+        return await scenario.run(arena)
+    except Spoilt as error:
+        return Found(faults=0, invalid=list(map(str, error.args)))
 
 
 def result_of(

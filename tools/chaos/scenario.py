@@ -18,7 +18,8 @@ fails the run, and so does a figure that is not as required. Figures that are ti
 (`quick=False`), loss, order and ownership always (`quick=True`); `recovery_p50_ms`, `recovery_p99_ms`,
 `recovery_max_ms`, `lost`, `doubled` and `gold_change` are filled in from `Found` for whoever declares them.
 
-Nothing is said about servers when the scenario could not load them: `Found.invalid` says why, and the run fails.
+Nothing is said about servers when the scenario could not load them: `Found.invalid` says why, and the run fails. Who
+notices that it makes no sense to go on raises `Spoilt`.
 """
 
 import random
@@ -47,6 +48,10 @@ class Arena:
     def chance(self, what: str) -> random.Random:
         """Chance of its own for each thing that is chosen, so that one more choice here changes none there."""
         return random.Random(f"{self.seed} {what}")
+
+
+class Spoilt(Exception):
+    """A run that says nothing, and why."""
 
 
 @dataclass(kw_only=True)

@@ -4,20 +4,19 @@ Both hit the scene that has most players, wait until all of these are in the wor
 long that took, whether its connection went on, and how old the place is at which it found itself.
 """
 
-import asyncio
+import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from mesh.checking.records import Problem
-from tools.bots.roll import Roll
+from tools.chaos.campaign import BACK_S, Campaign, carry_out
 from tools.chaos.players import Crowd, Hero
 from tools.chaos.scenario import Arena, Found
-from tools.chaos.testimony import Toll, attest, return_of
-from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, most_loaded, zone
+from tools.chaos.testimony import Toll, return_of
+from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, most_loaded
 
 PLAYERS, PLAYERS_QUICK = 1_000, 30
-FIGHTERS = 0.1
-BACK_S = 30.0
+FIGHTERS, FIGHTERS_QUICK = 0.1, 0.5
 BETWEEN_S = 2.5  # longer than a position takes to be stored
 
 Inject = Callable[[Zone, str], Awaitable[float]]
@@ -28,25 +27,21 @@ Mend = Callable[[Zone, str], Awaitable[None]]
 
 async def suffer(arena: Arena, inject: Inject, mend: Mend) -> Found:
     """The whole run."""
-    players = PLAYERS_QUICK if arena.quick else PLAYERS
-    toll, rolls = Toll(), list[Roll]()
-    async with zone(arena, Shape(scenes=2, maps=WILDS if arena.quick else PLAIN), players) as made:
-        crowd = made.crowd(players, "hero", fighters=0.5 if arena.quick else FIGHTERS)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
-        arena.ground.say(f"{players:,} players play")
-        chance = arena.chance("faults")
-        for number in range(1, arena.faults + 1):
-            await asyncio.sleep(BETWEEN_S * chance.uniform(0.8, 1.2))
-            scene = most_loaded(chance, made.of_role("scene"), loads(crowd))
-            await one_fault(made, crowd, toll, scene, inject, mend)
-            arena.ground.say(f"{number} of {arena.faults}: {words(toll)}")
-        await made.settle()
-        rolls.append(await made.roll({hero.name for hero in crowd.heroes}))
-        owed, twice = crowd.owed(), crowd.answered_twice
-        problems = [*problems_of(toll), *problems_in(rolls)]
-        found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
+    toll = Toll()
+
+    async def fault(made: Zone, crowd: Crowd, chance: random.Random) -> str:
+        scene = most_loaded(chance, made.of_role("scene"), loads(crowd))
+        hit = [(hero, hero.player.session.session) for hero in crowd.heroes if scene_of(hero) == scene]
+        at = await inject(made, scene)
+        await crowd.wait_arrived([hero for hero, _ in hit], at, BACK_S)
+        toll.returns += [return_of(hero, at, session) for hero, session in hit]
+        await mend(made, scene)
+        return words(toll)
+
+    async def ended(made: Zone, crowd: Crowd) -> list[Problem]:
+        return [*problems_of(toll), *await roll_call(made, crowd.names)]
+
+    found = await carry_out(arena, on_scenes(arena, fault, ended))
     found.recovery_ms = toll.recovery_ms
     found.reached = {
         "back": None if not toll.returns else 100.0 - 100.0 * toll.never_back / len(toll.returns),
@@ -56,12 +51,21 @@ async def suffer(arena: Arena, inject: Inject, mend: Mend) -> Found:
     return found
 
 
-async def one_fault(made: Zone, crowd: Crowd, toll: Toll, scene: str, inject: Inject, mend: Mend) -> None:
-    hit = [(hero, hero.player.session.session) for hero in crowd.heroes if scene_of(hero) == scene]
-    at = await inject(made, scene)
-    await crowd.wait_arrived([hero for hero, _ in hit], at, BACK_S)
-    toll.returns += [return_of(hero, at, session) for hero, session in hit]
-    await mend(made, scene)
+def on_scenes(
+    arena: Arena,
+    fault: Callable[[Zone, Crowd, random.Random], Awaitable[str]],
+    ended: Callable[[Zone, Crowd], Awaitable[Sequence[Problem]]],
+    between_s: float = BETWEEN_S,
+) -> Campaign:
+    """Two scenes with a thousand players, of whom some fight."""
+    return Campaign(
+        shape=Shape(scenes=2, maps=WILDS if arena.quick else PLAIN),
+        players=PLAYERS_QUICK if arena.quick else PLAYERS,
+        fault=fault,
+        ended=ended,
+        between_s=(0.8 * between_s, 1.2 * between_s),
+        fighters=FIGHTERS_QUICK if arena.quick else FIGHTERS,
+    )
 
 
 def scene_of(hero: Hero) -> str:
@@ -81,11 +85,12 @@ def problems_of(toll: Toll) -> list[Problem]:
     return found + [Problem("connected", f"{one.hero} was disconnected and had to log in") for one in away]
 
 
-def problems_in(rolls: list[Roll]) -> list[Problem]:
-    """Of the checker `roll`: whoever is on two scenes, or on none."""
-    found = [Problem("roll", f"{name} is in the world twice") for roll in rolls for name in roll.doubled]
-    found += [Problem("roll", f"{name} is on no scene") for roll in rolls for name in roll.lost]
-    return found + [Problem("roll", f"{scene} did not say whom it has") for roll in rolls for scene in roll.silent]
+async def roll_call(made: Zone, names: Iterable[str]) -> list[Problem]:
+    """Of the checker `roll`: who of these is on two scenes, or on none."""
+    roll = await made.roll(set(names))
+    found = [Problem("roll", f"{name} is in the world twice") for name in roll.doubled]
+    found += [Problem("roll", f"{name} is on no scene") for name in roll.lost]
+    return found + [Problem("roll", f"{scene} did not say whom it has") for scene in roll.silent]
 
 
 def words(toll: Toll) -> str:

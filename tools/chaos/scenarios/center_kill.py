@@ -15,7 +15,7 @@ from tools.chaos.players import Crowd, Hero
 from tools.chaos.recorded import RecordedPlayer
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenefaults import problems_in
+from tools.chaos.scenefaults import roll_call
 from tools.chaos.testimony import Window, attest, ratio
 from tools.chaos.zone import Shape, Zone, stop_all, zone
 
@@ -77,16 +77,14 @@ async def run(arena: Arena) -> Found:
     away, problems = list[Window](), list[Problem]()
     async with zone(arena, shape, players + comers) as made:
         crowd = made.crowd(players, "hero", asks_s=0.5)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, WHOLE_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(WHOLE_S)
         traffic = Traffic(made, crowd, comers)
         traffic.begin()
         await asyncio.sleep(WARM_S)
         problems = await kills(made, crowd, away)
         await traffic.end()
         await made.settle()
-        problems += problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+        problems += await roll_call(made, crowd.names)
         owed, twice = crowd.owed(), crowd.answered_twice
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
     found.recovery_ms = [(end - at) * 1000 for at, end in away]
@@ -110,7 +108,7 @@ async def kills(made: Zone, crowd: Crowd, away: list[Window]) -> list[Problem]:
         away.append((at, made.now()))
         await made.ready("center.1")
         await asyncio.sleep(BETWEEN_S * chance.uniform(0.5, 1.5))
-        problems += problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+        problems += await roll_call(made, crowd.names)
         took = (away[-1][1] - at) * 1000
         arena.ground.say(f"{number} of {arena.faults}: whole after {took:,.0f} ms")
     return problems

@@ -20,7 +20,7 @@ from tools.bench.bench import Figure
 from tools.bots.scrape import pick, read_page
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenefaults import problems_in
+from tools.chaos.scenefaults import roll_call
 from tools.chaos.testimony import attest
 from tools.chaos.wallclocks import WallClocks
 from tools.chaos.zone import Shape, Zone, stop_all, zone
@@ -111,9 +111,7 @@ async def run(arena: Arena) -> Found:
     clocks = WallClocks(arena.ground.folder, shape.names())
     async with zone(arena, shape, players + 3 * loops, clocks.environments()) as made:
         crowd = made.crowd(players, "hero", fighters=0.3, asks_s=0.5)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(BACK_S)
         before, comers = await counters(made), Comers(made, loops)
         comers.begin()
         await jumps(made, clocks)
@@ -121,7 +119,7 @@ async def run(arena: Arena) -> Found:
         await made.settle()
         lost = [hero.name for hero in crowd.heroes if hero.player.losses]
         problems = comers.problems + [Problem("connected", f"{name} was disconnected") for name in lost]
-        problems += problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+        problems += await roll_call(made, crowd.names)
         problems += marks(made, before, await counters(made))
         owed, twice = crowd.owed(), crowd.answered_twice
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)

@@ -14,7 +14,7 @@ from mesh.errors import MeshError
 from tools.bench.bench import Figure
 from tools.chaos.recorded import RecordedPlayer
 from tools.chaos.scenario import Arena, Found, Scenario
-from tools.chaos.scenefaults import problems_in
+from tools.chaos.scenefaults import roll_call
 from tools.chaos.testimony import attest
 from tools.chaos.zone import Shape, Zone, zone
 
@@ -99,7 +99,7 @@ async def one_round(made: Zone, chance: random.Random, count: int, first: int) -
     await asyncio.gather(*(race.run((first + n) % 2 == 1) for n, race in enumerate(races)))
     await asyncio.gather(*(race.decided() for race in races))
     problems = [problem for race in races for problem in race.problems()]
-    problems += problems_in([await made.roll({race.name for race in races})])
+    problems += await roll_call(made, [race.name for race in races])
     await asyncio.gather(*(race.end() for race in races))
     return problems
 

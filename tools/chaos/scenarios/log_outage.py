@@ -22,7 +22,7 @@ from tools.chaos.players import Crowd, Hero
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
 from tools.chaos.testimony import Window, attest, ratio
-from tools.chaos.zone import Shape, Zone, zone
+from tools.chaos.zone import Shape, Zone, stop_all, zone
 
 LOGS = 2
 KINDS = ("one is killed", "one stands still", "all are killed")
@@ -57,18 +57,14 @@ async def run(arena: Arena) -> Found:
     began_ms = round(arena.ground.clock.wall() * 1000) - CLOCK_SLACK_MS
     async with zone(arena, Shape(scenes=2, logs=LOGS), players) as made:
         crowd = made.crowd(players, "hero", fighters=0.3, asks_s=0.5)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(BACK_S)
         talking = [asyncio.create_task(talk(hero)) for hero in crowd.heroes]
         for number in range(arena.faults):
             await asyncio.sleep(BETWEEN_S)
             kind = KINDS[number % len(KINDS)]
             away.append(await one_outage(made, kind, away_s, chance))
             arena.ground.say(f"{number + 1} of {arena.faults} outages, the last: {kind}")
-        for task in talking:
-            task.cancel()
-        await asyncio.gather(*talking, return_exceptions=True)
+        await stop_all(talking)
         await made.settle()
         brought = await stored(made)
         found_there = await group_sums(made)

@@ -15,7 +15,7 @@ from tools.chaos.players import Crowd
 from tools.chaos.proxy import FAIR, ChaosProxy, Direction, Weather
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenefaults import problems_in
+from tools.chaos.scenefaults import roll_call
 from tools.chaos.testimony import attest
 from tools.chaos.zone import Shape, Zone, zone
 
@@ -35,9 +35,7 @@ async def run(arena: Arena) -> Found:
         crowd = made.crowd(players, "hero", fighters=0.3)
         for hero in crowd.heroes:
             hero.patience_s = PATIENCE_S
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(BACK_S)
         chance = arena.chance("weather")
         for number in range(1, arena.faults + 1):
             said = await one_fault(made, list(proxies.values()), chance, number % KILL_EVERY == 0)
@@ -104,7 +102,7 @@ async def heal(made: Zone, crowd: Crowd, proxies: list[ChaosProxy]) -> list[Prob
     await crowd.wait_back(crowd.heroes, BACK_S)
     await made.settle()
     problems = [Problem("back", f"{hero.name} did not come back") for hero in crowd.heroes if not hero.back]
-    return problems + problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+    return problems + await roll_call(made, crowd.names)
 
 
 SCENARIO = Scenario(

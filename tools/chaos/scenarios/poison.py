@@ -67,9 +67,7 @@ def mutilate(frame: bytes, chance: random.Random) -> bytes:
 async def run(arena: Arena) -> Found:
     async with zone(arena, Shape(gates=2, scenes=2), HEROES + POISONERS) as made:
         crowd = made.crowd(HEROES, "hero", fighters=0.3)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(BACK_S)
         chance = arena.chance("poison")
         share = -(-arena.faults // POISONERS)
         poisoners = [Poisoner(made, n, random.Random(chance.getrandbits(48)), share) for n in range(POISONERS)]

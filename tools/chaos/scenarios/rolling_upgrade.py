@@ -17,7 +17,7 @@ from tools.bench.bench import Figure
 from tools.chaos.players import Crowd
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenefaults import problems_in
+from tools.chaos.scenefaults import roll_call
 from tools.chaos.supervised import close, copy_code, supervised
 from tools.chaos.testimony import attest
 from tools.chaos.zone import WILDS, Shape, Zone
@@ -52,9 +52,7 @@ async def run(arena: Arena) -> Found:
     async with supervised(arena, shape, 2 * players) as made:
         pythons = (copy_code(arena.ground.folder / "copy", OTHER), sys.executable)
         crowd = made.crowd(players, "hero", fighters=FIGHTERS)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(BACK_S)
         arena.ground.say(f"{players:,} players play")
         before = await versions(made)
         for number in range(1, arena.faults + 1):
@@ -68,7 +66,7 @@ async def run(arena: Arena) -> Found:
             text = f"{len(reports[-1].steps)} processes in {reports[-1].seconds:.1f} s"
             arena.ground.say(f"{number} of {arena.faults}: {text}, longest wait {longest:,.0f} ms ({kind})")
         await made.settle()
-        problems += problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+        problems += await roll_call(made, crowd.names)
         owed, twice = crowd.owed(), crowd.answered_twice
         problems += disconnected(crowd)
         found = attest(made.book.operations, owed, twice, await close(made), arena.faults, problems)

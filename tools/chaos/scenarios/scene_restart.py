@@ -9,18 +9,18 @@ their ticks say.
 """
 
 import asyncio
+import random
 from dataclasses import dataclass, field
 
 from mesh.checking.records import Problem
 from tools.bench.bench import Figure
-from tools.bots.roll import Roll
+from tools.chaos.campaign import carry_out
 from tools.chaos.judging import times_of
 from tools.chaos.players import Crowd, Hero
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenefaults import BACK_S, FIGHTERS, PLAYERS, PLAYERS_QUICK, loads, problems_in, scene_of
-from tools.chaos.testimony import attest
-from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, most_loaded, zone
+from tools.chaos.scenefaults import loads, on_scenes, roll_call, scene_of
+from tools.chaos.zone import Zone, most_loaded
 
 BETWEEN_S = 2.0
 AFTER_S = 1.0  # after the new process serves: what goes wrong then belongs to the restart, too
@@ -44,24 +44,16 @@ class Seen:
 
 
 async def run(arena: Arena) -> Found:
-    players = PLAYERS_QUICK if arena.quick else PLAYERS
-    seen, rolls = Seen(), list[Roll]()
-    async with zone(arena, Shape(scenes=2, maps=WILDS if arena.quick else PLAIN), players) as made:
-        crowd = made.crowd(players, "hero", fighters=0.5 if arena.quick else FIGHTERS)
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
-        arena.ground.say(f"{players:,} players play")
-        chance = arena.chance("faults")
-        for number in range(1, arena.faults + 1):
-            await asyncio.sleep(BETWEEN_S * chance.uniform(0.8, 1.2))
-            await one_restart(made, crowd, seen, most_loaded(chance, made.of_role("scene"), loads(crowd)))
-            arena.ground.say(f"{number} of {arena.faults}: {words(seen)}")
-        await made.settle()
-        rolls.append(await made.roll({hero.name for hero in crowd.heroes}))
-        owed, twice = crowd.owed(), crowd.answered_twice
-        problems = [*seen.problems, *problems_in(rolls)]
-        found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
+    seen = Seen()
+
+    async def fault(made: Zone, crowd: Crowd, chance: random.Random) -> str:
+        await one_restart(made, crowd, seen, most_loaded(chance, made.of_role("scene"), loads(crowd)))
+        return words(seen)
+
+    async def ended(made: Zone, crowd: Crowd) -> list[Problem]:
+        return [*seen.problems, *await roll_call(made, crowd.names)]
+
+    found = await carry_out(arena, on_scenes(arena, fault, ended, BETWEEN_S))
     found.recovery_ms = seen.silences_ms
     found.reached = {
         "handed": 100.0 * seen.handed / max(1, seen.handed + seen.failed),

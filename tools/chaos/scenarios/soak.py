@@ -17,9 +17,9 @@ from tools.bench.bench import Figure
 from tools.chaos.players import Crowd
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenefaults import problems_in
+from tools.chaos.scenefaults import roll_call
 from tools.chaos.testimony import attest
-from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, zone
+from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, stop_all, zone
 
 PLAYERS, PLAYERS_QUICK = 1_000, 24
 FIGHTERS = 0.1
@@ -81,16 +81,13 @@ async def run(arena: Arena) -> Found:
         crowd = made.crowd(players, "hero", fighters=FIGHTERS)
         for hero in crowd.heroes:
             hero.patience_s = PATIENCE_S
-        await crowd.enter()
-        if not await crowd.wait_back(crowd.heroes, BACK_S):
-            return Found(faults=0, invalid=["not everybody came into the world", *crowd.failures[:3]])
+        await crowd.come_in(BACK_S)
         scales = Scales(made)
         weighing = asyncio.create_task(scales.run(SAMPLE_QUICK_S if arena.quick else SAMPLE_S))
         problems = await kills(made, crowd, scales)
-        weighing.cancel()
-        await asyncio.gather(weighing, return_exceptions=True)
+        await stop_all([weighing])
         await made.settle()
-        problems += problems_in([await made.roll({hero.name for hero in crowd.heroes})])
+        problems += await roll_call(made, crowd.names)
         problems += scales.problems()
         owed, twice = crowd.owed(), crowd.answered_twice
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
