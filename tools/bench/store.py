@@ -22,5 +22,5 @@ def read(path: Path) -> Result:
         raise CommandError(f"{path} is not the result of a bench: {error}") from None
 
 
-def write(result: msgspec.Struct, path: Path) -> None:
+def write(result: object, path: Path) -> None:
     path.write_text(msgspec.json.format(msgspec.json.encode(result)).decode() + "\n", encoding="utf-8")
