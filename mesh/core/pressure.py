@@ -16,7 +16,8 @@ Hence:
     down    one level when the score was below DOWN for DOWN_S (less with many levels, so that the way back from the
             highest one always takes RETURN_S at most)
     failed  when going down was followed by going up again, and nothing else, the relief of that level is needed: the
-            next try waits BACK_OFF times as long, unless the score is clearly lower than it was at the failed one
+            next try waits BACK_OFF times as long, unless the score is clearly lower than it was at the failed one, or
+            it was higher up since
 
 A process that stood still (stopped, moved to another machine, a laptop's lid) sees everything late at once. The first
 look that comes more than PAUSE_S late is therefore not counted, whatever the signals say; a second one in a row is.
@@ -163,7 +164,10 @@ class Pressure:
             del self._tries[level]
 
     def _fail(self, now: float) -> None:
-        """It goes up: was it a mistake to go down?"""
+        """It goes up: was it a mistake to go down? And its level is not enough, so what was tried to get below it was
+        tried under a smaller load."""
+        for level in [n for n in self._tries if n <= self.level]:
+            del self._tries[level]
         tried = self._tries.get(self.level + 1)
         if tried is None or self._last != self.level + 1 or now - tried.at > FAILED_S:
             self._tries.pop(self.level + 1, None)

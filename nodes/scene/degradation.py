@@ -3,9 +3,16 @@
 Owns the level of the scene and those of the gates. What is left out is left out elsewhere, by what the lines are told
 here (`Line.degrade`, `degrade_gate`); the clock of the game and the beat of the ticks slow down here, together. Clients
 are told their quality when it changes, and after `Entered` when it is not full.
+
+A gate cannot slow down the world that it shows, and what else it can leave out may not be enough: whatever happens is
+then told late. So the world goes as slowly as the gates of most of its players need it. One gate of several does not
+slow it down for the players of the others.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
 
 from mesh.protocol.catalogue import encode
 from mesh.protocol.play import Quality
@@ -34,12 +41,7 @@ class Degradation:
     def scene_at(self, level: int) -> None:
         """The scene is at this level from now on."""
         self.level = level
-        chosen = self._policy[level]
-        self._game.go(chosen.dilation)
-        self._ticker.stretch(chosen.dilation)
-        for line in self.lines:
-            line.degrade(chosen)
-        self._tell({session.gate for session in self._sessions})
+        self._degrade()
 
     def gate_at(self, gate: str, level: int) -> None:
         """This gate is."""
@@ -49,7 +51,36 @@ class Degradation:
             self.gates.pop(gate, None)
         for line in self.lines:
             line.degrade_gate(self._out.index(gate), self._policy[level])
-        self._tell({gate})
+        if self._dilation() != self._game.rate:
+            self._degrade()
+        else:
+            self._tell({gate})
+
+    def _degrade(self) -> None:
+        """The scene is at its level, and as slow as it has to be; those for whom that is news are told."""
+        dilation = self._dilation()
+        self._game.go(dilation)
+        self._ticker.stretch(dilation)
+        for line in self.lines:
+            line.degrade(self._own)
+        self._tell({session.gate for session in self._sessions})
+
+    def _dilation(self) -> float:
+        """Game seconds in a second: by the scene's own level, or by that which the gates of most of its players have
+        reached."""
+        players = Counter(self.gates.get(session.gate, 0) for session in self._sessions if session.attached)
+        most, above = 0, 0
+        for level in sorted(players, reverse=True):
+            above += players[level]
+            if 2 * above > players.total():
+                most = level
+                break
+        return min(self._policy[self.level].dilation, self._policy[most].dilation)
+
+    @property
+    def _own(self) -> Level:
+        """What the scene leaves out, with the pace that it has."""
+        return replace(self._policy[self.level], dilation=self._game.rate)
 
     def pace(self, gate: str, behind: bool) -> None:
         """This gate has more movement than it can send: none for its clients, until it has sent that."""
@@ -58,7 +89,7 @@ class Degradation:
 
     def opened(self, line: Line) -> Line:
         """A new line begins at the levels that are."""
-        line.degrade(self._policy[self.level])
+        line.degrade(self._own)
         for gate, level in self.gates.items():
             line.degrade_gate(self._out.index(gate), self._policy[level])
         return line
@@ -71,7 +102,7 @@ class Degradation:
 
     def quality(self, gate: str, line: Line) -> Quality:
         """For the clients of this gate on this line."""
-        number, dilation = self._level(gate), self._policy[self.level].dilation
+        number, dilation = self._level(gate), self._game.rate
         level = self._policy[number]
         ticks_hz = self._ticker.base_hz * dilation
         updates_hz = round(ticks_hz / level.every, 3)
@@ -83,7 +114,7 @@ class Degradation:
         return max(self.level, self.gates.get(gate, 0))
 
     def _now(self, gate: str) -> tuple[int, float]:
-        return self._level(gate), self._policy[self.level].dilation
+        return self._level(gate), self._game.rate
 
     def _tell(self, gates: Iterable[str]) -> None:
         """Those for whom it is news."""

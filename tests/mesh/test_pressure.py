@@ -112,6 +112,15 @@ def test_after_failed_tries_a_load_that_falls_is_believed_at_once() -> None:
     assert min(at for at, level in plant.levels if at > 120 and level == 0) <= 130
 
 
+def test_what_failed_is_forgotten_when_that_level_was_not_enough() -> None:
+    """A greater load has come in between: what it was like before says nothing about what comes after it."""
+    load = [(0, 1.15), (60, 6.0), (75, 0.95)]
+    plant = Plant(lambda now: max(one for one in load if one[0] <= now)[1], (1.0, 0.25, 0.2, 0.15), noise=0.02).run(120)
+    assert len([at for at, step in plant.steps if step.level < step.before and at < 60]) >= 3, "tries that have failed"
+    assert max(level for at, level in plant.levels if at < 75) == 3
+    assert min(at for at, level in plant.levels if at > 75 and level == 0) <= 85
+
+
 def test_waves_of_load_are_followed_and_nothing_else() -> None:
     """Half a minute of rush, half a minute of quiet: each time up and back."""
     plant = Plant(lambda now: 2.2 if now % 60 < 30 else 0.4).run(240)

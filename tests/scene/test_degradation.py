@@ -71,10 +71,39 @@ def test_the_higher_of_the_scenes_and_the_gates_level_counts(in_zone: Any) -> No
         assert client.last(play.Quality).dilation == 0.6
         pin(zone.scene, 0)
         await wait_until(lambda: qualities(client)[-1] == 3 and qualities(other)[-1] == 0)
-        pin(zone.gate, SLOWEST)  # a gate's level slows no game down
+        pin(zone.gate, SLOWEST)  # one of two gates does not slow the game down for the players of the other
         await wait_until(lambda: qualities(client)[-1] == SLOWEST)
         assert client.last(play.Quality).dilation == 1.0
         assert zone.scene.game.rate == 1.0
+
+    in_zone(story)
+
+
+def test_the_game_is_as_slow_as_the_gates_of_most_players_need_it(in_zone: Any) -> None:
+    async def story(zone: Zone) -> None:
+        _, client = await zone.join(1)
+        _, second = await zone.join(2)
+        await zone.enter(3)
+        other = zone.other.clients[await zone.other.attach(SCENE, zone.session(3).number)]
+        await wait_until(lambda: other.of(play.Entered))
+        ticks_hz, line = zone.scene.ticker.hz, zone.line(1)
+        pin(zone.gate, SLOW)
+        await wait_until(lambda: qualities(client) == qualities(second) == [SLOW] and qualities(other) == [0])
+        for one in (client, second, other):  # time is the same for all of them
+            assert one.last(play.Quality).dilation == DEFAULT[SLOW].dilation
+        assert (zone.scene.game.rate, zone.scene.ticker.hz) == (0.6, pytest.approx(0.6 * ticks_hz))
+        assert (line.quality.name, line.quality.dilation) == (DEFAULT[0].name, 0.6)
+        pin(zone.gate, SLOWEST)
+        await wait_until(lambda: zone.scene.game.rate == 0.3)
+        pin(zone.scene, SLOW)  # the slower of both
+        await wait_until(lambda: qualities(other)[-1] == SLOW)
+        assert zone.scene.game.rate == 0.3
+        pin(zone.gate, 0)
+        await wait_until(lambda: zone.scene.game.rate == 0.6)
+        pin(zone.scene, 0)
+        await wait_until(lambda: qualities(client)[-1] == qualities(other)[-1] == 0)
+        assert (zone.scene.game.rate, zone.scene.ticker.hz) == (1.0, ticks_hz)
+        assert line.quality == DEFAULT[0]
 
     in_zone(story)
 
