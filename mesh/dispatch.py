@@ -157,27 +157,23 @@ class Dispatch:
             if step:
                 self.steps[step] += 1
             is_alone = unless is None or (unless and getattr(said, unless))
-            if together and (is_alone or envelope.trace or type(said) is not type(said_together[0])):
+            traced = envelope.trace or (together and together[0].trace)  # what one handler does is of one trace
+            if together and (is_alone or traced or type(said) is not type(said_together[0])):
                 self._handle_together(link, together, said_together)
                 together, said_together = [], []
             if is_alone:
                 self._handle(link, envelope, said)
-                continue
-            together.append(envelope)
-            said_together.append(said)
-            if envelope.trace:  # what one handler does is of one trace
-                self._handle_together(link, together, said_together)
-                together, said_together = [], []
+            else:
+                together.append(envelope)
+                said_together.append(said)
         if together:
             self._handle_together(link, together, said_together)
 
     def _learn(self) -> None:
         handlers = self.handlers
         heard = handlers.messages.keys() | handlers.together.keys()
-        self._decode, self._known = (
-            decoder(heard),
-            {type_: (*_how(type_), handlers.unless.get(type_)) for type_ in heard},
-        )
+        self._decode = decoder(heard)
+        self._known = {type_: (*_how(type_), handlers.unless.get(type_)) for type_ in heard}
 
     def _refuse_malformed(self, link: Link, envelope: Envelope, error: RemoteProtocolError) -> None:
         self.malformed += 1

@@ -303,10 +303,9 @@ class Switchboard:
             if kind is _REQUEST or kind is _NOTICE:  # what comes in a row is heard in one go
                 heard.append(envelope)
                 continue
-            self._hear(link, heard)
+            if not self._hear(link, heard):
+                return
             heard = []
-            if not self._is_open(link):
-                return  # it ended with one of these
             self.counts.heard += 1
             if kind is _LINK:
                 self._greet(link, envelope)
@@ -317,15 +316,15 @@ class Switchboard:
                 self.counts.late += not self.asking.answered(envelope, link.id)
         self._hear(link, heard)
 
-    def _hear(self, link: Link, envelopes: Sequence[Envelope]) -> None:
-        """What is for our host; as long as the link is there."""
-        if not envelopes or not self._is_open(link):
-            return
-        if link.state != "up":
-            self._say(link, Envelope(Kind.LINK, _raw(Bye(again=True))))
-            return
-        self.counts.heard += len(envelopes)
-        self._host.heard(link, envelopes)
+    def _hear(self, link: Link, envelopes: Sequence[Envelope]) -> bool:
+        """What is for our host. False: nothing more of this message is heard, for the link has ended or is not up."""
+        if envelopes and self._is_open(link):
+            self.counts.heard += len(envelopes)
+            if link.state != "up":
+                self._say(link, Envelope(Kind.LINK, _raw(Bye(again=True))))
+                return False
+            self._host.heard(link, envelopes)
+        return self._is_open(link)
 
     def _is_open(self, link: Link) -> bool:
         return self.links.by_id.get(link.id) is link

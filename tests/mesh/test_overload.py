@@ -17,7 +17,7 @@ from mesh.protocol.cluster import Account, Authenticate, Authenticated, FindAcco
 from mesh.protocol.sessions import Placement
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from tests.mesh.test_node import Center
-from tests.mesh.test_together import Finder
+from tests.mesh.test_together import Finder, Idle, Log, Scene
 
 # --- breakers ---
 
@@ -220,19 +220,7 @@ class Login(Node):
         return Authenticated(1, said.account, Placement(SCENE, "m", 1), "", 60.0)
 
 
-class Gate(Node):
-    ROLE = "gate"
-
-
-class Idle(Node):
-    ROLE = "scene"
-
-
-class Log(Node):
-    ROLE = "log"
-
-
-ROLES = {"center": Center, "dc": Dc, "login": Login, "gate": Gate, "scene": Idle, "log": Log}
+ROLES = {"center": Center, "dc": Dc, "login": Login, "gate": Idle, "scene": Scene, "log": Log}
 
 
 @pytest.fixture

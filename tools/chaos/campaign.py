@@ -11,8 +11,6 @@ from tools.chaos.scenario import Arena, Found
 from tools.chaos.testimony import attest
 from tools.chaos.zone import Shape, Zone, zone
 
-BACK_S = 40.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
@@ -26,6 +24,7 @@ class Campaign:
     ended: Callable[[Zone, Crowd], Awaitable[Sequence[Problem]]]
     between_s: tuple[float, float]
     fighters: float
+    back_s: float  # for everybody to come into the world
     lives_per_s: float = 2.0
     patience_s: float = 0.0
 
@@ -36,7 +35,7 @@ async def carry_out(arena: Arena, campaign: Campaign) -> Found:
         crowd = made.crowd(campaign.players, "hero", fighters=campaign.fighters, lives_per_s=campaign.lives_per_s)
         for hero in crowd.heroes:
             hero.patience_s = campaign.patience_s
-        await crowd.come_in(BACK_S)
+        await crowd.come_in(campaign.back_s)
         arena.ground.say(f"{campaign.players:,} players play")
         chance = arena.chance("faults")
         for number in range(1, arena.faults + 1):

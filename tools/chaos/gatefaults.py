@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mesh.checking.records import Problem
 from tools.bots.scrape import pick, read_page
-from tools.chaos.campaign import BACK_S, Campaign, carry_out
+from tools.chaos.campaign import Campaign, carry_out
 from tools.chaos.players import Crowd
 from tools.chaos.scenario import Arena, Found
 from tools.chaos.testimony import Toll, return_of
@@ -19,6 +19,7 @@ from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, gate_of, most_loaded
 
 FIGHTERS, FIGHTERS_QUICK = 0.1, 0.5
 LIVES_PER_S, LIVES_QUICK_PER_S = 1.0, 2.0
+BACK_S = 40.0
 BETWEEN_S = 3.0  # with something under way again, and gained
 
 
@@ -58,6 +59,7 @@ async def suffer(arena: Arena, fault: Fault) -> Found:
         ended=ended,
         between_s=(0.5 * BETWEEN_S, 1.5 * BETWEEN_S),
         fighters=FIGHTERS_QUICK if arena.quick else FIGHTERS,
+        back_s=BACK_S,
         lives_per_s=LIVES_QUICK_PER_S if arena.quick else LIVES_PER_S,
         patience_s=fault.patience_s,
     )

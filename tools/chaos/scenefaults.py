@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from mesh.checking.records import Problem
-from tools.chaos.campaign import BACK_S, Campaign, carry_out
+from tools.chaos.campaign import Campaign, carry_out
 from tools.chaos.players import Crowd, Hero
 from tools.chaos.scenario import Arena, Found
 from tools.chaos.testimony import Toll, return_of
@@ -17,6 +17,7 @@ from tools.chaos.zone import PLAIN, WILDS, Shape, Zone, most_loaded
 
 PLAYERS, PLAYERS_QUICK = 1_000, 30
 FIGHTERS, FIGHTERS_QUICK = 0.1, 0.5
+BACK_S = 30.0
 BETWEEN_S = 2.5  # longer than a position takes to be stored
 
 Inject = Callable[[Zone, str], Awaitable[float]]
@@ -65,6 +66,7 @@ def on_scenes(
         ended=ended,
         between_s=(0.8 * between_s, 1.2 * between_s),
         fighters=FIGHTERS_QUICK if arena.quick else FIGHTERS,
+        back_s=BACK_S,
     )
 
 
