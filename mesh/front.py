@@ -63,6 +63,11 @@ class Guest(Protocol):
         `received` would be told. A front may say so, and need not."""
         ...
 
+    def looked(self) -> None:
+        """What has come is told, and it is a while until the next look: nothing is won by keeping it for company. For a
+        front that looks by the clock."""
+        ...
+
     def closed(self, connection: Connection) -> None:
         """It is gone, whoever ended it. Called once for every connection that was let in."""
         ...

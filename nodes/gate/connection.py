@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from mesh.front import NOBODY, Blob, Guest
 from nodes.gate import websocket as ws
 
-READ_BYTES = 448  # at once of one client: more waits in the kernel, so that who floods is slowed and nobody else waits
+READ_BYTES = 832  # at once of one client: more waits in the kernel, so that who floods is slowed and nobody else waits
 READ_BYTES_MAX = 16 * 1024  # of a frame that is known to be long; and of TLS, whose records are read as a whole
 IGNORED_BYTES_MAX = 64 * 1024  # from a client that was told that the connection ends; above: cut
 PONGS_PER_S_MAX = 10  # pings above that are not answered: a pong to a client that does not read stays in memory

@@ -56,8 +56,8 @@ def _heard_in(body: bytes) -> int | None:
 class Desk(Protocol):
     """What the gate does with what was said and found in order."""
 
-    def wake(self) -> None:
-        """Something was collected: flush soon."""
+    def collected(self) -> None:
+        """There are moves for a scene: pass them on soon."""
 
     def hurry(self) -> None:
         """A play message was: flush very soon."""
@@ -151,7 +151,7 @@ class Intake:
         """Moves of clients of one line."""
         scene = self._sessions.scene(line.scene)
         if not scene.handles:
-            self._desk.wake()
+            self._desk.collected()
         scene.handles.append(handles)
         scene.records.append(records)
         line.moves += len(records) // MOVE_SIZE

@@ -22,7 +22,7 @@ from nodes.gate.unsent import Rows
 
 SLICE_S = 0.005
 """Of sending, in one turn of the loop."""
-CHUNK = 256
+CHUNK = 512
 """Rows that are sent between two looks at the clock."""
 
 Send = Callable[[Scene, Block | Rows], None]

@@ -2,7 +2,7 @@
 
     client -> gate            Login (1), Ping, Logout, TransferHeard; moves and play messages, forwarded unopened
     gate -> login             Authenticate (2), SignResume, SignTravel
-    gate -> scene             Attach (7), Detach; Lane.MOVES, PLAYS, DROPS every `flush_ms`
+    gate -> scene             Attach (7), Detach; Lane.MOVES, PLAYS, DROPS, at least every `flush_ms`
     gate -> scene             Lane.BUDGETS: how much movement a client may get; PACE: none just now, or some again
     scene -> gate -> client   Lane.FRAMES, UPDATES, CHATS: rows of pieces, never opened; Kick; ChangeOver (heirs.py)
     gate -> center            FromClient (8), Dropped, Leave, LeaveQueue
@@ -49,7 +49,7 @@ from nodes.gate.settings import GateSettings
 from nodes.gate.transfers import Transfers
 from nodes.gate.ways import Ways
 
-HURRY_S = 0.004  # that a play message or an event waits for company; everything else waits `flush_ms`
+HURRY_S = 0.004  # that a play message or an event waits for company; everything else waits `flush_ms` at most
 SWEEP_S = 1.0  # how often idle clients are looked for
 LOOK_S = 0.25  # how often clients that are behind are looked at
 BEHIND_SHARE = 0.25  # of the clients that do not keep up: at the limit. Fewer have bad connections of their own
@@ -93,6 +93,7 @@ class GateNode(Node):
         self.received, self.records = self.intake.received, self.intake.records  # mesh.front.Guest, without a detour
         self.refused_connections = 0
         self._armed = self._hurried = False
+        self._passing: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self.heirs = Heirs(self, self.clients, self._lose_scene, self.wake)
         self.serve_parts(self.entrance, self.transfers, self.exit, self.heirs)
@@ -204,16 +205,20 @@ class GateNode(Node):
         if not len(self.clients):
             self._empty.set()
 
+    def looked(self) -> None:
+        if self._passing is not None or self._hurried:
+            self._pass_on()
+
     def page(self, path: str) -> bytes | None:
         pages = {"/gates": {"gates": self.gates()}, "/-/healthy": {"state": self.state}}
         return json.dumps(pages[path]).encode() if path in pages else None
 
     # --- intake.Desk ---
 
-    def wake(self) -> None:
-        if not self._armed:
-            self._armed = True
-            asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self._flush)
+    def collected(self) -> None:
+        if self._passing is None:
+            later = asyncio.get_running_loop().call_later
+            self._passing = later(self.settings.flush_ms / 1000, self._pass_on)
 
     def hurry(self) -> None:
         if not self._hurried:
@@ -264,12 +269,24 @@ class GateNode(Node):
     def _pace(self, scene: Scene, wait: bool) -> bool:
         return not scene.held and self.batch(scene.name, Lane.PACE, b"1" if wait else b"0")
 
+    def wake(self) -> None:
+        """Something waits for the next flush."""
+        if not self._armed:
+            self._armed = True
+            asyncio.get_running_loop().call_later(self.settings.flush_ms / 1000, self._flush)
+
     def _flush(self) -> None:
         self._armed = False
-        self.seat.failpoints.hit("gate.moves-waiting")
-        waits = self.forward.flush(self.clients.scenes.values())
+        self._pass_on()
         self.lanes.flush()
-        if waits:
+
+    def _pass_on(self) -> None:
+        """To scenes, what clients have said."""
+        if self._passing is not None:
+            self._passing.cancel()
+            self._passing = None
+        self.seat.failpoints.hit("gate.moves-waiting")
+        if self.forward.flush(self.clients.scenes.values()):
             self.wake()
 
     def _sweep(self) -> None:

@@ -29,6 +29,7 @@ class Echo:
     def __init__(self):
         self.connections = []
         self.gone = []
+        self.heard = []  # frames, and None for each look
         self.lets_in = True
         self.something = asyncio.Event()
 
@@ -39,7 +40,11 @@ class Echo:
         return self.lets_in
 
     def received(self, connection, frame):
+        self.heard.append(frame)
         connection.send(frame)
+
+    def looked(self):
+        self.heard.append(None)
 
     def records(self, tags, records):
         by_tag = {connection.tag: connection for connection in self.connections}
@@ -108,6 +113,19 @@ async def test_frames_both_ways():
         connection.send(b"into the void")
         client.wire.send(b"into the void")
         assert connection.backlog == 0
+
+
+@on_uvloop
+async def test_who_looks_by_the_clock_says_so_after_each_look_that_found_something():
+    async with listening() as (guest, _, url):
+        client = await Client().connect(url)
+        for number in range(40):
+            client.wire.send(bytes([number]))
+            assert await client.frames.get() == bytes([number])
+        assert [frame[0] for frame in guest.heard if frame] == list(range(40))
+        await until(lambda: guest.heard[-1] is None)
+        assert guest.heard[-4:] == [b"\x26", None, b"\x27", None]
+        assert guest.heard[:2] == [b"\x00", b"\x01"]
 
 
 @on_uvloop

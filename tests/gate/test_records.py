@@ -7,7 +7,8 @@ import pytest
 
 from mesh.protocol.catalogue import encode
 from mesh.protocol.client import Ping
-from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, MOVE, MOVE_SIZE, MOVE_STRUCT, Lane
+from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, CLIENT_PLAY, MOVE, MOVE_SIZE, MOVE_STRUCT, PLAY_HEAD, Lane
+from mesh.protocol.play import Say
 from mesh.protocol.sessions import session_of
 from tests.gate.zone import SCENE_2, play
 
@@ -93,5 +94,41 @@ def test_a_client_that_only_moves_is_not_idle(zone, tmp_path):
             together(s, [anna], [move(n)])
             await asyncio.sleep(1.0)
         assert anna.playing
+
+    play(zone, tmp_path, story)
+
+
+def test_what_a_look_has_found_is_passed_on_at_once_and_not_again(zone, tmp_path):
+    async def story(s):
+        anna = await s.player()
+        counts = s.gate.forward.counts
+        together(s, [anna], [move(1)])
+        assert counts.moves == 0
+        s.gate.looked()
+        assert counts.moves == 1
+        client = s.gate.clients.by_session[anna.session.session]
+        s.gate.received(client.connection, bytes([CLIENT_PLAY]) + PLAY_HEAD.pack(1, 0) + encode(Say("hello")))
+        assert counts.plays == 0
+        s.gate.looked()
+        assert counts.plays == 1
+        batches = s.gate.switchboard.counts.batches_said
+        s.gate.looked()
+        await asyncio.sleep(1)
+        assert s.gate.switchboard.counts.batches_said == batches
+        assert moves_at(s.scene) == {s.handle_of(anna): [1]}
+
+    play(zone, tmp_path, story)
+
+
+def test_without_a_look_it_is_passed_on_within_the_time_of_a_flush(zone, tmp_path):
+    async def story(s):
+        anna = await s.player()
+        together(s, [anna], [move(1)])
+        s.gate.looked()
+        together(s, [anna], [move(2)])
+        await asyncio.sleep(0.9 * s.gate.settings.flush_ms / 1000)
+        assert s.gate.forward.counts.moves == 1
+        await asyncio.sleep(0.2 * s.gate.settings.flush_ms / 1000)
+        assert s.gate.forward.counts.moves == 2
 
     play(zone, tmp_path, story)
