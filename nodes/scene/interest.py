@@ -120,20 +120,22 @@ class Interest:
         concerns: Concerns,
         tick: int,
     ) -> Changes:
-        """Look around for those whose turn it is. x, y and `watching` (a flag) by slot; `entities` are the slots that
-        exist, ascending; `fresh` are observers who know nothing yet; `concerns` is asked for the keys (see `key_of`) of
-        what concerns some observers. Nobody sees who left: call `forget` before."""
+        """Look around for those whose turn it is. x, y and `watching` (a flag) by slot; this and the terms reach as far
+        as slots are used. `entities` are the slots that exist, ascending; `fresh` are observers who know nothing yet;
+        `concerns` is asked for the keys (see `key_of`) of what concerns some observers. Nobody sees who left:
+        call `forget` before."""
+        slots = len(watching)
         observers = np.flatnonzero(watching).astype(np.int32)
         self._grid.sort(x, y, entities)
         ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
         first, count = self._grid.runs(ox, oy)
         limit = np.minimum(terms.views[observers], terms.records[observers] << terms.last[observers])
         chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms)
-        renewed = (self._count > 0) & ~watching  # nobody looks through those eyes any more
+        renewed = (self._count[:slots] > 0) & ~watching  # nobody looks through those eyes any more
         renewed[fresh] = True
         blank = renewed.copy()
         renewed[observers[chosen]] = True
-        ends = ends_of(self._count)
+        ends = ends_of(self._count[:slots])
         old = cut(self._rows, [(int(ends[low]), int(ends[high])) for low, high in stretches_of(renewed & ~blank)])
         found, changes = [no_pairs()], [_nothing()]
         for part in _chunks(chosen, count):
@@ -147,9 +149,9 @@ class Interest:
             found.append(rows)
             changes.append(change)
         new = joined(found)
-        count = np.bincount(new.observers, minlength=self.capacity)
+        count = np.bincount(new.observers, minlength=slots)
         self._rows = spliced(self._rows, new, stretches_of(renewed), ends, ends_of(count))
-        self._count = np.where(renewed, count, self._count)
+        self._count[:slots][renewed] = count[renewed]
         self._looked[observers[chosen]] = tick
         appeared, vanished = zip(*changes, strict=True)
         return Changes(pairs_joined(appeared), pairs_joined(vanished))
@@ -159,7 +161,7 @@ class Interest:
         so many ticks, they are looked around for in the same: what came into view goes out with it then."""
         if not len(observers):
             return np.empty(0, np.int64)
-        wanted = np.zeros(self.capacity, "?")
+        wanted = np.zeros(len(terms.views), "?")
         ends = np.cumsum(cost)
         whole = int(ends[-1])
         looks = terms.every // terms.beat  # from one telling to the next
@@ -227,7 +229,7 @@ class Interest:
     def _settle(self, seen: "_Seen", lost: Array, group: "_Group", relevant: Array) -> tuple[Columns, Changes]:
         """Cut what is seen to what may be shown, and say when each pair has its turn."""
         observers, terms, tick = group.observers, group.terms, group.tick
-        local = np.zeros(self.capacity, np.int32)
+        local = np.zeros(len(terms.views), np.int32)
         local[observers] = np.arange(len(observers))
         row = local.take(seen.key >> np.uint32(LINE_BITS))
         records = terms.records[observers]

@@ -272,7 +272,8 @@ class Line:
         return self._frames(pairs, tick, lap)
 
     def _frames(self, pairs: Pairs, tick: int, lap: Lap) -> list[GateFrames]:
-        frames = list(lay_out(pairs, self.world.record, self.world.ids, self.world.gate, tick))
+        world = self.world
+        frames = list(lay_out(pairs, world.record[: world.used], world.ids, world.gate, tick))
         lap("frames")
         self.records_sent += sum(one.records for one in frames)
         return frames
@@ -300,7 +301,7 @@ class Line:
         return self._part(self.world.unsaved, part, parts)
 
     def _part(self, flags: Array, part: int, parts: int) -> Array:
-        slots: Array = np.flatnonzero(flags[part::parts]) * parts + part
+        slots: Array = np.flatnonzero(flags[part : self.world.used : parts]) * parts + part
         mine: Array = slots[self.world.kind[slots] == Kind.PLAYER]
         return mine
 

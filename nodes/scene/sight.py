@@ -91,30 +91,32 @@ class Sight:
             return nobody()
         half = HALVES * tick
         self._tell_waiting()  # nothing, unless a mistake has kept `later` from it
-        self._changed_at[world.changed] = half
+        used = world.used
+        self._mark(used, half)
         self.relevance.pass_by(now)
         fresh = np.sort(np.fromiter(arriving, np.int32, len(arriving)))
         self._forget(fresh)
-        if world.refresh.any():
+        if world.refresh[:used].any():
             interest.again(world.refresh)
         may = self._budgets.terms(
-            world.budget, world.gate, tick, quality, self._gate_levels, self._gates_held, self._missed
+            world.budget[:used], world.gate[:used], tick, quality, self._gate_levels, self._gates_held, self._missed
         )
         for gate in self._gates_held:
             self._missed[gate] = self._missed.get(gate, 0) + 1
         self._beat = may.beat
-        changes = interest.look(world.x, world.y, world.active(), world.watching, fresh, may, self.relevance.keys, half)
+        watching, concerns = world.watching[:used], self.relevance.keys
+        changes = interest.look(world.x, world.y, world.active(), watching, fresh, may, concerns, half)
         lap("look")
-        split = self._halved(may)
+        split = self._halved(may, watching)
         self._waiting = None
-        if split < world.capacity:
+        if split < used:
             changes, later = changes.split(split, fresh)
             self._waiting = _Later(split, may, later, half + 1)
         views.tell_vanished(changes.vanished)
         views.tell_appeared(changes.appeared, arriving, make)
         lap("tell")
         due = interest.due(self._changed_at, may, half, 0, split)
-        world.changed[:] = world.refresh[:] = world.arrived = False
+        world.refresh[:used] = world.arrived = False
         world.release()
         lap("due")
         return due
@@ -130,10 +132,8 @@ class Sight:
         if waiting is None:
             return nobody()
         world = self._world
-        if world.changed.any():
+        if self._mark(world.used, waiting.half):
             self._quiet = 0
-        self._changed_at[world.changed] = waiting.half
-        world.changed[:] = False
         pairs = self.interest.due(self._changed_at, waiting.terms, waiting.half, waiting.split)
         return those(pairs, world.watching[pairs.observers])  # not who left since the tick
 
@@ -149,11 +149,18 @@ class Sight:
             self._views.tell_appeared(those(pairs, there & world.watching[pairs.observers]), {}, None)
         return waiting
 
-    def _halved(self, may: Terms) -> int:
+    def _mark(self, used: int, half: int) -> bool:
+        """What has changed since this was asked, has changed now. Whether there is any."""
+        changed = np.flatnonzero(self._world.changed[:used])
+        self._changed_at[changed] = half
+        self._world.changed[changed] = False
+        return len(changed) > 0
+
+    def _halved(self, may: Terms, watching: Array) -> int:
         """The slot from which on observers are told later."""
-        observers = np.flatnonzero(self._world.watching)
+        observers = np.flatnonzero(watching)
         if may.every > 1 or len(observers) < HALVED_MIN:
-            return self._world.capacity
+            return len(watching)
         return int(observers[len(observers) // 2])
 
     def _forget(self, fresh: Array) -> None:
@@ -170,6 +177,7 @@ class Sight:
     def _anything(self, arriving: dict[int, Session]) -> bool:
         world = self._world
         self._quiet += 1
-        if arriving or world.arrived or world.changed.any() or world.refresh.any():
+        used = world.used
+        if arriving or world.arrived or world.changed[:used].any() or world.refresh[:used].any():
             self._quiet = 0
         return self._quiet < QUIET_TICKS + self.interest.cycle

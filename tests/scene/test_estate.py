@@ -20,7 +20,7 @@ from tests.conftest import ZONE
 from tests.world import DEAD, ROLES, World, creatures, walk_to, world_topology
 
 MADE_ANEW = {
-    "World": {"base", "units", "capacity", "x", "y", "heading", "state", "stamp", "_active"},
+    "World": {"base", "units", "capacity", "x", "y", "heading", "state", "stamp", "_active", "_used"},
     "Npcs": {"world", "level", "respawn_s", "unit_m", "chance"},
     "Corpses": {"corpses_max", "keep_s"},
     "Portals": {"portals", "x", "y", "radius2"},

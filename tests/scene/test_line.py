@@ -7,6 +7,7 @@ import pytest
 
 from mesh.errors import RefusedError
 from mesh.protocol import play
+from nodes.scene import world as columns
 from nodes.scene.combat import NPC_XP
 from tests.scene.building import SMALL, Stage, seen_by
 
@@ -28,8 +29,11 @@ def test_a_player_enters_where_it_was_and_sees_who_is_near() -> None:
     assert stage.client(far).view == {}
 
 
-def test_clients_always_know_exactly_who_is_in_view_and_where() -> None:
-    """Players walk at random, come, go, lose and regain their connection; every client's picture stays right."""
+@pytest.mark.parametrize("room", [columns.ROOM, 4])
+def test_clients_always_know_exactly_who_is_in_view_and_where(monkeypatch, room: int) -> None:
+    """Players walk at random, come, go, lose and regain their connection; every client's picture stays right, also when
+    the stretch of the slots in use grows now and then."""
+    monkeypatch.setattr(columns, "ROOM", room)
     stage, chance = Stage(), random.Random(5)
     players = [stage.join(n, chance.uniform(20, 120), chance.uniform(20, 120)) for n in range(1, 30)]
     places = {one: [float(v) for v in (stage.line.world.x[one.slot], stage.line.world.y[one.slot])] for one in players}

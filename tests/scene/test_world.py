@@ -3,7 +3,7 @@
 import numpy as np
 
 from mesh.protocol.lanes import Handle
-from nodes.scene.world import DEAD, Kind, World
+from nodes.scene.world import DEAD, ROOM, Kind, World
 
 
 def add(world: World, kind: Kind = Kind.PLAYER, hp: int = 10) -> int:
@@ -49,6 +49,35 @@ def test_a_removed_slot_rests_until_everybody_was_told() -> None:
     assert not len(world.active())
     world.release()
     assert not world.full
+
+
+def test_slots_in_use_lie_together_however_many_come_and_go() -> None:
+    world = World(0, 1000, 10_000)
+    assert world.used == ROOM
+    here = [add(world) for _ in range(ROOM + 1)]
+    assert world.used == 2 * ROOM
+    for _ in range(50):
+        for slot in here[:100]:
+            world.remove(slot)
+        here = here[100:]
+        assert world.used == 2 * ROOM
+        world.release()
+        here += [add(world) for _ in range(100)]
+        assert len(set(here)) == len(here) == len(world.active())
+        assert max(here) < world.used == 2 * ROOM
+    for slot in here:
+        world.remove(slot)
+    world.release()
+    assert world.used == 2 * ROOM  # others may have kept something at these places
+    assert World(0, 1000, 10).used == 10
+
+
+def test_whoever_rests_is_in_the_stretch_of_those_in_use() -> None:
+    world, heir = World(0, 1000, 10_000), World(0, 1000, 10_000)
+    slots = [add(world) for _ in range(3 * ROOM)]
+    world.remove(slots[-1])
+    heir.kind[:], heir.ids[:] = world.kind, world.ids
+    assert world.used == heir.used == 3 * ROOM
 
 
 def test_only_players_of_the_gate_move() -> None:
