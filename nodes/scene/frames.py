@@ -5,7 +5,7 @@ is exactly as long as a record (12 bytes), so a gate's whole body is ONE gather 
 followed by heads.
 """
 
-from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -29,24 +29,41 @@ class GateFrames(NamedTuple):
     records: int
 
 
-def lay_out(pairs: Pairs, record: Array, ids: Array, gate: Array, tick: int) -> Iterator[GateFrames]:
+def lay_out(pairs: Pairs, record: Array, ids: Array, gate: Array, tick: int) -> list[GateFrames]:
     """Blobs per gate for these (observer, entity) pairs, ascending by observer. `record`, `ids` and `gate` by slot;
-    observers without a gate (-1) get nothing."""
-    if not len(pairs.observers):
-        return
-    carrier = gate[pairs.observers]
-    for index in np.flatnonzero(np.bincount(carrier + 1)[1:]):
-        mine = np.flatnonzero(carrier == index)
-        chosen = pairs if len(mine) == len(carrier) else Pairs(pairs.observers[mine], pairs.entities[mine])
-        yield _one_gate(int(index), chosen, record, ids, tick)
+    observers without a gate (-1) get nothing. All gates together: one more of them costs some slices."""
+    begins, counts = _pieces(pairs.observers)
+    told, entities = pairs.observers[begins], pairs.entities
+    carrier = gate[told]
+    if len(carrier) and (carrier[0] < 0 or (carrier != carrier[0]).any()):
+        order = np.argsort(carrier, kind="stable")
+        order = order[np.searchsorted(carrier[order], 0) :]
+        carrier, told, begins, counts = carrier[order], told[order], begins[order], counts[order]
+        moved = np.repeat(begins - (np.cumsum(counts) - counts), counts)
+        entities = entities.take(moved + np.arange(len(moved)))
+    if not len(carrier):
+        return []
+    handles, lengths = ids[told], ((counts + 1) * UPDATE_SIZE).astype("<u4")
+    body, ends = _body(entities, counts, record, tick), np.cumsum(counts + 1)
+    edges = [0, *(np.flatnonzero(carrier[1:] != carrier[:-1]) + 1).tolist(), len(carrier)]
+    found, begin = [], 0
+    for low, high in pairwise(edges):
+        end = int(ends[high - 1])
+        mine = slice(low, high)
+        found.append(
+            GateFrames(
+                int(carrier[low]), handles[mine].tobytes(), lengths[mine].tobytes(), body[begin:end].tobytes(),
+                end - begin - (high - low),
+            )
+        )  # fmt: skip
+        begin = end
+    return found
 
 
-def _one_gate(gate: int, pairs: Pairs, record: Array, ids: Array, tick: int) -> GateFrames:
-    observers, entities = pairs
-    total = len(observers)
-    begins = np.flatnonzero(_piece_starts(observers))
-    counts = np.diff(begins, append=total)
-    table = np.empty((len(record) + len(begins), 3), "<u4")
+def _body(entities: Array, counts: Array, record: Array, tick: int) -> Array:
+    """Rows of a record's size: for each piece its head, then so many entities' records."""
+    pieces = len(counts)
+    table = np.empty((len(record) + pieces, 3), "<u4")
     table[: len(record)] = record.view("<u4").reshape(-1, 3)
     heads = table[len(record) :]
     heads[:, 0] = (
@@ -56,24 +73,35 @@ def _one_gate(gate: int, pairs: Pairs, record: Array, ids: Array, tick: int) -> 
     )
     heads[:, 1] = 0  # movement is not numbered
     heads[:, 2] = tick & 0xFFFF_FFFF
-    rows = np.empty(total + len(begins), np.int32)
-    head_at = begins + np.arange(len(begins))
+    rows = np.empty(len(entities) + pieces, np.int32)
+    head_at = np.cumsum(counts) - counts + np.arange(pieces)
     is_record = np.ones(len(rows), "?")
     is_record[head_at] = False
     rows[head_at] = np.arange(len(record), len(table))
     rows[is_record] = entities
-    body = table.take(rows, axis=0)
-    lengths = ((counts + 1) * UPDATE_SIZE).astype("<u4")
-    return GateFrames(gate, ids[observers[begins]].tobytes(), lengths.tobytes(), body.tobytes(), total)
+    body: Array = table.take(rows, axis=0)
+    return body
 
 
-def _piece_starts(observers: Array) -> Array:
-    """Where a piece begins: with each observer, and again after RECORDS_MAX records."""
-    starts = np.empty(len(observers), "?")
-    starts[0] = True
+def _pieces(observers: Array) -> tuple[Array, Array]:
+    """Where each piece begins and how many records it has: one for each observer, several for more than
+    RECORDS_MAX."""
+    starts = np.ones(len(observers), "?")
     np.not_equal(observers[1:], observers[:-1], out=starts[1:])
     begins = np.flatnonzero(starts)
-    counts = np.diff(begins, append=len(observers))
-    for begin, count in zip(begins[counts > RECORDS_MAX], counts[counts > RECORDS_MAX], strict=True):
+    counts = _lengths(begins, len(observers))
+    over = np.flatnonzero(counts > RECORDS_MAX)
+    if not len(over):
+        return begins, counts
+    for begin, count in zip(begins[over].tolist(), counts[over].tolist(), strict=True):
         starts[begin : begin + count : RECORDS_MAX] = True
-    return starts
+    begins = np.flatnonzero(starts)
+    return begins, _lengths(begins, len(observers))
+
+
+def _lengths(begins: Array, end: int) -> Array:
+    """Of consecutive stretches."""
+    lengths = np.empty_like(begins)
+    np.subtract(begins[1:], begins[:-1], out=lengths[:-1])
+    lengths[-1:] = end - begins[-1:]
+    return lengths

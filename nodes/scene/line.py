@@ -273,7 +273,7 @@ class Line:
 
     def _frames(self, pairs: Pairs, tick: int, lap: Lap) -> list[GateFrames]:
         world = self.world
-        frames = list(lay_out(pairs, world.record[: world.used], world.ids, world.gate, tick))
+        frames = lay_out(pairs, world.record[: world.used], world.ids, world.gate, tick)
         lap("frames")
         self.records_sent += sum(one.records for one in frames)
         return frames

@@ -4,11 +4,11 @@ Owns the tick of every entity's last change, whom whose fight concerns, and whet
 line where nothing has moved for a while nobody looks around. Everything it works with is in files of its own:
 interest.py finds the pairs, budgets.py says what each observer may get, views.py tells what came and went.
 
-Where many are told of movement in every tick, half of them are told half a tick later (`later`), with what has moved
-until then. Each is told as often as before. But the gate is done with one half before the other comes, so that nobody
-waits for the frames of everybody else: with 5,500 players the p99 from a move to its neighbour's receipt was 147 ms
-instead of 206 (medians of three runs). It costs next to nothing, since who is told of what is looked up once for each,
-and seen is what was found in the tick.
+Where a gate has many to tell of movement in every tick, half of all are told half a tick later (`later`), with what has
+moved until then. Each is told as often as before. But the gate is done with one half before the other comes, so that
+nobody waits for the frames of everybody else: with 5,500 players the p99 from a move to its neighbour's receipt was
+147 ms instead of 206 (medians of three runs). It costs next to nothing, since who is told of what is looked up once for
+each, and seen is what was found in the tick.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,7 +27,7 @@ from nodes.scene.views import MakeEntered, Views
 from nodes.scene.world import Array, Kind, World
 
 HYSTERESIS = 1.1  # what is seen is lost at that many times the distance at which it is found
-HALVED_MIN = 2_500  # observers, from which on half of them are told later: of fewer a gate is done soon anyway
+HALVED_MIN = 2_500  # observers of one gate, from which on half of all are told later: with fewer it is done soon anyway
 QUIET_TICKS = 200  # without any change, until nobody looks around: longer than any period and any turn
 
 Lap = Callable[[str], None]  # called with the name of the part of a tick that has just ended
@@ -159,7 +159,7 @@ class Sight:
     def _halved(self, may: Terms, watching: Array) -> int:
         """The slot from which on observers are told later."""
         observers = np.flatnonzero(watching)
-        if may.every > 1 or len(observers) < HALVED_MIN:
+        if may.every > 1 or len(observers) < HALVED_MIN or _most(self._world.gate[observers]) < HALVED_MIN:
             return len(watching)
         return int(observers[len(observers) // 2])
 
@@ -181,3 +181,8 @@ class Sight:
         if arriving or world.arrived or world.changed[:used].any() or world.refresh[:used].any():
             self._quiet = 0
         return self._quiet < QUIET_TICKS + self.interest.cycle
+
+
+def _most(gates: Array) -> int:
+    """How many times the most frequent of these indices is there; -1 does not count."""
+    return int(np.bincount(gates + 1)[1:].max(initial=0))

@@ -112,18 +112,21 @@ class Ticking:
         self._lap("send")
 
     def _keep(self, line: Line, tick: int) -> None:
-        """Step 9, spread over the ticks of a second: states to the DC, ways walked to the behaviour log. And the
-        members of parties to the center."""
+        """Step 9, spread over the ticks of a second: in even ones states to the DC; in odd ones ways walked to the
+        behaviour log, and the members of parties to the center."""
         node = self._node
-        parts = max(1, round(node.ticker.hz * node.settings.save_s))
-        slots = line.unsaved(tick % parts, parts)
-        if len(slots):
-            node.saves.send(line, slots)
-        parts = max(1, round(node.ticker.hz))
-        accounts, x, y = line.walkers(tick % parts, parts)
+        seconds = 1.0 if tick % 2 else node.settings.save_s
+        parts = max(1, round(node.ticker.hz * seconds / 2))
+        part = tick // 2 % parts
+        if not tick % 2:
+            slots = line.unsaved(part, parts)
+            if len(slots):
+                node.saves.send(line, slots)
+            return
+        accounts, x, y = line.walkers(part, parts)
         if len(accounts):
             node.journal.record_many("move", accounts, x=x, y=y)
-        slots, members = line.seen(tick % parts, parts)
+        slots, members = line.seen(part, parts)
         if members and not node.tell(CENTER, MembersSeen(members)):
             line.whereabouts.again(slots)
 

@@ -272,6 +272,23 @@ def test_few_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not hasattr(theatre, "early")
 
 
+@pytest.mark.parametrize(("of_the_first", "halved"), [(7, False), (8, True), (13, True), (6, True)])
+def test_as_many_over_several_gates_are_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, of_the_first: int, halved: bool
+) -> None:
+    monkeypatch.setattr(sight_module, "HALVED_MIN", 8)
+    theatre, chance = Theatre(), random.Random(7)
+    for account in range(1, 15):
+        gate = 1 if account <= of_the_first else 2
+        theatre.come(account, 100 + account, 100, f"eu.one.gate.{gate}")
+    theatre.tick()
+    theatre.wander(chance)
+    theatre.now += 0.1
+    theatre._show(theatre.line.tick(theatre.now, theatre.ticks + 1, lambda part: None))
+    assert theatre.line.sight.is_halved == halved
+    assert len(theatre.got) == (7 if halved else 14)
+
+
 @pytest.mark.parametrize("candidates", [300, 100_000])
 def test_a_budget_that_becomes_smaller_holds_at_once_and_a_larger_one_soon(
     candidates: int, monkeypatch: pytest.MonkeyPatch
