@@ -64,8 +64,8 @@ class Guest(Protocol):
         ...
 
     def looked(self) -> None:
-        """What has come is told, and it is a while until the next look: nothing is won by keeping it for company. For a
-        front that looks by the clock."""
+        """What has come is told. For a front that looks by the clock, after each look, also one that has found nothing;
+        the next one follows that after which something was told in any case."""
         ...
 
     def closed(self, connection: Connection) -> None:

@@ -157,7 +157,7 @@ class SocketFront:
         found = self._read()
         self._quiet = 0 if found or self._unread else self._quiet + 1
         is_over = found < EVENTS_MAX
-        if found and is_over:
+        if is_over:
             self.guest.looked()
         if self._quiet < QUIET_LOOKS:
             self._paced = self._loop.call_later(self._pace_s if is_over else 0.0, self._look)

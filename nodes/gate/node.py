@@ -94,6 +94,7 @@ class GateNode(Node):
         self.refused_connections = 0
         self._armed = self._hurried = False
         self._passing: asyncio.TimerHandle | None = None
+        self._kept = False  # it is passed on with the next look
         self._empty = asyncio.Event()
         self.heirs = Heirs(self, self.clients, self._lose_scene, self.wake)
         self.serve_parts(self.entrance, self.transfers, self.exit, self.heirs)
@@ -206,8 +207,12 @@ class GateNode(Node):
             self._empty.set()
 
     def looked(self) -> None:
-        if self._passing is not None or self._hurried:
+        """Moves wait for those of a second look: half as many batches. A play message waits for nobody."""
+        if self._hurried or self._kept:
             self._pass_on()
+        elif self._passing is not None:
+            self._passing.cancel()
+            self._kept = True
 
     def page(self, path: str) -> bytes | None:
         pages = {"/gates": {"gates": self.gates()}, "/-/healthy": {"state": self.state}}
@@ -285,6 +290,7 @@ class GateNode(Node):
         if self._passing is not None:
             self._passing.cancel()
             self._passing = None
+        self._kept = False
         self.seat.failpoints.hit("gate.moves-waiting")
         if self.forward.flush(self.clients.scenes.values()):
             self.wake()

@@ -116,7 +116,7 @@ async def test_frames_both_ways():
 
 
 @on_uvloop
-async def test_who_looks_by_the_clock_says_so_after_each_look_that_found_something():
+async def test_who_looks_by_the_clock_says_so_after_each_look():
     async with listening() as (guest, _, url):
         client = await Client().connect(url)
         for number in range(40):
@@ -124,8 +124,8 @@ async def test_who_looks_by_the_clock_says_so_after_each_look_that_found_somethi
             assert await client.frames.get() == bytes([number])
         assert [frame[0] for frame in guest.heard if frame] == list(range(40))
         await until(lambda: guest.heard[-1] is None)
-        assert guest.heard[-4:] == [b"\x26", None, b"\x27", None]
-        assert guest.heard[:2] == [b"\x00", b"\x01"]
+        assert all(guest.heard[at + 1] is None for at in range(20, len(guest.heard)) if guest.heard[at])
+        assert guest.heard[:2] == [b"\x00", b"\x01"], "who has just begun is heard at once"
 
 
 @on_uvloop

@@ -98,37 +98,41 @@ def test_a_client_that_only_moves_is_not_idle(zone, tmp_path):
     play(zone, tmp_path, story)
 
 
-def test_what_a_look_has_found_is_passed_on_at_once_and_not_again(zone, tmp_path):
+def test_moves_are_passed_on_with_every_second_look_and_what_else_is_said_with_each(zone, tmp_path):
     async def story(s):
         anna = await s.player()
         counts = s.gate.forward.counts
-        together(s, [anna], [move(1)])
-        assert counts.moves == 0
-        s.gate.looked()
-        assert counts.moves == 1
+        for number in range(1, 7):
+            together(s, [anna], [move(number)])
+            s.gate.looked()
+            assert counts.moves == number // 2 * 2
+        together(s, [anna], [move(7)])
         client = s.gate.clients.by_session[anna.session.session]
         s.gate.received(client.connection, bytes([CLIENT_PLAY]) + PLAY_HEAD.pack(1, 0) + encode(Say("hello")))
-        assert counts.plays == 0
+        assert (counts.plays, counts.moves) == (0, 6)
         s.gate.looked()
-        assert counts.plays == 1
+        assert (counts.plays, counts.moves) == (1, 7)
+        together(s, [anna], [move(8)])
+        s.gate.looked()
+        s.gate.looked()  # that has found nothing
+        assert counts.moves == 8
         batches = s.gate.switchboard.counts.batches_said
         s.gate.looked()
         await asyncio.sleep(1)
         assert s.gate.switchboard.counts.batches_said == batches
-        assert moves_at(s.scene) == {s.handle_of(anna): [1]}
+        assert moves_at(s.scene) == {s.handle_of(anna): list(range(1, 9))}
 
     play(zone, tmp_path, story)
 
 
-def test_without_a_look_it_is_passed_on_within_the_time_of_a_flush(zone, tmp_path):
+def test_without_a_look_they_are_passed_on_within_the_time_of_a_flush(zone, tmp_path):
     async def story(s):
         anna = await s.player()
-        together(s, [anna], [move(1)])
-        s.gate.looked()
-        together(s, [anna], [move(2)])
-        await asyncio.sleep(0.9 * s.gate.settings.flush_ms / 1000)
-        assert s.gate.forward.counts.moves == 1
-        await asyncio.sleep(0.2 * s.gate.settings.flush_ms / 1000)
-        assert s.gate.forward.counts.moves == 2
+        for number in (1, 2):
+            together(s, [anna], [move(number)])
+            await asyncio.sleep(0.9 * s.gate.settings.flush_ms / 1000)
+            assert s.gate.forward.counts.moves == number - 1
+            await asyncio.sleep(0.2 * s.gate.settings.flush_ms / 1000)
+            assert s.gate.forward.counts.moves == number
 
     play(zone, tmp_path, story)
