@@ -58,10 +58,11 @@ class Ring:
         self._numbers = np.frombuffer(self._map(size, 0), "<u4", size // 4)
         table = self._numbers[found // 4 : found // 4 + answers * 4].view(_ANSWER)
         self._names, self._results = table["name"], table["result"]
-        self._requests = np.frombuffer(self._map(self.entries * _REQUEST.itemsize, _REQUESTS_AT), _REQUEST)
+        requests = np.frombuffer(self._map(self.entries * _REQUEST.itemsize, _REQUESTS_AT), _REQUEST)
         self._tail, self._head, self._end = tail // 4, head // 4, end // 4
         self._order = self._numbers[order // 4 : order // 4 + self.entries]
-        self._requests["how"], self._requests["name"] = _NOW, np.arange(self.entries)
+        requests["how"], requests["name"] = _NOW, np.arange(self.entries)
+        self._columns = [requests[name] for name in ("what", "fd", "address", "length")]
         self._counting = np.arange(self.entries)
 
     def _map(self, size: int, offset: int) -> mmap.mmap:
@@ -96,14 +97,16 @@ class Ring:
         """Always the first requests of the table, which know their names; only their order goes round."""
         numbers, count = self._numbers, len(fds)
         tail = int(numbers[self._tail])
-        requests = self._requests[:count]
-        requests["what"], requests["fd"], requests["address"], requests["length"] = what, fds, addresses, lengths
+        for column, values in zip(self._columns, (what, fds, addresses, lengths), strict=True):
+            column[:count] = values
         _put_round(self._order, tail, self._counting[:count])
         numbers[self._tail] = (tail + count) & 0xFFFF_FFFF
         self._hand_over(count)
         head, end = int(numbers[self._head]), int(numbers[self._end])
         answered = (end - head) & 0xFFFF_FFFF
-        results = np.full(count, -errno.EIO, np.int32)
+        results = np.empty(count, np.int32)
+        if answered < count:
+            results.fill(-errno.EIO)
         results[_taken_round(self._names, head, answered)] = _taken_round(self._results, head, answered)
         numbers[self._head] = end
         return results
@@ -124,7 +127,8 @@ def _put_round(table: Array, at: int, values: Array) -> None:
     at &= len(table) - 1
     room = len(table) - at
     table[at : at + len(values)] = values[:room]
-    table[: max(0, len(values) - room)] = values[room:]
+    if len(values) > room:
+        table[: len(values) - room] = values[room:]
 
 
 def _taken_round(table: Array, at: int, count: int) -> Array:

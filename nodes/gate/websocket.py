@@ -191,9 +191,8 @@ def unmask(payload: bytes, key: bytes) -> bytes:
 
 def unmasked(raw: Array) -> Array:
     """The payloads of whole short frames of one length, a row for each."""
-    keys = raw[:, 2:HEAD_BYTES]
     payloads = raw[:, HEAD_BYTES:]
-    return payloads ^ keys.take(np.arange(payloads.shape[1]) % KEY_BYTES, axis=1)
+    return payloads ^ raw.take(2 + np.arange(payloads.shape[1]) % KEY_BYTES, axis=1)
 
 
 def check_close(payload: bytes) -> None:
