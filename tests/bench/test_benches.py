@@ -151,7 +151,8 @@ def test_a_broadcast_is_judged_by_the_last_who_has_it(tmp_path: Path) -> None:
 
 
 def test_memory_is_for_each_client_and_over_its_cycles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = iter([50.0, 56.0, *(56.0 + n / 100 for n in range(100))])
+    warm, later = [57.0, 58.0], [58.0, 59.0, 60.0, 60.5, 60.9]  # a cycle a second
+    sizes = iter([50.0, 56.0, *warm, *later])
     monkeypatch.setattr(memory.usage, "rss_of", lambda _pid: next(sizes))
 
     def no_openssl(_folder: Path) -> tuple[Path, Path]:
@@ -160,7 +161,10 @@ def test_memory_is_for_each_client_and_over_its_cycles(tmp_path: Path, monkeypat
     monkeypatch.setattr(memory, "make_certificate", no_openssl)
     outcome = played(memory.BENCH, ground(tmp_path, quick=True))
     assert outcome.reached["kb_per_client"] == pytest.approx(20.0)
-    assert 1.0 <= outcome.reached["growth"] < 1.05
+    assert outcome.reached["warm_up"] == 58.0 / 56.0
+    assert outcome.reached["growth"] == 60.9 / 58.0
+    assert ["after cycle 2 (end of the warm-up)", "58.0"] in outcome.tables[0].rows
+    assert outcome.tables[0].rows[-1] == ["after cycle 7", "60.9"]
     assert "tls_kb_per_client" not in outcome.reached
     assert any("TLS was not measured" in note for note in outcome.notes)
 

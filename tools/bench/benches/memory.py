@@ -1,7 +1,8 @@
 """What the gate keeps for a client: its memory with 5,000 of them, over joins and leaves, and with TLS.
 
-Plain clients walk, and come and go for ten minutes. The first fifth of that is the warm-up, in which the heap of the
-gate comes to the size that the greatest burst of logins wants; behind it a leak would show. Those with TLS are Python
+Plain clients walk, and come and go: for five minutes of warm-up, and then for ten more. What the allocator of the C
+library cannot use again grows for some minutes, since short-lived buffers for thousands of clients lie between what
+lives long, and then no more; behind that a leak would show. Those with TLS are Python
 players, who stand still but for a step now and then, because the generator does not speak TLS; the certificate is made
 for the run.
 """
@@ -25,10 +26,11 @@ from tools.bench.townrun import ENTER_RATE, ENTER_S
 from tools.ctl.exits import CommandError
 
 PLAYERS, QUICK = 5_000, 300
-CHURN_S, CHURN_QUICK_S = 600.0, 6.0
-WARM_UP = 5  # one of so many parts
+WARM_S, WARM_QUICK_S = 300.0, 2.0
+CHURN_S, CHURN_QUICK_S = 600.0, 5.0
 LEAVERS = 0.1  # of the players go and come back in each cycle
 SETTLE_S, SETTLE_QUICK_S = 5.0, 2.0
+MOMENTS = 6  # in the table
 AT_ONCE = 32  # TLS logins under way
 LOGIN_S = 30.0
 
@@ -46,18 +48,19 @@ async def run(ground: Ground) -> Outcome:
             await load.measure(settle_s)
             full, use = gate_kb(cluster), cluster.since(before)
             ground.say(f"{players:,} clients: {(full - empty) / players:.1f} KB each")
-            churn = await come_and_go(ground, cluster, load, players)
+            ground.say(f"{round(players * LEAVERS):,} leave and join again and again")
+            warm = await come_and_go(ground, cluster, load, players, WARM_QUICK_S if ground.quick else WARM_S)
+            churn = await come_and_go(ground, cluster, load, players, CHURN_QUICK_S if ground.quick else CHURN_S)
     secure, word = await with_tls(ground, players, settle_s)
-    warm = churn[len(churn) // WARM_UP]
     reached = {
         "kb_per_client": (full - empty) / players,
-        "growth": churn[-1] / warm,
-        "warm_up": warm / churn[0],
+        "growth": churn[-1] / warm[-1],
+        "warm_up": warm[-1] / full,
     }
     return Outcome(
         players=players,
         reached=reached | ({"tls_kb_per_client": secure} if word == "" else {}),
-        tables=[churn_table(churn, empty)],
+        tables=[churn_table(empty, full, warm, churn)],
         processes=use.processes,
         invalid=use.invalid,
         notes=[*use.notes, *([f"TLS was not measured: {word}"] if word else [])],
@@ -68,12 +71,11 @@ def gate_kb(cluster: Cluster) -> float:
     return usage.rss_of(cluster.pids["gate.1"]) * 1000
 
 
-async def come_and_go(ground: Ground, cluster: Cluster, load: Generator, players: int) -> list[float]:
+async def come_and_go(ground: Ground, cluster: Cluster, load: Generator, players: int, seconds: float) -> list[float]:
     """The gate's memory after each cycle of leaves and joins, in KB."""
-    stay, seen = players - max(1, round(players * LEAVERS)), [gate_kb(cluster)]
-    until = ground.clock.now() + (CHURN_QUICK_S if ground.quick else CHURN_S)
-    ground.say(f"{players - stay:,} leave and join again and again")
-    while ground.clock.now() < until:
+    stay, seen = players - max(1, round(players * LEAVERS)), list[float]()
+    until = ground.clock.now() + seconds
+    while not seen or ground.clock.now() < until:
         await load.clients(stay, 0.0, ENTER_S)
         await load.clients(players, ENTER_RATE, ENTER_S)
         seen.append(gate_kb(cluster))
@@ -132,11 +134,15 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def churn_table(churn: list[float], empty: float) -> Table:
+def churn_table(empty: float, full: float, warm: list[float], churn: list[float]) -> Table:
     """A few moments of it."""
-    step = max(1, (len(churn) - 1) // 5)
+    cycles = [full, *warm, *churn]
+    moments = {round((len(cycles) - 1) * part / MOMENTS) for part in range(MOMENTS + 1)} | {len(warm)}
     rows = [["nobody", f"{empty / 1000:.1f}"]]
-    rows += [[f"after cycle {at}", f"{churn[at] / 1000:.1f}"] for at in range(0, len(churn), step)]
+    for at in sorted(moments):
+        rows.append(
+            [f"after cycle {at}{' (end of the warm-up)' if at == len(warm) else ''}", f"{cycles[at] / 1000:.1f}"]
+        )
     return Table("Memory of the gate", ["", "MB"], rows)
 
 
@@ -145,8 +151,10 @@ BENCH = Bench(
     "Memory of the gate for each client, over joins and leaves, with TLS.",
     (
         Figure("kb_per_client", "memory of the gate for a client", "KB", required=20, aim=12, better="less"),
-        Figure("growth", "at the end of joins and leaves, to that after warm-up", "x", required=1.02, better="less"),
-        Figure("warm_up", "after warm-up, to the first joins and leaves", "x", better="less"),
+        Figure(
+            "growth", "after ten minutes of joins and leaves, to that after warm-up", "x", required=1.02, better="less"
+        ),
+        Figure("warm_up", "after five minutes of them, the warm-up, to that before", "x", better="less"),
         Figure("tls_kb_per_client", "for a client with TLS", "KB", required=45, better="less", optional=True),
     ),
     run,
