@@ -46,7 +46,7 @@ from nodes.scene.settings import LINE_BITS, LINE_SLOTS
 from nodes.scene.world import Array
 
 CANDIDATES_TICK = 250_000  # that the turn of a tick takes on, some 10 ms; newcomers and those asked for come on top
-CANDIDATES_FEW = 50_000  # everybody in every tick; with more, everybody in CYCLE ticks at most ...
+CANDIDATES_FEW = 20_000  # everybody in every tick; with more, everybody in CYCLE ticks at most ...
 CYCLE = 3  # ... as long as one tick can take that: in 0.2 s nobody walks much more than a metre
 MEASURED = 6  # candidates that are measured and left out cost as much as one that is sorted
 CANDIDATES_MAX = ranking.RANKED_MAX - LINE_SLOTS  # that are measured and ranked at once: bounds the memory of it

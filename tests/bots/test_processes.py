@@ -1,6 +1,7 @@
 """The real thing: bot processes, a cluster of real nodes, sockets and files."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MESH = [sys.executable, "-m", "tools.ctl.main"]
 PORTS = 300  # of one cluster
+TRIES = 5  # of a run that the machine has disturbed
+DISTURBED = re.compile(r"the bots were late|[0-9.]+ % of the expected updates arrived")
+"""What a run says of itself that says nothing of the servers: its windows are short, and the cores are others', too."""
 
 pytestmark = pytest.mark.cluster
 
@@ -32,6 +36,17 @@ def is_free(port: int) -> bool:
 
 def mesh(*arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*MESH, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def measured(*arguments: str) -> dict[str, Any]:
+    """What `mesh bots` found, as JSON; found anew while the machine was too busy for it."""
+    for _ in range(TRIES):
+        done = mesh("bots", *arguments, "--json", "-")
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == (0 if found["verdict"] == "OK" else 6), done.stderr
+        if not (found["reasons"] and all(DISTURBED.match(reason) for reason in found["reasons"])):
+            break
+    return found
 
 
 def test_the_demonstration_holds(tmp_path: Path) -> None:
@@ -62,10 +77,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_bots_measure_a_cluster_and_say_what_they_found(cluster: str, tmp_path: Path) -> None:
     words = ["-u", "30", "-r", "60", "-t", "1s", "--processes", "2", "--scenario", "walk", "--cluster", cluster]
-    files = ["--json", "-", "--csv", str(tmp_path / "run1"), "--html", str(tmp_path / "run1.html")]
-    done = mesh("bots", *words, *files)
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+    result = measured(*words, "--csv", str(tmp_path / "run1"), "--html", str(tmp_path / "run1.html"))
+    assert result["reasons"] == []
     assert (result["verdict"], result["logged_in"], len(result["workers"])) == ("OK", 30, 2)
     assert result["moves_per_s"] == pytest.approx(300, rel=0.1)
     assert len(result["servers"]) == 7
@@ -94,9 +107,7 @@ def test_a_search_for_the_limit_reports_its_steps(cluster: str) -> None:
         "--objective",
         "login.p99<10s,errors<=0",
     ]
-    done = mesh("bots", "--find-limit", *bounds, "--cluster", cluster, "--scenario", "walk", "--json", "-")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = measured("--find-limit", *bounds, "--cluster", cluster, "--scenario", "walk")
     assert (found["verdict"], found["players"], found["broke"]) == ("OK", 10, 0)
     assert [one["players"] for one in found["steps"]] == [10]
     assert "--max-users" in found["sentence"]
