@@ -23,7 +23,7 @@ def test_short_form(name: str, tmp_path: Path) -> None:
         *words,
         "--base-port",
         str(free_base_port()),
-        timeout_s=120.0,
+        timeout_s=300.0,
         env={"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)},
     )
     said = json.loads(file.read_text()) if file.exists() and file.stat().st_size else {}

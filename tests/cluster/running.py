@@ -39,7 +39,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def mesh(*words: str, timeout_s: float = 60.0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def mesh(*words: str, timeout_s: float = 300.0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "tools.ctl.main", *words],

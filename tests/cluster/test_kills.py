@@ -31,7 +31,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert alive(str(running.runtime)) == []
 
 
-def tell(story: Callable[[], Awaitable[None]], timeout_s: float = 40.0) -> None:
+def tell(story: Callable[[], Awaitable[None]], timeout_s: float = 120.0) -> None:
     asyncio.run(asyncio.wait_for(story(), timeout_s))
 
 

@@ -28,7 +28,7 @@ nodes = ["center.1", "dc.1", "log.1"]
 [[process]]
 nodes = ["login.1", "scene.1", "gate.1"]
 """
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 class Small:
