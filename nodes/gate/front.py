@@ -46,8 +46,9 @@ PACE_S = 0.02
 """Between two looks under load, less where `flush_ms` is less: what was read is passed on at once then."""
 QUIET_LOOKS = 8
 """Looks in a row that found nothing: back to being woken."""
-EVENTS_MAX = 1024
-"""Sockets that are read in one go; the others keep what they have until the next turn of the loop."""
+EVENTS_MAX, EVENTS_MAX_EACH = 1024, 512
+"""Sockets that are read in one go, by few system calls or one by one; the others keep what they have until the next
+turn of the loop."""
 ACCEPTS_MAX = 128
 """Connections that are taken in one go: who is here must not wait for a storm of those who come."""
 FEW = 8
@@ -77,6 +78,7 @@ class SocketFront:
         self._tls = tls(settings)
         self._edges = 0 if self._tls is not None else _EDGES
         self._together: Together | None = None
+        self._events_max = EVENTS_MAX_EACH
         self._listening: socket.socket | None = None
         self._watch: Watch | None = None
         self._shortcuts = Shortcuts()
@@ -94,9 +96,10 @@ class SocketFront:
         self.guest, self.frame_bytes_max, self._record_bytes = guest, frame_bytes_max, record_bytes
         self._listening = listen(self.host, self.port)
         self.port = self._listening.getsockname()[1]
-        self._watch = Watch(EVENTS_MAX)
         if self._tls is None and self.settings.io_uring and (ring := open_ring()) is not None:
             self._together = Together(ring, record_bytes + ws.HEAD_BYTES, EVENTS_MAX, self._by_fd.get)
+            self._events_max = EVENTS_MAX
+        self._watch = Watch(self._events_max)
         loop = self._loop = asyncio.get_running_loop()
         self.now = loop.time
         loop.add_reader(self._watch.fileno(), self._woken)
@@ -156,7 +159,7 @@ class SocketFront:
         assert self._watch is not None
         found = self._read()
         self._quiet = 0 if found or self._unread else self._quiet + 1
-        is_over = found < EVENTS_MAX
+        is_over = found < self._events_max
         if is_over:
             self.guest.looked()
         if self._quiet < QUIET_LOOKS:
