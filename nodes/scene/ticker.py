@@ -88,3 +88,12 @@ class Ticker:
             return 0.0
         ordered = sorted(self._durations)
         return round(1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))], 3)
+
+
+def turn_of(tick: int, within: float, odd: bool = False) -> tuple[int, int] | None:
+    """What is done for everybody once within so many ticks is done for a part of them in every second tick, in even
+    ones or in odd ones: (part, parts) for this tick, None for no part."""
+    ticks = max(1, round(within))
+    if ticks == 1:
+        return 0, 1
+    return (tick // 2 % (ticks // 2), ticks // 2) if tick % 2 == odd else None

@@ -17,6 +17,7 @@ from nodes.scene.frames import GateFrames
 from nodes.scene.line import Line
 from nodes.scene.portals import CENTER
 from nodes.scene.settings import LINE_BITS
+from nodes.scene.ticker import turn_of
 
 if TYPE_CHECKING:
     from nodes.scene.node import SceneNode
@@ -114,21 +115,18 @@ class Ticking:
     def _keep(self, line: Line, tick: int) -> None:
         """Step 9, spread over the ticks of a second: in even ones states to the DC; in odd ones ways walked to the
         behaviour log, and the members of parties to the center."""
-        node = self._node
-        seconds = 1.0 if tick % 2 else node.settings.save_s
-        parts = max(1, round(node.ticker.hz * seconds / 2))
-        part = tick // 2 % parts
-        if not tick % 2:
-            slots = line.unsaved(part, parts)
+        node, hz = self._node, self._node.ticker.hz
+        if turn := turn_of(tick, hz * node.settings.save_s):
+            slots = line.unsaved(*turn)
             if len(slots):
                 node.saves.send(line, slots)
-            return
-        accounts, x, y = line.walkers(part, parts)
-        if len(accounts):
-            node.journal.record_many("move", accounts, x=x, y=y)
-        slots, members = line.seen(part, parts)
-        if members and not node.tell(CENTER, MembersSeen(members)):
-            line.whereabouts.again(slots)
+        if turn := turn_of(tick, hz, odd=True):
+            accounts, x, y = line.walkers(*turn)
+            if len(accounts):
+                node.journal.record_many("move", accounts, x=x, y=y)
+            slots, members = line.seen(*turn)
+            if members and not node.tell(CENTER, MembersSeen(members)):
+                line.whereabouts.again(slots)
 
     def _lap(self, part: str) -> None:
         node = self._node

@@ -1,8 +1,10 @@
 """The beat: on time, never twice, and skipping what was missed."""
 
+from itertools import pairwise
+
 import pytest
 
-from nodes.scene.ticker import Ticker
+from nodes.scene.ticker import Ticker, turn_of
 
 
 def test_ticks_are_evenly_spaced_whatever_they_cost() -> None:
@@ -75,3 +77,16 @@ def test_the_middle_of_a_tick_and_what_is_done_in_it() -> None:
     assert ticker.share() == pytest.approx(0.3)
     assert ticker.tick == 1
     assert ticker.wait_s(0.16) == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("within", [0.3, 1.0, 2.0, 3.0, 7.6, 8.0, 9.0, 10.0, 80.0])
+def test_everybody_has_a_turn_within_so_many_ticks(within: float) -> None:
+    ticks = max(1, round(within))
+    turns = {odd: [turn_of(tick, within, odd) for tick in range(10 * ticks)] for odd in (False, True)}
+    for odd, found in turns.items():
+        parts = {turn[1] for turn in found if turn is not None}
+        assert len(parts) == 1
+        for part in range(parts.pop()):
+            at = [tick for tick, turn in enumerate(found) if turn is not None and turn[0] == part]
+            assert max(later - earlier for earlier, later in pairwise(at)) <= ticks
+            assert ticks == 1 or all(tick % 2 == odd for tick in at)
