@@ -132,28 +132,32 @@ class Interest:
         limit = np.minimum(terms.views[observers], terms.records[observers] << terms.last[observers])
         chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms)
         renewed = (self._count[:slots] > 0) & ~watching  # nobody looks through those eyes any more
-        renewed[fresh] = True
+        is_fresh = np.zeros(slots, "?")
+        renewed[fresh] = is_fresh[fresh] = True
+        whole = len(chosen) == len(observers) and not renewed.any()  # all rows are those of who is looked around for
         blank = renewed.copy()
         renewed[observers[chosen]] = True
         ends = ends_of(self._count[:slots])
-        old = cut(self._rows, [(int(ends[low]), int(ends[high])) for low, high in stretches_of(renewed & ~blank)])
-        found, changes = [no_pairs()], [_nothing()]
+        old = self._rows
+        if not whole:
+            old = cut(old, [(int(ends[low]), int(ends[high])) for low, high in stretches_of(renewed & ~blank)])
+        found, changes = list[Columns](), list[Changes]()
         for part in _chunks(chosen, count):
             mine = slice(*np.searchsorted(old.observers, [observers[part[0]], observers[part[-1]] + 1]).tolist())
             near, bound = self._grid.sweep(ox[part], oy[part], first[part], count[part], limit[part])
-            group = _Group(observers[part], limit[part], np.isin(observers[part], fresh), terms, tick)
+            group = _Group(observers[part], limit[part], is_fresh.take(observers[part]), terms, tick)
             crowd = count[part].sum(axis=1) > np.minimum(limit[part], terms.records[group.observers])
             relevant = concerns(group.observers[crowd].tolist())
             near = self._with_relevant(near, bound, group, relevant, x, y)
             rows, change = self._compare(Columns(*(column[mine] for column in old)), group, near, relevant)
             found.append(rows)
             changes.append(change)
-        new = joined(found)
+        new = joined(found or [no_pairs()])
         count = np.bincount(new.observers, minlength=slots)
-        self._rows = spliced(self._rows, new, stretches_of(renewed), ends, ends_of(count))
+        self._rows = new if whole else spliced(self._rows, new, stretches_of(renewed), ends, ends_of(count))
         self._count[:slots][renewed] = count[renewed]
         self._looked[observers[chosen]] = tick
-        appeared, vanished = zip(*changes, strict=True)
+        appeared, vanished = zip(*(changes or [Changes(nobody(), nobody())]), strict=True)
         return Changes(pairs_joined(appeared), pairs_joined(vanished))
 
     def _turn(self, observers: Array, cost: Array, fresh: Array, terms: Terms) -> Array:
@@ -391,7 +395,3 @@ def _chunks(chosen: Array, count: Array) -> list[Array]:
         chunks.append(chosen[begin:end])
         begin = end
     return chunks
-
-
-def _nothing() -> Changes:
-    return Changes(nobody(), nobody())

@@ -5,7 +5,7 @@ before all others in its view, and is told in every tick; in a crowd nobody else
 observers at a time: those who see more than they can be told of and whose turn it is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -59,8 +59,10 @@ class Relevance:
         for pair in over:
             self._end(*pair)
 
-    def keys(self, observers: Iterable[int]) -> Array:
+    def keys(self, observers: Sequence[int]) -> Array:
         """What concerns these observers (slots, ascending), as ascending keys of interest.py."""
+        if not observers:
+            return np.empty(0, np.uint32)
         found = [
             (observer, slot) for observer in observers for slot in sorted(islice(self._of(observer), CONCERNS_MAX))
         ]
