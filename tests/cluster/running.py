@@ -17,6 +17,7 @@ from mesh.topology import PUB_OFFSET, Topology, load
 
 ROOT = Path(__file__).parents[2]
 PORTS = range(20_000, 32_000, PUB_OFFSET + 100)  # below what the kernel gives to clients
+LOGIN_S = 60.0
 
 
 def free_base_port(seed: int = os.getpid()) -> int:
@@ -89,6 +90,8 @@ class Running:
         return tickets.sign_ticket(key, account, SystemClock().wall() + 300)
 
     async def login(self, account: str, gate: int = 1, **how: Any) -> Player:
+        """However slow the machine is: where everything is late, newcomers are queued."""
+        how.setdefault("timeout_s", LOGIN_S)
         return await Player.login(self.url_of(gate), secret=self.ticket(account), method="ticket", **how)
 
     def mesh(self, *words: str) -> str:

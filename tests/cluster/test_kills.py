@@ -31,7 +31,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert alive(str(running.runtime)) == []
 
 
-def tell(story: Callable[[], Awaitable[None]], timeout_s: float = 120.0) -> None:
+def tell(story: Callable[[], Awaitable[None]], timeout_s: float = 300.0) -> None:
     asyncio.run(asyncio.wait_for(story(), timeout_s))
 
 
@@ -203,7 +203,7 @@ def test_every_acknowledged_operation_survives_kills_of_the_dc(tmp_path) -> None
         async def killer() -> None:
             for _ in range(2):
                 before = len(acknowledged)
-                await wait_until(lambda before=before: len(acknowledged) > before + 8)  # type: ignore[misc]
+                await wait_until(lambda before=before: len(acknowledged) > before + 8, timeout_s=120)  # type: ignore[misc]
                 old = await asyncio.to_thread(zone.kill, "dc.1")
                 await ready_again(zone, "dc.1", old)
 

@@ -21,7 +21,7 @@ QUICK = "speed_mps = 300.0\nspawn_m = 20.0"  # a walk takes half a minute at the
 WAYS = {"local": ("forest", "meadow", "cave", "meadow"), "duo": ("forest", "cave", "meadow")}
 
 
-def tell(story: Callable[[], Awaitable[None]], timeout_s: float = 120.0) -> None:
+def tell(story: Callable[[], Awaitable[None]], timeout_s: float = 300.0) -> None:
     asyncio.run(asyncio.wait_for(story(), timeout_s))
 
 
