@@ -43,7 +43,7 @@ from nodes.gate.together import Together
 from nodes.gate.watching import Watch
 
 PACE_S = 0.02
-"""Between two looks under load, less where `flush_ms` is less: what was read is passed on at once then."""
+"""Between two looks under load, less where `flush_ms` is less: the guest passes on what was read with these looks."""
 QUIET_LOOKS = 8
 """Looks in a row that found nothing: back to being woken."""
 EVENTS_MAX, EVENTS_MAX_EACH = 1024, 512

@@ -126,8 +126,4 @@ def those(pairs: Pairs, wanted: Array) -> Pairs:
 
 
 def pairs_joined(parts: Sequence[Pairs]) -> Pairs:
-    return (
-        parts[0]
-        if len(parts) == 1
-        else Pairs(np.concatenate([one for one, _ in parts]), np.concatenate([one for _, one in parts]))
-    )
+    return parts[0] if len(parts) == 1 else Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
