@@ -60,7 +60,7 @@ class PressureWatch:
         self.policy = node.topology.policy
         self.core = Pressure(len(self.policy) - 1)
         self.why = ""  # the reason of the level
-        self._peers: dict[str, int] = {}  # those above 0
+        self._peers: dict[str, PressureChanged] = {}  # what those above 0 said last
         self._turn_s = self._late_s = 0.0
         self._full = 0
         self._looks = count(1)
@@ -88,7 +88,13 @@ class PressureWatch:
 
     def of(self, peer: str) -> int:
         """The level of another node, as far as there is a link to it."""
-        return min(self._peers.get(peer, 0), len(self.policy) - 1)
+        said = self._peers.get(peer)
+        return min(said.level, len(self.policy) - 1) if said is not None else 0
+
+    def is_held(self, peer: str) -> bool:
+        """Is its level, above 0, an operator's order?"""
+        said = self._peers.get(peer)
+        return said is not None and said.reason == OPERATOR
 
     def describe(self) -> dict[str, Any]:
         """For Description.facts."""
@@ -146,8 +152,7 @@ class PressureWatch:
             level=step.level, name=self.policy[step.level].name, before=step.before, **reason,
             score=round(step.score, 2), **values,
         )  # fmt: skip
-        for link in list(self._node.switchboard.links.up.values()):
-            self._tell(link)
+        self._tell_all()
         self._node.level_changed()
 
     # --- the others ---
@@ -160,8 +165,12 @@ class PressureWatch:
 
     def link_down(self, link: Link) -> None:
         """What it said holds no more."""
-        if self._peers.pop(link.peer, 0):
+        if self._peers.pop(link.peer, None) is not None:
             self._node.dispatch.guard(self._node.peer_level_changed, link.peer)
+
+    def _tell_all(self) -> None:
+        for link in list(self._node.switchboard.links.up.values()):
+            self._tell(link)
 
     def _tell(self, link: Link) -> None:
         if link.role != "ctl":
@@ -172,7 +181,7 @@ class PressureWatch:
         """Another node works at another level."""
         self._node.switchboard.links.press(caller.peer, said.level > 0)
         if said.level:
-            self._peers[caller.peer] = said.level
+            self._peers[caller.peer] = said
         else:
             self._peers.pop(caller.peer, None)
         self._node.peer_level_changed(caller.peer)
@@ -187,4 +196,7 @@ class PressureWatch:
         step = self.core.pin(said.level)
         if step is not None:
             self._stepped(step)
+        elif said.level and self.why != OPERATOR:  # it was there already, and is to stay now
+            self.why = OPERATOR
+            self._tell_all()
         return Done()

@@ -63,9 +63,16 @@ class Keeper:
 
     def shut(self) -> set[str]:
         """Of these, those that take no new players, because they are under pressure and the policy says so. That is
-        for new logins alone: whoever is in the zone already, or was promised a place, goes where it has to."""
-        policy, levels = self.node.topology.policy, self.node.pressure
-        return {name for name in self.scenes() if not policy[levels.of(name)].logins}
+        for new logins alone: whoever is in the zone already, or was promised a place, goes where it has to.
+
+        A scene with few players is not relieved by turning others away: something else makes it late, and that may
+        last. Only an operator's level holds there, too."""
+        policy, levels, few = self.node.topology.policy, self.node.pressure, self.told.never_shut_below
+        return {
+            name
+            for name in self.scenes()
+            if not policy[levels.of(name)].logins and (self.lines.players_at(name) >= few or levels.is_held(name))
+        }
 
     # --- room ---
 

@@ -115,6 +115,10 @@ class Lines:
         """Who is on it or on the way to it."""
         return self._count_on(line.scene, line.map, line.number)
 
+    def players_at(self, scene: str) -> int:
+        """On all of its lines."""
+        return self._count_at(scene)
+
     def state(self, line: Line) -> Literal["free", "busy", "full"]:
         players = self.players(line)
         return "full" if players >= line.max else "busy" if players >= line.soft else "free"
@@ -210,4 +214,4 @@ class Lines:
     def _load(self, line: Line, scenes: Mapping[str, Member]) -> tuple[float, float, int, str]:
         scene = scenes[line.scene]
         share = self.players(line) / max(1, line.soft)
-        return share + strain(scene), taken(scene, self._count_at(scene.name)), line.number, line.scene
+        return share + strain(scene), taken(scene, self.players_at(scene.name)), line.number, line.scene

@@ -154,6 +154,7 @@ class CenterNode(Node):
             "epoch": self.publications.epoch,
             "players": len(self.directory),
             "queued": len(self.queue),
+            "shut": sorted(self.keeper.shut()),
             "whole": self.arrivals.whole.is_set(),
             "lines": [self._describe_line(line) for line in self.lines.all()],
             "members": [msgspec.to_builtins(member) for member in self.roster.members.values()],

@@ -12,6 +12,7 @@ class CenterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[settings.center]."""
 
     capacity: int = 20_000  # players in the zone, linkdead ones included; more wait in the queue
+    never_shut_below: int = 200  # players; a scene with fewer lets new ones in at every level of the policy
     queue_max: int = 10_000  # waiting logins; one more is refused with "zone_full"
     queue_hold_s: float = 120.0  # how long a position is kept for one who lost the connection while waiting
     return_s: float = 300.0  # who lost his place in the world without wanting to gets in before the others for so long
@@ -48,9 +49,9 @@ class CenterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     party_keep_s: float = 120.0  # how long somebody who is out of the zone stays a member
 
     def __post_init__(self) -> None:
-        least = {"capacity": 1, "queue_max": 0, "admissions_max": 1, "shouts_burst": 1, "zone_shouts_burst": 1}
-        least |= {"social_in_flight": 1, "party_max": 2, "transfers_max": 1, "evacuations_max": 1}
-        least |= {"social_burst": HEAVY, "friend_changes_burst": 1}
+        least = {"capacity": 1, "never_shut_below": 0, "queue_max": 0, "admissions_max": 1}
+        least |= {"shouts_burst": 1, "zone_shouts_burst": 1, "social_in_flight": 1, "party_max": 2}
+        least |= {"transfers_max": 1, "evacuations_max": 1, "social_burst": HEAVY, "friend_changes_burst": 1}
         problems = [f"{name} must be at least {n}" for name, n in least.items() if getattr(self, name) < n]
         times: tuple[str, ...] = (
             "lease_s",

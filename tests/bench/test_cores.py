@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tools import machine
 from tools.bench import cores, usage
 from tools.bench.cluster import reason
-from tools.bench.cores import Times, disturbance
 from tools.bench.usage import Mark
 from tools.ctl.exits import CommandError
+from tools.machine import Times, disturbance, usable
 
 
 @pytest.fixture
@@ -31,15 +32,15 @@ def test_a_process_is_pinned_with_all_its_threads(child: subprocess.Popen[bytes]
     cores.pin([child.pid], (0,))
     found = cores.threads(child.pid)
     assert len(found) == 2
-    assert all(os.sched_getaffinity(thread) == {cores.usable()[0]} for thread in found)
+    assert all(os.sched_getaffinity(thread) == {usable()[0]} for thread in found)
 
 
 def test_one_that_has_ended_is_left_out(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     child.wait()
     cores.pin([child.pid], (0,))
-    assert usage.cpu_of(child.pid) is None
-    assert usage.rss_of(child.pid) == 0.0
+    assert machine.cpu_of(child.pid) is None
+    assert machine.rss_of(child.pid) == 0.0
 
 
 def test_this_process_gets_its_cores_back() -> None:

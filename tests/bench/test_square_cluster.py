@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster.running import alive, free_base_port, mesh
 from tools.bench.build import NoCompilerError, find_compiler
-from tools.bench.cores import usable
+from tools.machine import usable
 
 pytestmark = pytest.mark.cluster
 

@@ -122,6 +122,20 @@ def test_every_line_counts(change: dict[str, object]) -> None:
     assert 1 <= sum(not check.ok for check in checks(worse)) <= 2
 
 
+def test_on_a_machine_that_others_use_times_are_not_judged_and_all_else_is() -> None:
+    slow = {"login_ms": Pair(70, 1001), "move_ms": Pair(70, 201), "disturbed": ["other processes used 90 % of a core"]}
+    late = msgspec.structs.replace(good(), **slow)
+    assert judged(late).ok
+    assert not judged(msgspec.structs.replace(late, disturbed=[])).ok
+    assert not judged(msgspec.structs.replace(late, login_ms=Pair(0, 0))).ok, "there is no time at all"
+    assert not judged(msgspec.structs.replace(late, logged_in=199)).ok
+    page = io.StringIO()
+    Console(file=page, width=140).print(render(Demonstrated(judged(late), None, 1.0, 1.0)))
+    assert "? says nothing about the servers: other processes used 90 % of a core" in page.getvalue()
+    assert page.getvalue().count("?") == 3
+    assert "Everything holds" in page.getvalue()
+
+
 def test_the_json_has_what_it_promises() -> None:
     found = msgspec.json.decode(as_json(judged(good())))
     assert sorted(found["steps"]) == [str(step) for step in range(1, 10)]

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from mesh.core.pressure import OPERATOR
 from mesh.node import Caller, Node
 from mesh.protocol.catalogue import Message
 from mesh.protocol.cluster import Leave, Placed, Queued
@@ -117,11 +118,33 @@ def test_a_scene_that_is_gone_holds_nobody(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_a_scene_with_few_players_lets_new_ones_in_whatever_makes_it_late(tmp_path: Path) -> None:
+    """But not where an operator holds it at its level, be it the one at which it was already."""
+
+    async def story(zone: Neighbourhood) -> None:
+        for scene in (1, 2):
+            zone.scene(scene).tell("center", PressureChanged(HOLDS, 1.5, "loop lag"))
+        await wait_until(lambda: all(zone.center.pressure.of(zone.scene(n).name) == HOLDS for n in (1, 2)))
+        placed = [await zone.online(account) for account in (1, 2, 3, 4)]  # two on each
+        assert zone.center.describe()["shut"] == [zone.scene(1).name, zone.scene(2).name]
+        assert isinstance(await zone.online(5), Queued)
+        await zone.gate(1).ask("center", Leave(placed[3].session))
+        await wait_until(lambda: names(zone) == ["P5"], timeout_s=3)
+        await zone.gate(1).ask("center", Leave(placed[0].session))
+        for scene in (1, 2):
+            zone.scene(scene).pressure.core.level = HOLDS
+        await press(zone, HOLDS, 1, 2)
+        await wait_until(lambda: len(zone.center.keeper.shut()) == 2)
+        assert isinstance(await zone.online(6), Queued)
+
+    tell(tmp_path, story, "never_shut_below = 2")
+
+
 def test_a_level_that_the_policy_does_not_know_is_its_highest(tmp_path: Path) -> None:
     """A node of another version, or with another file."""
 
     async def story(zone: Neighbourhood) -> None:
-        zone.scene(1).tell("center", PressureChanged(9, 2.0, "loop lag"))
+        zone.scene(1).tell("center", PressureChanged(9, 2.0, OPERATOR))
         await wait_until(lambda: zone.center.pressure.of(zone.scene(1).name) == len(DEFAULT) - 1)
         assert (await zone.online(1)).placement.scene == zone.scene(2).name
 

@@ -307,19 +307,17 @@ def test_the_table_has_levels_while_there_are_some() -> None:
     assert max(map(len, shown([gate, pressed], 40).splitlines())) <= 40
 
 
-def test_who_waits_and_where_nobody_is_let_in_is_said(zone: Topology) -> None:
+def test_who_waits_and_where_nobody_is_let_in_is_said() -> None:
     scene, center = node_status("scene.1"), node_status("center.1")
-    assert queue_lines(zone, [scene, msgspec.structs.replace(center, facts={"queued": 0})]) == []
-    crowded = msgspec.structs.replace(scene, facts={"pressure": PRESSED})
-    assert queue_lines(zone, [crowded, center]) == [], "this level lets them in"
-    held = msgspec.structs.replace(scene, facts={"pressure": PRESSED | {"level": 3}})
-    waited = msgspec.structs.replace(center, facts={"queued": 10})
-    assert queue_lines(zone, [held, waited]) == [
+    assert queue_lines([scene, center]) == []
+    assert queue_lines([scene, msgspec.structs.replace(center, facts={"queued": 0, "shut": []})]) == []
+    waited = msgspec.structs.replace(center, facts={"queued": 10, "shut": [scene.name]})
+    assert queue_lines([scene, waited, node_status("scene.2")]) == [
         "10 wait in the queue to be let in",
         "let nobody new in: scene.1 (mesh pressure says why)",
     ]
     one = msgspec.structs.replace(center, facts={"queued": 1})
-    assert queue_lines(zone, [one]) == ["1 waits in the queue to be let in"]
+    assert queue_lines([one]) == ["1 waits in the queue to be let in"]
 
 
 def test_status_says_which_dc_writes() -> None:

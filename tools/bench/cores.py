@@ -1,4 +1,4 @@
-"""The processor cores of a run: who may use which, and who else did.
+"""The processor cores of a run: who may use which.
 
 Cores are counted from 0 among those that this process may use, so that "core 0" means the same on a laptop and in a
 container. A process is pinned with all its threads, since a thread that exists keeps its own mask; threads and
@@ -10,32 +10,10 @@ Rejected: cgroups, which need rights that a developer's machine does not give.
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 
-import msgspec
-import psutil
-
 from tools.ctl.exits import CommandError
-
-OTHER_SAID = 0.05  # of a core that somebody else used: from here on the result says so
-OTHER_MAX = 0.30  # and from here on what went wrong may be their doing
-STEAL_SAID = 0.03  # of the time that the host gave to other guests
-STEAL_MAX = 0.15
-
-
-class Times(msgspec.Struct, frozen=True):
-    """Seconds so far, of some cores together."""
-
-    at: float
-    busy: float
-    steal: float
-
-
-@cache
-def usable() -> list[int]:
-    """The system's numbers of the cores that this process might use when it began."""
-    return sorted(os.sched_getaffinity(0))
+from tools.machine import usable
 
 
 def check_enough(count: int) -> None:
@@ -73,30 +51,3 @@ def threads(pid: int) -> list[int]:
         return [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
     except FileNotFoundError:
         return []
-
-
-def times(cores: Sequence[int], now: float) -> Times:
-    """Of these cores, or of all that may be used."""
-    each = psutil.cpu_times(percpu=True)
-    wanted = [each[number] for number in (numbers(cores) if cores else usable())]
-    busy = sum(c.user + c.nice + c.system + c.irq + c.softirq for c in wanted)
-    return Times(now, busy, sum(c.steal for c in wanted))
-
-
-def disturbance(before: Times, after: Times, ours_s: float) -> tuple[list[str], list[str]]:
-    """What is to be said about the work of others on these cores, and how much of it was too much. `ours_s` are the
-    seconds of processor time that the run itself used there."""
-    seconds = after.at - before.at
-    other = max(0.0, after.busy - before.busy - ours_s) / seconds
-    steal = (after.steal - before.steal) / seconds
-    said, too_much = [], []
-    for share, least, most, who in (
-        (other, OTHER_SAID, OTHER_MAX, "other processes used"),
-        (steal, STEAL_SAID, STEAL_MAX, "the host of this virtual machine took"),
-    ):
-        text = f"{who} {share * 100:.0f} % of a core meanwhile"
-        if share > most:
-            too_much.append(f"{text} (at most {most * 100:.0f} %)")
-        elif share > least:
-            said.append(text)
-    return said, too_much

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import psutil
 
-from tools.bench import cores as machine
+from tools import machine
+from tools.bench import cores as seats
 from tools.bench.result import ProcessUse
 
 
@@ -42,40 +42,22 @@ def roles_of(process: str) -> set[str]:
 
 def mark(pids: Mapping[str, int], cores: Sequence[int], now: float) -> Mark:
     """Read it all."""
-    found = {name: cpu_of(pid) for name, pid in pids.items()}
-    return Mark(now, {name: cpu for name, cpu in found.items() if cpu is not None}, machine.times(cores, now))
+    found = {name: machine.cpu_of(pid) for name, pid in pids.items()}
+    times = machine.times(seats.numbers(cores), now)
+    return Mark(now, {name: cpu for name, cpu in found.items() if cpu is not None}, times)
 
 
 def between(before: Mark, after: Mark, pids: Mapping[str, int], guests_s: float | None) -> Use:
     """`guests_s`: processor seconds that the generator used on the same cores; None: not known, so that nobody else
-    can be told from it. A process that is gone makes the run
-    INVALID: it is another one that serves now, unpinned and with other players."""
+    can be told from it. A process that is gone makes the run INVALID: it is another one that serves now, unpinned and
+    with other players."""
     seconds = after.at - before.at
     gone = sorted(set(pids) - set(after.cpu_s))
     used = {name: after.cpu_s[name] - before.cpu_s.get(name, 0.0) for name in pids if name in after.cpu_s}
     notes, disturbed = list[str](), list[str]()
     if guests_s is not None:
         notes, disturbed = machine.disturbance(before.times, after.times, sum(used.values()) + guests_s)
-    processes = [ProcessUse(name, round(cpu / seconds, 4), round(rss_of(pids[name]), 1)) for name, cpu in used.items()]
+    rss = {name: round(machine.rss_of(pids[name]), 1) for name in used}
+    processes = [ProcessUse(name, round(cpu / seconds, 4), rss[name]) for name, cpu in used.items()]
     invalid = [f"{name} ended during the run" for name in gone]
     return Use(seconds, processes, notes + disturbed, invalid, disturbed)
-
-
-def cpu_of(pid: int) -> float | None:
-    """Seconds of all its threads; None when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        times = process.cpu_times()
-    except psutil.Error:
-        return None
-    return float(times.user + times.system)
-
-
-def rss_of(pid: int) -> float:
-    """Megabytes; 0 when it is gone."""
-    try:
-        return float(psutil.Process(pid).memory_info().rss) / 1e6
-    except psutil.Error:
-        return 0.0

@@ -94,6 +94,7 @@ class Outcome(msgspec.Struct, frozen=True):
     processes_left: int
     ready_s: float
     took_s: float
+    disturbed: list[str] = []  # who else used the machine, so much that times say nothing
     ok: bool = False
 
 
@@ -104,15 +105,21 @@ class Check(msgspec.Struct, frozen=True):
     value: str
     limit: str
     ok: bool
+    judged: bool = True
+
+    @property
+    def fails(self) -> bool:
+        return self.judged and not self.ok
 
 
 def checks(out: Outcome) -> list[Check]:
-    """Every line must hold."""
+    """Every line must hold, but for times on a machine that others were using."""
     bots, shouts = out.bots, out.broadcasts.sent
     lines = [
         Check("players logged in", f"{out.logged_in}", f"{bots}", out.logged_in == bots),
-        Check("login p99", f"{out.login_ms.p99:.0f} ms", f"< {LOGIN_P99_MS:.0f} ms", out.login_ms.p99 < LOGIN_P99_MS),
-        Check("move to neighbour p99", f"{out.move_ms.p99:.0f} ms", f"< {MOVE_P99_MS:.0f} ms", _moved(out)),
+        _timed(out, "login p99", out.login_ms.p99, LOGIN_P99_MS),
+        _timed(out, "move to neighbour p99", out.move_ms.p99, MOVE_P99_MS),
+        Check("movement told", f"{out.updates_per_s:.0f} /s", "> 0", out.updates_per_s > 0),
     ]
     for step, count in sorted(out.steps.items()):
         least = shouts if step == "8" else bots
@@ -141,7 +148,7 @@ def checks(out: Outcome) -> list[Check]:
 
 def judged(out: Outcome) -> Outcome:
     """With `ok` set."""
-    return msgspec.structs.replace(out, ok=all(check.ok for check in checks(out)))
+    return msgspec.structs.replace(out, ok=not any(check.fails for check in checks(out)))
 
 
 def as_json(out: Outcome) -> str:
@@ -159,5 +166,6 @@ def _same(name: str, value: int, expected: int) -> Check:
     return Check(name, f"{value}", f"{expected}", value == expected > 0)
 
 
-def _moved(out: Outcome) -> bool:
-    return 0 < out.move_ms.p99 < MOVE_P99_MS and out.updates_per_s > 0
+def _timed(out: Outcome, name: str, ms: float, limit_ms: float) -> Check:
+    """Without any figure nothing excuses it."""
+    return Check(name, f"{ms:.0f} ms", f"< {limit_ms:.0f} ms", 0 < ms < limit_ms, not (out.disturbed and ms > 0))

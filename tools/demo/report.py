@@ -5,7 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tools.demo.outcome import Outcome, checks
+from tools.demo.outcome import Check, Outcome, checks
 from tools.demo.run import Demonstrated
 from tools.waterfall import BAR_CELLS
 from tools.waterfall import render as draw
@@ -14,6 +14,9 @@ from tools.waterfall import render as draw
 def render(shown: Demonstrated, bar_cells: int = BAR_CELLS) -> RenderableType:
     """Everything."""
     parts: list[RenderableType] = [_checks(shown.outcome)]
+    if any(not check.judged and not check.ok for check in checks(shown.outcome)):
+        who = "; ".join(shown.outcome.disturbed)
+        parts += [Text(f"? says nothing about the servers: {who}", style="yellow"), Text()]
     if shown.outcome.error_counts:
         parts += [*(Text(f"  {count} x {code}", style="red") for code, count in shown.outcome.error_counts.items())]
     if shown.trace is not None:
@@ -34,9 +37,16 @@ def _checks(outcome: Outcome) -> Table:
     table.add_column("found", justify="right")
     table.add_column("must be", justify="right")
     for check in checks(outcome):
-        mark = Text("✔", style="green") if check.ok else Text("✘", style="bold red")
-        table.add_row(mark, check.name, check.value, check.limit, style="" if check.ok else "red")
+        mark, style = _mark(check)
+        table.add_row(mark, check.name, check.value, check.limit, style=style)
     return table
+
+
+def _mark(check: Check) -> tuple[Text, str]:
+    """And the style of its line."""
+    if check.ok:
+        return Text("✔", style="green"), ""
+    return (Text("✘", style="bold red"), "red") if check.fails else (Text("?", style="yellow"), "yellow")
 
 
 def _beyond(shown: Demonstrated) -> Table:
@@ -51,7 +61,7 @@ def _beyond(shown: Demonstrated) -> Table:
 
 
 def _verdict(outcome: Outcome) -> Text:
-    failed = sum(not check.ok for check in checks(outcome))
+    failed = sum(check.fails for check in checks(outcome))
     after = f" after {outcome.took_s:.0f} s; the cluster was Ready in {outcome.ready_s:.1f} s"
     if outcome.ok:
         return Text.assemble(("Everything holds", "bold green"), after)

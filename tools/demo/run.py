@@ -4,6 +4,7 @@ Whatever happens in between, Ctrl-C included, the cluster is stopped before this
 """
 
 import asyncio
+import os
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from mesh.operator import Operator
 from mesh.protocol.control import ListTraces, Trace, Traces
 from mesh.protocol.records import DbStat, StatDb
 from mesh.topology import Topology
+from tools import machine
 from tools.bots.accounts import create_accounts
 from tools.bots.options import Options, account_name
 from tools.bots.result import LOGIN, MOVE
@@ -62,6 +64,7 @@ class Gathered(msgspec.Struct):
     gold_after: dict[str, Any]
     figures: Figures
     trace: Trace | None
+    disturbed: list[str]
 
 
 async def demonstrate(
@@ -75,7 +78,7 @@ async def demonstrate(
         assert cluster.started is not None
         options = make_options(topology, cluster.started.clients, bots, by_password, spawn_rate)
         story = Story(options, clock, say)
-        gathered = await perform(story, topology, options)
+        gathered = await perform(story, cluster, topology, options)
         say("the cluster is stopped, its files are read")
     finally:
         left = await asyncio.shield(cluster.stop())
@@ -96,8 +99,9 @@ def make_options(topology: Topology, gates: list[str], bots: int, by_password: i
     )
 
 
-async def perform(story: Story, topology: Topology, options: Options) -> Gathered:
+async def perform(story: Story, cluster: DemoCluster, topology: Topology, options: Options) -> Gathered:
     """The acts, between two looks at the economy; then what the nodes say about it."""
+    before, ours_s = machine.times((), story.clock.now()), used_s(cluster)
     passwords = [account_name(number, "password") for number in range(options.by_password)]
     await create_accounts(topology, Path(options.key_file), passwords)
     async with Operator(topology) as operator, story.playing():
@@ -111,12 +115,19 @@ async def perform(story: Story, topology: Topology, options: Options) -> Gathere
         await story.switch_lines()
         seen = story.seen
         await story.play_on(lambda: seen.trades_done >= 2 * TRADES_MIN and seen.looted >= LOOTS_MIN)
+        after, ours_s = machine.times((), story.clock.now()), used_s(cluster) - ours_s
         if len(scenes := topology.of_role("scene")) > 1:
             await story.drain(operator, scenes[-1])
         trace = await ask_trace(operator, topology, account_name(options.by_password, "ticket"))
         await story.leave()
         figures = await wait_quiet(topology, story.clock)
-        return Gathered(gold_before, await ask_gold(operator, topology), figures, trace)
+        _, disturbed = machine.disturbance(before, after, ours_s)
+        return Gathered(gold_before, await ask_gold(operator, topology), figures, trace, disturbed)
+
+
+def used_s(cluster: DemoCluster) -> float:
+    """Processor seconds of everything that belongs to the demonstration, so far."""
+    return sum(machine.cpu_of(pid) or 0.0 for pid in (os.getpid(), *cluster.pids()))
 
 
 async def conclude(
@@ -164,6 +175,7 @@ async def conclude(
             processes_left=len(left),
             ready_s=cluster.started.ready_s if cluster.started else 0.0,
             took_s=round(took_s, 1),
+            disturbed=gathered.disturbed,
         )
     )
 

@@ -28,13 +28,13 @@ from tools.bots.options import Options, Plan
 from tools.bots.worker import usage_of_this_process
 from tools.demo.cast import ANNOUNCEMENT, Witness, Witnessed, is_walker
 
-LOGIN_GRACE_S = 20.0
-SWITCH_TRIES = 3
+LOGIN_GRACE_S = 60.0
+SWITCH_TRIES = 5
 SWITCH_S = 6.0  # a fight is over five seconds after its last blow
-HEARD_S = 5.0  # for anything that must be delivered
+HEARD_S = 20.0  # for anything that must be delivered; so long only where the machine itself is slow
 LOOK_S = 0.02
 PLAY_S = 8.0  # of undisturbed play at least
-PLAY_MORE_S = 15.0  # when too little has happened by then
+PLAY_MORE_S = 45.0  # when too little has happened by then
 SHOUTS = 5
 FRIEND_PAIRS = 20
 COMING_AND_GOING = 10  # of the pairs: one logs out and in again

@@ -26,7 +26,7 @@ from mesh.protocol.codec import answer_decoder
 from mesh.protocol.control import Describe, Description, Refused
 from mesh.protocol.records import Operate
 from mesh.topology import Topology, load
-from tools.bench import usage
+from tools import machine
 from tools.bench.beat import beating
 from tools.bench.bench import Bench, Figure, Outcome
 from tools.bench.bookkeeping import A_BATCH, PREFIX, ROWS_PER_ACCOUNT, Town
@@ -226,10 +226,10 @@ async def slowed(ground: Ground, ms: int) -> Slowed:
     topology, _ = await filled(ground, ZONE, f"slow{ms}")
     async with desk_of(ground, topology, {VARIABLE: f"dc.in-commit=stall:{ms / 1000}@1+"}) as desk:
         asking = Asking(desk, town)
-        before, own_s = desk.cluster.mark(), usage.cpu_of(os.getpid()) or 0.0
+        before, own_s = desk.cluster.mark(), machine.cpu_of(os.getpid()) or 0.0
         await timed(desk, "logins of those who play", LOGINS_PER_S, asking.log_in, count=len(town.players))
         durable = await timed(desk, "durable operations", DURABLE_PER_S, await asking.operating())
-        use = desk.cluster.since(before, (usage.cpu_of(os.getpid()) or 0.0) - own_s)
+        use = desk.cluster.since(before, (machine.cpu_of(os.getpid()) or 0.0) - own_s)
     return Slowed(ms=ms, durable=durable, wrong=town.unlike(await books_of(topology)), use=use)
 
 
@@ -241,10 +241,10 @@ async def sitting(ground: Ground, accounts: int) -> Sitting:
     topology, facts = await filled(ground, accounts, f"dc{accounts}")
     fill_s = ground.clock.now() - began
     async with desk_of(ground, topology) as desk:
-        before, own_s = desk.cluster.mark(), usage.cpu_of(os.getpid()) or 0.0
+        before, own_s = desk.cluster.mark(), machine.cpu_of(os.getpid()) or 0.0
         (reads, logins, durable, cached), oldest_s = await measure(desk, town)
         again = await ask_again(desk, town)
-        use = desk.cluster.since(before, (usage.cpu_of(os.getpid()) or 0.0) - own_s)
+        use = desk.cluster.since(before, (machine.cpu_of(os.getpid()) or 0.0) - own_s)
         memory_mb = desk.anonymous_mb()
     return Sitting(
         what=f"{accounts * ROWS_PER_ACCOUNT:,} rows",
@@ -297,11 +297,11 @@ async def timed(
     """At this rate for as long as usual, or `count` times, with the DC's CPU for one update; a piece of work is `per`
     of them."""
     desk.ground.say(what)
-    cpu_s = usage.cpu_of(desk.pid) or 0.0
+    cpu_s = machine.cpu_of(desk.pid) or 0.0
     seconds = count / per_s if count else seconds_of(desk.ground)
     async with beating(step_s) as step:
         pace = await at_rate(desk.ground.clock, per_s / per, seconds, work, count, step)
-    used_s = (usage.cpu_of(desk.pid) or 0.0) - cpu_s
+    used_s = (machine.cpu_of(desk.pid) or 0.0) - cpu_s
     return Measured(what, pace, per, used_s / max(1, pace.begun * per) * 1e6)
 
 

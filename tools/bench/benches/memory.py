@@ -16,7 +16,8 @@ from pathlib import Path
 from mesh.client.player import Player
 from mesh.client.wire import dial
 from mesh.errors import MeshError
-from tools.bench import town, usage
+from tools import machine
+from tools.bench import town
 from tools.bench.bench import Bench, Figure, Outcome
 from tools.bench.cluster import Cluster
 from tools.bench.generator import Generator, LoadSpec
@@ -68,7 +69,7 @@ async def run(ground: Ground) -> Outcome:
 
 
 def gate_kb(cluster: Cluster) -> float:
-    return usage.rss_of(cluster.pids["gate.1"]) * 1000
+    return machine.rss_of(cluster.pids["gate.1"]) * 1000
 
 
 async def come_and_go(ground: Ground, cluster: Cluster, load: Generator, players: int, seconds: float) -> list[float]:

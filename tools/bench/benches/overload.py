@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from mesh.errors import PeerLost
-from tools.bench import town, usage
+from tools import machine
+from tools.bench import town
 from tools.bench.bench import Bench, Figure, Outcome, in_phase, written
 from tools.bench.build import build
 from tools.bench.cluster import Cluster
@@ -113,9 +114,9 @@ class Watch:
         """Of the step without its beginning, in which quality is still on its way."""
         settled_s = min(SETTLED_S, seconds / 3)
         await asyncio.sleep(settled_s)
-        before, taken = self._cluster.mark(), usage.cpu_of(self._burden.pid) or 0.0
+        before, taken = self._cluster.mark(), machine.cpu_of(self._burden.pid) or 0.0
         window = await self._load.measure(seconds - settled_s)
-        use = self._cluster.since(before, (usage.cpu_of(self._burden.pid) or 0.0) - taken)
+        use = self._cluster.since(before, (machine.cpu_of(self._burden.pid) or 0.0) - taken)
         self.invalid += in_phase(f"load {factor:g}", use.invalid)
         return window
 
@@ -127,7 +128,7 @@ class Watch:
         began, step = self._ground.clock.now(), len(self.steps)
         while (passed := self._ground.clock.now() - began) < seconds:
             await asyncio.sleep(min(1.0, seconds - passed))
-            rss = sum(usage.rss_of(pid) for pid in self._cluster.pids.values())
+            rss = sum(machine.rss_of(pid) for pid in self._cluster.pids.values())
             at, pressure = self._ground.clock.now() - began, await self._pressure()
             self.moments.append(Moment(factor, step, at, self._load.seconds[-1], pressure, rss))
 

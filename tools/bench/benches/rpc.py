@@ -19,8 +19,8 @@ from tools.bench.echo import HANDLE_BYTES, NUMBER, Echo
 from tools.bench.ground import GENERATOR, SERVER, Ground
 from tools.bench.result import Table
 from tools.bench.standin import StandIn, stand_in
-from tools.bench.usage import cpu_of
 from tools.ctl.exits import CommandError
+from tools.machine import cpu_of
 
 IDLE, IDLE_QUICK = 5_000, 1_000  # questions, one after the other
 PAUSE_S = 0.001  # between them

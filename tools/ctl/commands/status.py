@@ -159,7 +159,7 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
         "supervisor": {"pid": note.holder.pid, "kind": note.kind},
         "players": _players(nodes),
         "queued": queued(nodes),
-        "holding_logins": holding_logins(topology, nodes),
+        "holding_logins": holding_logins(nodes),
         "nodes": nodes,
     }
 
@@ -167,7 +167,7 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
 def _draw(note: clusters.Running, topology: Topology, nodes: list[NodeStatus], verbose: bool) -> None:
     out = console()
     out.print(headline(note, nodes))
-    for line in queue_lines(topology, nodes):
+    for line in queue_lines(nodes):
         out.print(line, style="yellow", markup=False)
     for line in pair_lines(nodes):
         out.print(line, markup=False)
@@ -195,19 +195,15 @@ def queued(nodes: list[NodeStatus]) -> int:
     return sum(node.facts.get("queued", 0) for node in nodes if node.role == "center")
 
 
-def holding_logins(topology: Topology, nodes: list[NodeStatus]) -> list[str]:
-    """The scenes that let nobody new in, because their level of the policy says so."""
-    held = []
-    for node in nodes:
-        level = node.facts.get("pressure", {}).get("level", 0)
-        if node.role == "scene" and level < len(topology.policy) and not topology.policy[level].logins:
-            held.append(node.node)
-    return held
+def holding_logins(nodes: list[NodeStatus]) -> list[str]:
+    """The scenes that let nobody new in, as their centers have it: their level of the policy says so."""
+    shut = {name for node in nodes if node.role == "center" for name in node.facts.get("shut", [])}
+    return [node.node for node in nodes if node.name in shut]
 
 
-def queue_lines(topology: Topology, nodes: list[NodeStatus]) -> list[str]:
+def queue_lines(nodes: list[NodeStatus]) -> list[str]:
     """Why somebody does not get in; nothing when everybody does."""
-    waiting, held = queued(nodes), holding_logins(topology, nodes)
+    waiting, held = queued(nodes), holding_logins(nodes)
     lines = [f"{waiting} wait{'' if waiting > 1 else 's'} in the queue to be let in"] if waiting else []
     return lines + ([f"let nobody new in: {', '.join(held)} (mesh pressure says why)"] if held else [])
 
