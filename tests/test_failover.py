@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import itertools
 import random
 
 import pytest
@@ -13,6 +14,7 @@ from mesh.operator import Operator
 from mesh.protocol.cluster import FindAccount
 from mesh.protocol.records import DbStat, GoldMove, Letter, Operate, ReadRecords, Records, StatDb
 from mesh.testing import wait_until
+from nodes.dc.settings import DcSettings
 from nodes.scene.sessions import Session
 from tests.pair import STARTING_GOLD, Town, gold_in, tell
 from tools.ctl import asking
@@ -141,6 +143,33 @@ def test_a_standby_that_is_killed_stops_nobody_and_comes_back(town):
         await town.progress(20)
         assert max(gap for p in town.payers for gap in p.gaps) < 0.5
         await town.cluster.start("dc.2")
+        await town.progress()
+        await town.check()
+
+    town(story)
+
+
+def test_a_disk_that_takes_longer_for_a_piece_than_a_standby_may_be_silent_gets_its_copy(town):
+    """Nobody waits for a standby that is being filled: to begin anew each time would never end."""
+
+    async def story(town: Town) -> None:
+        await town.begin()
+        await town.cluster.kill("dc.2")
+        del town.disks.stores["dc.2"]
+        await town.progress()
+        await town.cluster.start("dc.2")
+        standby = town.dc("dc.2").pair.standby
+        put, left = standby._put, itertools.count(8, -1)
+
+        async def slowly(changes):
+            if next(left) > 0:
+                await asyncio.sleep(2 * DcSettings().standby_silent_s)
+            await put(changes)
+
+        standby._put = slowly
+        await wait_until(lambda: town.dc("dc.1").pair.in_sync, timeout_s=60.0)
+        assert next(left) < 0, "it was slow"
+        assert town.dc("dc.1").pair.replication.copies <= 2, "the one of the beginning is one"
         await town.progress()
         await town.check()
 

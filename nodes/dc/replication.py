@@ -36,6 +36,7 @@ JOIN_BATCHES = 16  # so near the standby must be before acknowledgements wait fo
 COPY_ROWS = 500  # in one piece: read on the loop
 COPY_BYTES_MAX = 256 << 10
 COPY_FIRST_S = 60.0  # for the standby to forget what it had
+ALONE_S = 20.0  # for its other answers while nobody waits for it: a slow disk is to get its copy, too
 
 
 class Speaker(Protocol):
@@ -147,7 +148,7 @@ class Replication:
             try:
                 await self._match()
                 while True:
-                    await self._pass_on(self._settings.standby_silent_s)
+                    await self._pass_on()
                     self._see_how_far()
                     await self._wait_for_work()
             except MeshError as error:
@@ -169,7 +170,7 @@ class Replication:
     async def _match(self) -> None:
         """Have the standby where it can take the next batch."""
         asked = self._node.clock.now()
-        standing = await self._ask(Follow(self.term.epoch), self._settings.standby_silent_s)
+        standing = await self._ask(Follow(self.term.epoch), self._patience_s)
         if not self.log.resume((standing.epoch, standing.batch)):
             if self.term.mode != "alone":
                 self.lost()
@@ -178,12 +179,12 @@ class Replication:
         elif standing.supports:
             self.term.supported(asked)
 
-    async def _pass_on(self, timeout_s: float) -> None:
+    async def _pass_on(self) -> None:
         """Send what there is, at least a sign of life, and hear how far the standby is."""
         taken = self.log.take(SEND_BYTES_MAX)
         after, batch, changes = taken or (self.log.last, self.log.last, [])
         asked = self._node.clock.now()
-        standing = await self._ask(Replicate(self.term.epoch, after, batch, changes), timeout_s)
+        standing = await self._ask(Replicate(self.term.epoch, after, batch, changes), self._patience_s)
         self.log.confirm(batch)
         if standing.supports:
             self.term.supported(asked)
@@ -206,6 +207,11 @@ class Replication:
                 async with asyncio.timeout(BEAT_S):
                     await self._send.wait()
 
+    @property
+    def _patience_s(self) -> float:
+        """How long an answer of the standby may take until it counts as away."""
+        return ALONE_S if self.term.mode == "alone" else self._settings.standby_silent_s
+
     async def _ask(self, said: Message, timeout_s: float) -> Standing:
         answer = await self._node.ask(self._standby, said, timeout_s)
         assert isinstance(answer, Standing), "the catalogue names the only answer"
@@ -215,17 +221,17 @@ class Replication:
 
     async def _copy(self) -> None:
         self.copies += 1
-        epoch, silent_s = self.term.epoch, self._settings.standby_silent_s
+        epoch = self.term.epoch
         self._node.log.info("the standby gets a whole copy", peer=self._standby, epoch=epoch)
         await self._ask(CopyRows(epoch, self.log.restart(), first=True), COPY_FIRST_S)
         for rows in _pieces(self._store):  # a piece goes before every batch that is newer than its reading
-            await self._ask(CopyRows(epoch, self.log.acknowledged, rows=rows), silent_s)
+            await self._ask(CopyRows(epoch, self.log.acknowledged, rows=rows), self._patience_s)
             if self.log.waiting:
-                await self._pass_on(silent_s)
+                await self._pass_on()
         while True:
             if self.log.waiting:
-                await self._pass_on(silent_s)
-            standing = await self._ask(CopyRows(epoch, self.log.acknowledged, last=True), silent_s)
+                await self._pass_on()
+            standing = await self._ask(CopyRows(epoch, self.log.acknowledged, last=True), self._patience_s)
             if standing.epoch:
                 return
             await asyncio.sleep(RETRY_S)  # a transaction was read and has not been sent

@@ -36,7 +36,7 @@ from tools.ctl.exits import CommandError
 CENTER, DCS = "center.1", ("dc.1", "dc.2")
 PER_S = 500.0  # durable operations: each goes over a proxy, too
 POLL_S = 0.02
-PAIRED_S = 30.0  # for a copy of everything
+PAIRED_S = 90.0  # for a copy of everything; so long only where the machine itself is slow
 TOOK = re.compile(r"(dc\.\d+) writes from now on epoch=(\d+) incarnation='([0-9a-f]+)'")
 DIALS = (("dc.1", CENTER), ("dc.1", f"{CENTER}.pub"), ("dc.1", "dc.2"), ("dc.2", CENTER), ("dc.2", f"{CENTER}.pub"))
 """Who opens the connection to whom: of the two DCs the first."""
