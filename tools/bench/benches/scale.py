@@ -24,7 +24,7 @@ from tools.bots.scrape import pick, read_page
 from tools.ctl import clusters
 
 SIZES, SIZES_QUICK = (500, 1_000, 2_000, 3_500, 5_000), (200, 600)
-NODES_PLAYERS, NODES_QUICK = 3_000, 400
+NODES_PLAYERS, NODES_QUICK = 5_000, 400
 CROWD, CROWD_QUICK = 10_000, 1_000
 ROUNDS, NODES_ROUNDS = 3, 5
 SETTLE_S = 2.0
