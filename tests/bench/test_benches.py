@@ -153,7 +153,7 @@ def test_a_broadcast_is_judged_by_the_last_who_has_it(tmp_path: Path) -> None:
 def test_memory_is_for_each_client_and_over_its_cycles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warm, later = [57.0, 58.0], [58.0, 59.0, 60.0, 60.5, 60.9]  # a cycle a second
     sizes = iter([50.0, 56.0, *warm, *later])
-    monkeypatch.setattr(memory.usage, "rss_of", lambda _pid: next(sizes))
+    monkeypatch.setattr(memory.machine, "rss_of", lambda _pid: next(sizes))
 
     def no_openssl(_folder: Path) -> tuple[Path, Path]:
         raise FileNotFoundError("openssl")
@@ -181,7 +181,7 @@ def test_scale_compares_the_same_density_and_one_node_more(tmp_path: Path, monke
         "tick_ms": 10.0, "tick_npcs_ms": 20.0,
     }  # fmt: skip
     assert [row[0] for row in outcome.tables[0].rows] == ["500", "1,000", "2,000", "3,500", "5,000"]
-    half = town.settings(1500)["scene.maps"]
+    half = town.settings(2500)["scene.maps"]
     assert sum(settings["scene.maps"] == half for _, settings, _ in on.asked) == 5  # two lines share the players
 
 
