@@ -8,6 +8,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+ON_ALL_CORES := -n logical --dist worksteal
 INPUTS := pyproject.toml constraints.txt .ci/venv
 export PYTHON
 
@@ -24,11 +25,12 @@ up: $(INSTALLED) ## start the cluster of topology/local.toml; Ctrl-C stops it
 	@$(BIN)/mesh up
 
 test: $(INSTALLED_DEV) lint types ## everything that a change has to pass
-	@echo "pytest"
-	@$(BIN)/python -m pytest
+	@echo "pytest: on all cores what starts no process, then the rest"
+	@$(BIN)/python -m pytest -m "not cluster" $(ON_ALL_CORES)
+	@$(BIN)/python -m pytest -m cluster
 
 quick: $(INSTALLED_DEV) ## the tests without those that start processes
-	@$(BIN)/python -m pytest -m "not cluster"
+	@$(BIN)/python -m pytest -m "not cluster" $(ON_ALL_CORES)
 
 lint: $(INSTALLED_DEV) ## ruff: mistakes and layout
 	@echo "ruff check" && $(BIN)/ruff check .
