@@ -133,6 +133,11 @@ class Player(Verbs):
 
         return await self._go(social.Travel(zone), arrived, timeout_s)
 
+    async def settle(self) -> None:
+        """Until the gate has passed on what was said so far, or the connection has ended, or for HEARD_S at most."""
+        if self._connection is not None:
+            await self._was_heard(self._connection)
+
     async def _go(self, said: Message, arrived: Callable[[], Entered | None], timeout_s: float) -> Entered:
         number = number_of(said)
         while self._take_refusal(number) is not None:

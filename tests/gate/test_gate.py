@@ -180,6 +180,19 @@ def test_a_broken_connection_is_told_once_and_resumed(zone, tmp_path):
     play(zone, tmp_path, story)
 
 
+def test_what_was_said_before_it_settled_reaches_the_scene_though_the_connection_breaks(zone, tmp_path):
+    async def story(s):
+        anna = await s.player()
+        anna.move(anna.session.x + 1, anna.session.y)
+        await anna.settle()
+        anna.drop()
+        await s.until(lambda: s.scene.told.of(Detach))
+        assert len(s.scene.of(Lane.MOVES)) == 1
+        await anna.settle()  # nobody is there: there is nothing to wait for
+
+    play(zone, tmp_path, story)
+
+
 def test_the_end_of_an_old_connection_does_not_hurt_the_new_one(zone, tmp_path):
     async def story(s):
         anna = await s.player()

@@ -40,7 +40,7 @@ FRIEND_PAIRS = 20
 COMING_AND_GOING = 10  # of the pairs: one logs out and in again
 DROPPED = 20
 DROPPED_S = 1.0  # without a connection
-STAND_S = 0.4  # so that the last move before a drop has arrived
+STAND_S = 0.4  # so that nobody moves any more
 PARTY = 4
 SWITCHERS = 10
 CROSSERS = 10
@@ -152,6 +152,7 @@ class Story:
         for bot in bots:
             self.crowd.columns.walking[bot.row] = False
         await asyncio.sleep(STAND_S)
+        await asyncio.gather(*(bot.player.settle() for bot in bots))
         spots = {bot.number: bot.place() for bot in bots}
         for bot in bots:
             bot.drop()
