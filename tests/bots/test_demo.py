@@ -8,6 +8,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from mesh import keys
+from mesh.clock import SystemClock
+from tools.bots.options import Options
 from tools.ctl.exits import CommandError, Exit
 from tools.demo.cluster import DemoCluster, is_of_cluster
 from tools.demo.evidence import figures, parse
@@ -27,7 +30,8 @@ from tools.demo.outcome import (
     judged,
 )
 from tools.demo.report import render
-from tools.demo.run import Demonstrated
+from tools.demo.run import Demonstrated, late
+from tools.demo.story import Story
 
 PAGE = """\
 # HELP mesh_steps_total How often each of the nine steps happened here.
@@ -134,6 +138,15 @@ def test_on_a_machine_that_others_use_times_are_not_judged_and_all_else_is() -> 
     assert "? says nothing about the servers: other processes used 90 % of a core" in page.getvalue()
     assert page.getvalue().count("?") == 3
     assert "Everything holds" in page.getvalue()
+
+
+@pytest.mark.parametrize(("late_s", "said"), [(0.049, []), (0.3, ["the bots were late: p99 300 ms (at most 50)"])])
+def test_bots_that_are_late_themselves_are_a_disturbance(tmp_path: Path, late_s: float, said: list[str]) -> None:
+    key = tmp_path / "key"
+    keys.load_or_create(key)
+    story = Story(Options(["ws://x"], str(key), 80), SystemClock(), print)
+    story.totals.whole.lag.record(late_s)
+    assert late(story) == said
 
 
 def test_the_json_has_what_it_promises() -> None:

@@ -125,6 +125,12 @@ async def perform(story: Story, cluster: DemoCluster, topology: Topology, option
         return Gathered(gold_before, await ask_gold(operator, topology), figures, trace, disturbed)
 
 
+def late(story: Story) -> list[str]:
+    """The players' own lateness: none of the servers' doing, whoever has the cores."""
+    found_ms, most_ms = story.totals.whole.lag.percentile_ms(99.0), story.options.limits.lag_p99_ms
+    return [f"the bots were late: p99 {found_ms:.0f} ms (at most {most_ms:.0f})"] if found_ms > most_ms else []
+
+
 def used_s(cluster: DemoCluster) -> float:
     """Processor seconds of everything that belongs to the demonstration, so far."""
     return sum(machine.cpu_of(pid) or 0.0 for pid in (os.getpid(), *cluster.pids()))
@@ -175,7 +181,7 @@ async def conclude(
             processes_left=len(left),
             ready_s=cluster.started.ready_s if cluster.started else 0.0,
             took_s=round(took_s, 1),
-            disturbed=gathered.disturbed,
+            disturbed=[*gathered.disturbed, *late(story)],
         )
     )
 
