@@ -18,6 +18,7 @@ from nodes.scene.world import Array
 ACROSS, ALONG = 4, 2  # cells within the reach, to the side and up
 SPARE = 2  # times as many candidates as are wanted are kept: some of them are not new, which counts later
 CROWD_MIN = 400  # candidates, below which it is cheaper to keep them all
+MEASURED = 6  # candidates that are measured and left out cost as much as one that is sorted
 CELLS_MAX = 200  # on one side of the map: cell numbers fit into two bytes, which are sorted by radix
 
 
@@ -101,3 +102,10 @@ def crowd_from(enough: Array) -> Array:
     """The number of candidates from which on an observer is content with `enough` and some to spare."""
     crowd: Array = np.maximum(SPARE * enough, CROWD_MIN)
     return crowd
+
+
+def cost_of(candidates: Array, enough: Array) -> Array:
+    """What it takes to look around, in candidates that are sorted: those left out of a crowd are only measured."""
+    crowd = crowd_from(enough)
+    cost: Array = np.minimum(candidates, crowd) + np.maximum(candidates - crowd, 0) // MEASURED
+    return cost

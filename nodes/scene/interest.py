@@ -23,7 +23,7 @@ import numpy as np
 
 from nodes.scene import ranking
 from nodes.scene.budgets import Terms
-from nodes.scene.grid import Grid, Near, crowd_from
+from nodes.scene.grid import Grid, Near, cost_of
 from nodes.scene.pairs import (
     Columns,
     Pairs,
@@ -31,6 +31,7 @@ from nodes.scene.pairs import (
     ends_of,
     first_marked,
     joined,
+    marked_among,
     no_pairs,
     nobody,
     packed,
@@ -48,7 +49,6 @@ from nodes.scene.world import Array
 CANDIDATES_TICK = 250_000  # that the turn of a tick takes on, some 10 ms; newcomers and those asked for come on top
 CANDIDATES_FEW = 20_000  # everybody in every tick; with more, everybody in CYCLE ticks at most ...
 CYCLE = 3  # ... as long as one tick can take that: in 0.2 s nobody walks much more than a metre
-MEASURED = 6  # candidates that are measured and left out cost as much as one that is sorted
 CANDIDATES_MAX = ranking.RANKED_MAX - LINE_SLOTS  # that are measured and ranked at once: bounds the memory of it
 URGENT_SHARE = 0.5  # of CANDIDATES_TICK, for those who are asked for
 KEEP = np.float32(0.7)  # of two at one distance the one that is seen already is nearer: nobody flickers at the cut
@@ -92,11 +92,14 @@ class Interest:
         self._count = np.zeros(capacity, np.int64)  # pairs by observer
         self._cursor = 0  # the slot with which the next turn begins
         self._looked = np.zeros(capacity, np.int64)  # the tick in which it was looked around for an observer
+        self._cost = np.zeros(capacity, np.int64)  # what that took
+        self._limit = np.full(capacity, -1, np.int64)  # and how many it might be shown then; -1: it never was
 
     # --- who sees whom ---
 
     def forget(self, gone: Array) -> Pairs:
         """These slots hold nobody any more (nor the ones who were there as observers). Who saw them."""
+        self._limit[gone] = -1
         marked = np.zeros(self.capacity, "?")
         marked[gone] = True
         rows = self._rows
@@ -127,26 +130,30 @@ class Interest:
         slots = len(watching)
         observers = np.flatnonzero(watching).astype(np.int32)
         self._grid.sort(x, y, entities)
-        ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
-        first, count = self._grid.runs(ox, oy)
         limit = np.minimum(terms.views[observers], terms.records[observers] << terms.last[observers])
-        chosen = self._turn(observers, _cost(count.sum(axis=1), limit), fresh, terms)
+        unknown = self._limit.take(observers) != limit
+        if unknown.any():
+            self._reach(observers[unknown], limit[unknown], x, y)
+        chosen = self._turn(observers, self._cost.take(observers), fresh, terms)
+        who, limit = observers.take(chosen), limit.take(chosen)
+        ox, oy, first, count = self._reach(who, limit, x, y)
         renewed = (self._count[:slots] > 0) & ~watching  # nobody looks through those eyes any more
         is_fresh = np.zeros(slots, "?")
         renewed[fresh] = is_fresh[fresh] = True
         whole = len(chosen) == len(observers) and not renewed.any()  # all rows are those of who is looked around for
         blank = renewed.copy()
-        renewed[observers[chosen]] = True
+        renewed[who] = True
         ends = ends_of(self._count[:slots])
         old = self._rows
         if not whole:
             old = cut(old, [(int(ends[low]), int(ends[high])) for low, high in stretches_of(renewed & ~blank)])
         found, changes = list[Columns](), list[Changes]()
-        for part in _chunks(chosen, count):
-            mine = slice(*np.searchsorted(old.observers, [observers[part[0]], observers[part[-1]] + 1]).tolist())
-            near, bound = self._grid.sweep(ox[part], oy[part], first[part], count[part], limit[part])
-            group = _Group(observers[part], limit[part], is_fresh.take(observers[part]), terms, tick)
-            crowd = count[part].sum(axis=1) > np.minimum(limit[part], terms.records[group.observers])
+        candidates = count.sum(axis=1)
+        for part in _chunks(candidates):
+            group = _Group(who[part], limit[part], is_fresh.take(who[part]), terms, tick)
+            mine = slice(*np.searchsorted(old.observers, [group.observers[0], group.observers[-1] + 1]).tolist())
+            near, bound = self._grid.sweep(ox[part], oy[part], first[part], count[part], group.limit)
+            crowd = candidates[part] > np.minimum(group.limit, terms.records[group.observers])
             relevant = concerns(group.observers[crowd].tolist())
             near = self._with_relevant(near, bound, group, relevant, x, y)
             rows, change = self._compare(Columns(*(column[mine] for column in old)), group, near, relevant)
@@ -156,9 +163,16 @@ class Interest:
         count = np.bincount(new.observers, minlength=slots)
         self._rows = new if whole else spliced(self._rows, new, stretches_of(renewed), ends, ends_of(count))
         self._count[:slots][renewed] = count[renewed]
-        self._looked[observers[chosen]] = tick
+        self._looked[who] = tick
         appeared, vanished = zip(*(changes or [Changes(nobody(), nobody())]), strict=True)
         return Changes(pairs_joined(appeared), pairs_joined(vanished))
+
+    def _reach(self, observers: Array, limit: Array, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
+        """Where these are, and which runs of the grid are near them. From now on it is known what they cost."""
+        ox, oy = x[observers].astype(np.float32), y[observers].astype(np.float32)
+        first, count = self._grid.runs(ox, oy)
+        self._cost[observers], self._limit[observers] = cost_of(count.sum(axis=1), limit), limit
+        return ox, oy, first, count
 
     def _turn(self, observers: Array, cost: Array, fresh: Array, terms: Terms) -> Array:
         """Which of the observers are looked around for in this tick, ascending. Where they are told of movement every
@@ -245,7 +259,7 @@ class Interest:
         some = np.flatnonzero(crowded.take(row))
         elapsed = np.clip((tick - self._looked[observers]) // HALVES, 1, ELAPSED_MAX)
         pace = np.where(group.fresh, LINE_SLOTS, np.maximum(terms.appearing[observers] * elapsed, PACE_MIN))
-        first = _marked(seen.key, relevant)
+        first = marked_among(seen.key, relevant)
         picked = _picked(seen, some, row.take(some), group.limit, pace, first)
         mine = row.take(picked)
         place, counts = places(mine, len(observers))
@@ -300,6 +314,8 @@ class Interest:
     def _excess(self, observers: Array, waited: Array, terms: Terms) -> Array:
         """A flag for each pair above what its observer may get: its budget has become smaller since its last turn to
         look around, which then comes soon. Those who wait longest go first. Empty for none."""
+        if (self._count[: len(terms.records)] <= terms.records).all():
+            return np.empty(0, "?")  # nobody sees as many as it may be told of
         counts = np.bincount(observers)
         over = np.flatnonzero(counts > terms.records[: len(counts)])
         if not len(over):
@@ -370,28 +386,13 @@ def _picked(seen: _Seen, some: Array, row: Array, limit: Array, pace: Array, fir
     return picked
 
 
-def _marked(keys: Array, some: Array) -> Array:
-    """Flags of those of these ascending keys that are among some others."""
-    flags = np.zeros(len(keys), "?")
-    at = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
-    flags[at[keys[at] == some]] = True
-    return flags
-
-
-def _cost(candidates: Array, limit: Array) -> Array:
-    """What it takes to look around, in candidates that are sorted: those left out of a crowd are only measured."""
-    crowd = crowd_from(limit)
-    cost: Array = np.minimum(candidates, crowd) + np.maximum(candidates - crowd, 0) // MEASURED
-    return cost
-
-
-def _chunks(chosen: Array, count: Array) -> list[Array]:
+def _chunks(candidates: Array) -> list[slice]:
     """Consecutive observers, so that together they have few candidates."""
-    ends = np.cumsum(count[chosen].sum(axis=1))
+    ends = np.cumsum(candidates)
     begin, chunks = 0, []
-    while begin < len(chosen):
+    while begin < len(candidates):
         before = int(ends[begin - 1]) if begin else 0
         end = max(begin + 1, int(np.searchsorted(ends, before + CANDIDATES_MAX, side="right")))
-        chunks.append(chosen[begin:end])
+        chunks.append(slice(begin, end))
         begin = end
     return chunks

@@ -10,6 +10,8 @@ Rejected: a limit per move (a jittering honest client is corrected all the time)
 measure of time (a cheat writes what it likes).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mesh.protocol.lanes import MOVE
@@ -44,14 +46,22 @@ class Moves:
         """The newest move of each player, and nothing is left."""
         if not self._waiting:
             return np.empty(0, np.int64), np.empty(0, MOVE)
-        slots = np.concatenate([one for one, _ in self._waiting])
-        records = np.concatenate([one for _, one in self._waiting])
+        slots, records = (_in_one(column) for column in zip(*self._waiting, strict=True))
         self._waiting.clear()
         self._count = 0
         at = np.arange(len(slots))
         self._last[slots] = at
-        newest = self._last[slots] == at
-        return slots[newest], records[newest]
+        newest = np.flatnonzero(self._last.take(slots) == at)
+        return (slots, records) if len(newest) == len(slots) else (slots.take(newest), records.take(newest))
+
+
+def _in_one(parts: Sequence[Array]) -> Array:
+    """One behind the other. Rows of several fields as plain bytes: NumPy copies those thirty times as fast."""
+    if len(parts) == 1:
+        return parts[0]
+    kind = parts[0].dtype
+    plain = np.dtype(f"V{kind.itemsize}") if kind.names else kind
+    return np.concatenate([part.view(plain) for part in parts]).view(kind)
 
 
 class Incoming:
@@ -86,27 +96,36 @@ def settle(world: World, slot: int, now: float, speed: float) -> None:
 def apply(world: World, slots: Array, records: Array, now: float, speed: float) -> tuple[Array, Array]:
     """Carry out what is possible. `speed` in units per second. The slots that were refused, and their stamps; they
     stay where they were. The dead do not move and are not told so: their client knows."""
-    alive = (world.kind[slots] != 0) & (world.state[slots] & DEAD == 0)
-    slots, records = slots[alive], records[alive]
+    alive = (world.kind.take(slots) != 0) & (world.state[slots] & DEAD == 0)
+    if not alive.all():
+        there = np.flatnonzero(alive)
+        slots, records = slots.take(there), records.take(there)
     x, y = np.minimum(records["x"], world.units), np.minimum(records["y"], world.units)
-    way = np.hypot(x.astype("f4") - world.x[slots], y.astype("f4") - world.y[slots])
-    elapsed = np.clip(now - world.moved_at[slots], 0, ELAPSED_S_MAX)
-    allowed = world.slack[slots] + RATE * speed * elapsed
+    dx, dy = x.astype("f4") - world.x[slots], y.astype("f4") - world.y[slots]
+    way = np.sqrt(dx * dx + dy * dy)
+    elapsed = np.clip(now - world.moved_at.take(slots), 0, ELAPSED_S_MAX)
+    allowed = world.slack.take(slots) + RATE * speed * elapsed
     possible = way <= allowed
+    if possible.all():
+        world.slack[slots] = np.minimum(speed * SLACK_S, allowed - way)
+        world.moved_at[slots] = now
+        _write(world, slots, x, y, records)
+        return slots[:0], records["stamp"][:0]
     world.slack[slots] = np.minimum(speed * SLACK_S, np.where(possible, allowed - way, allowed))
     world.moved_at[slots] = now
     refused = ~possible
     stay, gone = slots[refused], slots[possible]
-    _write(world, gone, x[possible], y[possible], records[possible])
+    _write(world, gone, x[possible], y[possible], records.take(np.flatnonzero(possible)))
     return stay, records["stamp"][refused]
 
 
 def _write(world: World, slots: Array, x: Array, y: Array, records: Array) -> None:
     state = records["state"] & CLIENT_STATE
+    heading = records["heading"]
     walked = (world.x[slots] != x) | (world.y[slots] != y)
-    differs = walked | (world.heading[slots] != records["heading"]) | (world.state[slots] != state)
+    differs = walked | (world.heading[slots] != heading) | (world.state[slots] != state)
     world.x[slots], world.y[slots] = x, y
-    world.heading[slots], world.state[slots], world.stamp[slots] = records["heading"], state, records["stamp"]
+    world.heading[slots], world.state[slots], world.stamp[slots] = heading, state, records["stamp"]
     world.changed[slots] |= differs
     world.unsaved[slots] |= differs
     world.walked[slots] |= walked

@@ -230,7 +230,7 @@ class SceneNode(Node):
         """Give the lines what they are to move next."""
         for gate, handles, records in self._incoming.take():
             for line, slots, at in self._by_line(handles, gate):
-                line.moves.add(slots, records[at])
+                line.moves.add(slots, records.take(at))
 
     @on_batch(Lane.DROPS)
     def on_drops(self, blobs: list[bytes], caller: Caller) -> None:

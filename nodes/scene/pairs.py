@@ -47,6 +47,14 @@ def first_marked(marked: Array, counts: Array, most: Array) -> Array:
     return found
 
 
+def marked_among(keys: Array, some: Array) -> Array:
+    """Flags of those of these ascending keys that are among some others."""
+    flags = np.zeros(len(keys), "?")
+    at = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
+    flags[at[keys[at] == some]] = True
+    return flags
+
+
 def places(row: Array, rows: int) -> tuple[Array, Array]:
     """For elements in the order of their rows: the place of each within its row, and how many each row has."""
     counts = np.bincount(row, minlength=rows)

@@ -26,7 +26,7 @@ MADE_ANEW = {
     "Portals": {"portals", "x", "y", "radius2"},
     "Whereabouts": set(),
     "Moves": {"waiting_max", "dropped", "_last"},
-    "Interest": {"capacity", "_enter2", "_grid"},
+    "Interest": {"capacity", "_enter2", "_grid", "_cost", "_limit"},
     "Sight": {
         "_world", "_views", "_budgets", "_gate_levels", "_gates_held", "interest", "relevance", "_waiting", "_untold",
     },
