@@ -175,8 +175,9 @@ class Interest:
         return ox, oy, first, count
 
     def _turn(self, observers: Array, cost: Array, fresh: Array, terms: Terms) -> Array:
-        """Which of the observers are looked around for in this tick, ascending. Where they are told of movement every
-        so many ticks, they are looked around for in the same: what came into view goes out with it then."""
+        """Which of the observers are looked around for in this tick, ascending; `cost` is what each took the last time.
+        Where they are told of movement every so many ticks, they are looked around for in the same: what came into view
+        goes out with it then."""
         if not len(observers):
             return np.empty(0, np.int64)
         wanted = np.zeros(len(terms.views), "?")
