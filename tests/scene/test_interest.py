@@ -138,6 +138,26 @@ def test_those_who_are_asked_for_look_before_their_turn() -> None:
         assert seen_by(fast.interest, SLOTS - 1) == list(range(SLOTS - 1))
 
 
+def test_what_is_near_is_looked_up_in_turns_and_at_once_where_nothing_is_known(monkeypatch) -> None:
+    """Of whoever has come into a slot, and of everybody when they may be shown more or less: or a tick could take on
+    many more than it may."""
+    monkeypatch.setattr(interest_module, "CANDIDATES_TICK", 40)
+    fast, asked = Looking(UNITS, ENTER, LEAVE, SLOTS), []
+    runs = fast.interest._grid.runs
+    monkeypatch.setattr(fast.interest._grid, "runs", lambda x, y: (asked.append(len(x)), runs(x, y))[1])
+    fast.all_look([0] * SLOTS)
+    assert asked == [SLOTS, 1]
+    fast.all_look([0] * SLOTS)
+    assert asked[2:] == [1]
+    fast.interest.forget(np.array([5]))
+    fast.all_look([0] * SLOTS)
+    assert asked[3:] == [1, 1], "the one in slot 5, and the one whose turn it is"
+    fast.views = 7
+    fast.all_look([0] * SLOTS)
+    assert asked[5:] == [SLOTS, 1]
+    assert fast.interest.cycle == math.ceil(SLOTS * SLOTS / 40)
+
+
 def test_what_is_seen_is_lost_further_away_than_it_is_found() -> None:
     looking = Looking(1000, 100.0, 110.0, 2)
     for x, seen in ((105, False), (100, True), (110, True), (111, False), (101, False)):
