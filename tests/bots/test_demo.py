@@ -3,6 +3,8 @@
 import asyncio
 import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,8 +12,10 @@ from rich.console import Console
 
 from mesh import keys
 from mesh.clock import SystemClock
+from mesh.protocol.social import SwitchLine
 from tools.bots.options import Options
 from tools.ctl.exits import CommandError, Exit
+from tools.demo.cast import is_walker
 from tools.demo.cluster import DemoCluster, is_of_cluster
 from tools.demo.evidence import figures, parse
 from tools.demo.outcome import (
@@ -147,6 +151,31 @@ def test_bots_that_are_late_themselves_are_a_disturbance(tmp_path: Path, late_s:
     story = Story(Options(["ws://x"], str(key), 80), SystemClock(), print)
     story.totals.whole.lag.record(late_s)
     assert late(story) == said
+
+
+def test_only_who_has_another_line_is_sent_there_and_who_walks_off_the_map_is_left_out(tmp_path: Path) -> None:
+    """The newest come first; four of them form the party. One of the others is on a map with one line, and one walks
+    through a portal as soon as it is asked."""
+    keys.load_or_create(tmp_path / "key")
+    story = Story(Options(["ws://x"], str(tmp_path / "key"), 80), SystemClock(), lambda _text: None)
+    walkers = [number for number in range(80) if is_walker(number)]
+    elsewhere, restless = walkers[-6], walkers[-8]
+
+    def bot(number: int) -> Any:
+        def social(said: SwitchLine) -> None:
+            assert number != elsewhere, "there is no other line"
+            story.seen.entered[number] = place("meadow", said.number) if number != restless else place("forest", 1)
+
+        return SimpleNamespace(number=number, inside=True, player=SimpleNamespace(social=social))
+
+    def place(map_: str, line: int) -> Any:
+        return SimpleNamespace(map=map_, line=line)
+
+    story.crowd = SimpleNamespace(bots=[bot(number) for number in walkers])  # type: ignore[assignment]
+    story.seen.entered = {number: place("meadow", 1 + number % 2) for number in walkers}
+    story.seen.entered[elsewhere] = place("forest", 1)
+    asyncio.run(story.switch_lines())
+    assert (story.switched, len(story.switchers)) == (9, 9)
 
 
 def test_the_json_has_what_it_promises() -> None:

@@ -29,8 +29,8 @@ from tools.bots.worker import usage_of_this_process
 from tools.demo.cast import ANNOUNCEMENT, Witness, Witnessed, is_walker
 
 LOGIN_GRACE_S = 60.0
-SWITCH_TRIES = 5
-SWITCH_S = 6.0  # a fight is over five seconds after its last blow
+SWITCH_TRIES = 20
+SWITCH_S = 3.5  # for one try: a scene hears one wish in three seconds
 HEARD_S = 20.0  # for anything that must be delivered; so long only where the machine itself is slow
 LOOK_S = 0.02
 PLAY_S = 8.0  # of undisturbed play at least
@@ -179,19 +179,27 @@ class Story:
 
     async def switch_lines(self) -> None:
         """Some go to the other line of their map, on the connection that they have."""
-        self.switchers = self._free_walkers()[PARTY : PARTY + SWITCHERS]
-        self.say(f"{len(self.switchers)} players go to another line of their map")
-        wanted = {bot.number: 3 - self.seen.entered[bot.number].line for bot in self.switchers}
+        here = {bot.number: self.seen.entered[bot.number] for bot in self.crowd.bots if bot.inside}
+        lines = {(said.map, said.line) for said in here.values()}
+        wanted = {number: (said.map, 3 - said.line) for number, said in here.items()}
+        chosen = [bot for bot in self._free_walkers()[PARTY:] if wanted[bot.number] in lines][:SWITCHERS]
+        self.say(f"{len(chosen)} players go to another line of their map")
 
-        def arrived() -> int:
-            return sum(self.seen.entered[number].line == line for number, line in wanted.items())
+        def place(bot: Bot) -> tuple[str, int]:
+            said = self.seen.entered[bot.number]
+            return said.map, said.line
+
+        def pending() -> list[Bot]:
+            """Without those who have walked through a portal meanwhile: there may be no such line where they are."""
+            still = [bot for bot in chosen if place(bot)[0] == wanted[bot.number][0]]
+            return [bot for bot in still if place(bot) != wanted[bot.number]]
 
         for _ in range(SWITCH_TRIES):  # whoever a wolf bites on the way is refused as long as it fights
-            for bot in self.switchers:
-                if self.seen.entered[bot.number].line != wanted[bot.number]:
-                    bot.player.social(social.SwitchLine(wanted[bot.number]))
-            await self._until(lambda: arrived() == len(wanted), SWITCH_S)
-        self.switched = arrived()
+            for bot in pending():
+                bot.player.social(social.SwitchLine(wanted[bot.number][1]))
+            await self._until(lambda: not pending(), SWITCH_S)
+        there = [bot for bot in chosen if place(bot) == wanted[bot.number]]
+        self.switchers, self.switched = there + pending(), len(there)
 
     async def play_on(self, enough: Callable[[], bool]) -> None:
         """Undisturbed play, longer when too little has happened. Those who are near a portal walk through it."""
@@ -256,7 +264,7 @@ class Story:
     def _send_through_portals(self) -> None:
         """Those who have the shortest way."""
         ways = []
-        for bot in self._free_walkers()[PARTY + SWITCHERS :]:
+        for bot in [bot for bot in self._free_walkers()[PARTY:] if bot not in self.switchers]:
             x, y = bot.place()
             for portal in self.seen.entered[bot.number].portals:
                 ways.append((bot.metres(((x - portal.x) ** 2 + (y - portal.y) ** 2) ** 0.5), bot.number, portal, bot))
