@@ -170,7 +170,7 @@ class Replication:
     async def _match(self) -> None:
         """Have the standby where it can take the next batch."""
         asked = self._node.clock.now()
-        standing = await self._ask(Follow(self.term.epoch), self._patience_s)
+        standing = await self._ask(Follow(self.term.epoch))
         if not self.log.resume((standing.epoch, standing.batch)):
             if self.term.mode != "alone":
                 self.lost()
@@ -184,7 +184,7 @@ class Replication:
         taken = self.log.take(SEND_BYTES_MAX)
         after, batch, changes = taken or (self.log.last, self.log.last, [])
         asked = self._node.clock.now()
-        standing = await self._ask(Replicate(self.term.epoch, after, batch, changes), self._patience_s)
+        standing = await self._ask(Replicate(self.term.epoch, after, batch, changes))
         self.log.confirm(batch)
         if standing.supports:
             self.term.supported(asked)
@@ -207,13 +207,10 @@ class Replication:
                 async with asyncio.timeout(BEAT_S):
                     await self._send.wait()
 
-    @property
-    def _patience_s(self) -> float:
-        """How long an answer of the standby may take until it counts as away."""
-        return ALONE_S if self.term.mode == "alone" else self._settings.standby_silent_s
-
-    async def _ask(self, said: Message, timeout_s: float) -> Standing:
-        answer = await self._node.ask(self._standby, said, timeout_s)
+    async def _ask(self, said: Message, timeout_s: float = 0.0) -> Standing:
+        """`timeout_s`: how long the answer may take until the standby counts as away, if not as long as usual."""
+        usual_s = ALONE_S if self.term.mode == "alone" else self._settings.standby_silent_s
+        answer = await self._node.ask(self._standby, said, timeout_s or usual_s)
         assert isinstance(answer, Standing), "the catalogue names the only answer"
         return answer
 
@@ -225,13 +222,13 @@ class Replication:
         self._node.log.info("the standby gets a whole copy", peer=self._standby, epoch=epoch)
         await self._ask(CopyRows(epoch, self.log.restart(), first=True), COPY_FIRST_S)
         for rows in _pieces(self._store):  # a piece goes before every batch that is newer than its reading
-            await self._ask(CopyRows(epoch, self.log.acknowledged, rows=rows), self._patience_s)
+            await self._ask(CopyRows(epoch, self.log.acknowledged, rows=rows))
             if self.log.waiting:
                 await self._pass_on()
         while True:
             if self.log.waiting:
                 await self._pass_on()
-            standing = await self._ask(CopyRows(epoch, self.log.acknowledged, last=True), self._patience_s)
+            standing = await self._ask(CopyRows(epoch, self.log.acknowledged, last=True))
             if standing.epoch:
                 return
             await asyncio.sleep(RETRY_S)  # a transaction was read and has not been sent

@@ -106,13 +106,11 @@ def apply(world: World, slots: Array, records: Array, now: float, speed: float) 
     elapsed = np.clip(now - world.moved_at.take(slots), 0, ELAPSED_S_MAX)
     allowed = world.slack.take(slots) + RATE * speed * elapsed
     possible = way <= allowed
-    if possible.all():
-        world.slack[slots] = np.minimum(speed * SLACK_S, allowed - way)
-        world.moved_at[slots] = now
-        _write(world, slots, x, y, records)
-        return slots[:0], records["stamp"][:0]
     world.slack[slots] = np.minimum(speed * SLACK_S, np.where(possible, allowed - way, allowed))
     world.moved_at[slots] = now
+    if possible.all():
+        _write(world, slots, x, y, records)
+        return slots[:0], records["stamp"][:0]
     refused = ~possible
     stay, gone = slots[refused], slots[possible]
     _write(world, gone, x[possible], y[possible], records.take(np.flatnonzero(possible)))

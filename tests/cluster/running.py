@@ -1,5 +1,6 @@
 """A real cluster for tests: processes, sockets, files, started and stopped through the command line."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ from typing import Any
 from mesh import keys, tickets
 from mesh.client.player import Player
 from mesh.clock import SystemClock
+from mesh.errors import DeadlineExceeded
 from mesh.operator import Operator
+from mesh.protocol.social import Shouted
 from mesh.topology import PUB_OFFSET, Topology, load
 
 ROOT = Path(__file__).parents[2]
@@ -118,3 +121,11 @@ def alive(marker: str) -> list[str]:
             if marker in words and state != "Z":
                 found.append(words)
     return found
+
+
+async def say_aloud(speaker: Player, text: str, listener: Player) -> Shouted:
+    """Until it is heard: where nodes are late, the rate of words is low, and more of them are refused."""
+    while True:
+        speaker.shout(text)
+        with contextlib.suppress(DeadlineExceeded):
+            return await listener.wait(Shouted, 1.0, where=lambda said: said.speaker == speaker.session.character)

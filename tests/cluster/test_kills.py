@@ -16,9 +16,8 @@ from mesh.protocol.client import Goodbye
 from mesh.protocol.control import Describe, Description
 from mesh.protocol.play import Entered, Loot, PlayDenied
 from mesh.protocol.records import DbStat, ReadRecords, Records, StatDb
-from mesh.protocol.social import Shouted
 from mesh.testing import wait_until
-from tests.cluster.running import Running, alive
+from tests.cluster.running import Running, alive, say_aloud
 
 pytestmark = pytest.mark.cluster
 
@@ -90,16 +89,7 @@ def test_a_killed_node_returns_and_players_do_not_notice(zone: Running, short: s
         assert anna.connected
         assert anna.playing
 
-        async def heard() -> None:
-            while True:
-                bob.shout("still there?")
-                try:
-                    await anna.wait(Shouted, timeout_s=1.0)
-                    return
-                except MeshError:
-                    continue
-
-        await heard()
+        await say_aloud(bob, "still there?", anna)
         assert anna.session.updates >= before
         await bob.logout()
         await anna.logout()

@@ -1,7 +1,6 @@
 """Every topology that comes along: brought up with real processes, played on, taken down without a trace."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from mesh.client.player import Player
-from mesh.errors import DeadlineExceeded
-from mesh.protocol.social import Shouted
 from mesh.testing import wait_until
-from tests.cluster.running import ROOT, Running, alive, mesh
+from tests.cluster.running import ROOT, Running, alive, mesh, say_aloud
 from tests.world import walk_to
 from tools.ctl import three_hosts
 from tools.ctl.exits import Exit
@@ -34,19 +31,12 @@ async def play(player: Player) -> None:
     step = round(0.5 * entered.speed_mps / 6.0 / entered.unit_m)
     player.move(player.session.x + (step if player.session.x < 3000 else -step), player.session.y)
     before = player.session.updates
-    heard = await say_aloud(player)
-    assert heard.text == f"hello from {player.session.character}"
+    text = f"hello from {player.session.character}"
+    async with asyncio.timeout(SAID_S):
+        heard = await say_aloud(player, text, player)
+    assert heard.text == text
     await wait_until(lambda: player.session.updates > before or not player.session.view)
     assert player.playing
-
-
-async def say_aloud(player: Player) -> Shouted:
-    """Until it is heard: where nodes are late, the rate of words is low, and more of them are refused."""
-    async with asyncio.timeout(SAID_S):
-        while True:
-            player.shout(f"hello from {player.session.character}")
-            with contextlib.suppress(DeadlineExceeded):
-                return await player.wait(Shouted, 1.0, where=lambda said: said.speaker == player.session.character)
 
 
 @pytest.mark.parametrize("name", ["local", "duo", "pair", "mobile", "mobile-shared", "two-zones"])

@@ -179,20 +179,20 @@ class Story:
 
     async def switch_lines(self) -> None:
         """Some go to the other line of their map, on the connection that they have."""
-        here = {bot.number: self.seen.entered[bot.number] for bot in self.crowd.bots if bot.inside}
-        lines = {(said.map, said.line) for said in here.values()}
-        wanted = {number: (said.map, 3 - said.line) for number, said in here.items()}
-        chosen = [bot for bot in self._free_walkers()[PARTY:] if wanted[bot.number] in lines][:SWITCHERS]
-        self.say(f"{len(chosen)} players go to another line of their map")
 
         def place(bot: Bot) -> tuple[str, int]:
             said = self.seen.entered[bot.number]
             return said.map, said.line
 
+        began = {bot.number: place(bot) for bot in self.crowd.bots if bot.inside}
+        wanted = {number: (map_, 3 - line) for number, (map_, line) in began.items()}
+        lines = set(began.values())
+        chosen = [bot for bot in self._free_walkers()[PARTY:] if wanted[bot.number] in lines][:SWITCHERS]
+        self.say(f"{len(chosen)} players go to another line of their map")
+
         def pending() -> list[Bot]:
             """Without those who have walked through a portal meanwhile: there may be no such line where they are."""
-            still = [bot for bot in chosen if place(bot)[0] == wanted[bot.number][0]]
-            return [bot for bot in still if place(bot) != wanted[bot.number]]
+            return [bot for bot in chosen if place(bot) == began[bot.number]]
 
         for _ in range(SWITCH_TRIES):  # whoever a wolf bites on the way is refused as long as it fights
             for bot in pending():
@@ -264,7 +264,9 @@ class Story:
     def _send_through_portals(self) -> None:
         """Those who have the shortest way."""
         ways = []
-        for bot in [bot for bot in self._free_walkers()[PARTY:] if bot not in self.switchers]:
+        for bot in self._free_walkers()[PARTY:]:
+            if bot in self.switchers:
+                continue
             x, y = bot.place()
             for portal in self.seen.entered[bot.number].portals:
                 ways.append((bot.metres(((x - portal.x) ** 2 + (y - portal.y) ** 2) ** 0.5), bot.number, portal, bot))
