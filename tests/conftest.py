@@ -1,6 +1,8 @@
 """What every test shares: no log on the terminal, and a place for topologies."""
 
+import contextlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import settings
 from loguru import logger
 
 from mesh.topology import Topology, load
+from tools.awake import awake
 
 ZONE = """
 [cluster]
@@ -39,6 +42,14 @@ settings.load_profile("repeatable")  # the same examples every time; a slow mach
 @pytest.fixture(autouse=True, scope="session")
 def _quiet() -> None:
     logger.remove()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cores(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Real processes on a virtual machine are not to wait for its host each time that they wake up."""
+    real = any(item.get_closest_marker("cluster") for item in request.session.items)
+    with awake() if real else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

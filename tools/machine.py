@@ -36,7 +36,7 @@ def times(numbers: Sequence[int], now: float) -> Times:
     """Of the cores with these of the system's numbers, or of all that may be used."""
     each = psutil.cpu_times(percpu=True)
     wanted = [each[number] for number in numbers or usable()]
-    busy = sum(c.user + c.nice + c.system + c.irq + c.softirq for c in wanted)
+    busy = sum(c.user + c.system + c.irq + c.softirq for c in wanted)  # what is nice takes only what nobody wants
     return Times(now, busy, sum(c.steal for c in wanted))
 
 

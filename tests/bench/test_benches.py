@@ -36,8 +36,9 @@ def reference(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     async def run_peer(name: str, players: int, _ground: Any, _seconds: float) -> Any:
         asked.append((name, players))
-        cpu = {"epoll": 0.1, "pair": 0.15, "colyseus": 0.3}[name]
-        return peers.PeerResult(name, players, window(), cpu, 10.0, [])
+        frame_us = {"epoll": 10.0, "pair": 15.0, "colyseus": 30.0}[name]
+        frames_s = 10.0 * players
+        return peers.PeerResult(name, players, window(frames_s=frames_s), frame_us * frames_s / 1e6, 10.0, [])
 
     monkeypatch.setattr(peers, "run_peer", run_peer)
     monkeypatch.setattr(peers, "missing", lambda _name: "")
@@ -62,7 +63,7 @@ def test_the_square_is_measured_beside_the_references_and_then_filled(
     assert outcome.cpu_us_per_frame == pytest.approx(15.0)
     assert outcome.ratio_to_limit == pytest.approx(1.5)
     assert outcome.reached["colyseus_behind"] == pytest.approx(2.0)
-    assert reference == [("epoll", 4000)] * 3 + [("colyseus", 3000)]
+    assert reference == [("epoll", 4000)] * 3 + [("colyseus", 3000)] * 2  # once to see whether it carries them
     assert {cores for _, _, cores in on.asked} == {(0,)}
     assert f"size_m={int(width_m(4000)) + 1}." in on.asked[0][1]["scene.maps"]
     verdict, why, _ = judge(square.BENCH, outcome, quick=False)
@@ -83,7 +84,7 @@ def test_a_quick_square_is_one_round_and_no_search(tmp_path: Path, reference: li
     on = ground(tmp_path, quick=True, players=40)
     outcome = played(square.BENCH, on)
     assert outcome.players == 40
-    assert reference == [("epoll", 40), ("colyseus", 40)]
+    assert reference == [("epoll", 40), ("colyseus", 40), ("colyseus", 40)]
     assert len(on.asked) == 3  # beside the limit once, and before and after the other
 
 
@@ -224,6 +225,36 @@ def test_a_reference_whose_run_is_invalid_makes_no_ratio(tmp_path: Path, monkeyp
     outcome = played(square.BENCH, ground(tmp_path, quick=True))
     assert (outcome.ratio_to_limit, outcome.reached.keys()) == (None, {"arrived", "bytes"})
     assert "epoll is left out: moves were sent late, p99 80 ms" in outcome.notes
+
+
+def test_a_reference_that_carries_nobody_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = peers.run_peer
+
+    async def run_peer(name: str, players: int, ground: Any, seconds: float) -> Any:
+        if name == "colyseus":
+            raise peers.NotAllInError(f"{name}: {players} of {players} clients did not get in")
+        return await usual(name, players, ground, seconds)
+
+    monkeypatch.setattr(peers, "run_peer", run_peer)
+    outcome = played(square.BENCH, ground(tmp_path, quick=True))
+    assert "colyseus_behind" not in outcome.reached
+    assert "Colyseus was not measured: colyseus: not even 250 players get in and get their frames" in outcome.notes
+    outcome = played(beside.BENCH, ground(tmp_path))
+    assert outcome.players == 3_000
+    assert outcome.reached.keys() == {"epoll", "pair", "zonemesh"}
+    assert "Colyseus was not measured: colyseus: not even 250 players get in and get their frames" in outcome.notes
+
+
+def test_peers_play_with_as_many_as_colyseus_carries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = peers.run_peer
+
+    async def run_peer(name: str, players: int, ground: Any, seconds: float) -> Any:
+        if name == "colyseus" and players > 2_000:
+            raise peers.NotAllInError(f"{name}: 7 of {players} clients did not get in")
+        return await usual(name, players, ground, seconds)
+
+    monkeypatch.setattr(peers, "run_peer", run_peer)
+    assert played(beside.BENCH, ground(tmp_path)).players == 1_500
 
 
 def test_labels_say_the_numbers_of_the_run(tmp_path: Path) -> None:

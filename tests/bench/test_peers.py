@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mesh.clock import SystemClock
+from tests.bench.fakes import window
 from tools.bench import build, cores, peers
 from tools.bench.ground import Ground
 from tools.bench.references.interest import ENTITY, Square
@@ -47,10 +48,36 @@ def test_the_c_server_plays_the_same_game_as_the_generator(tmp_path, monkeypatch
         pytest.skip(str(error))
     ground = Ground(True, None, SystemClock(), Path(tmp_path), unused_ports[0], lambda _text: None)
     result = asyncio.run(peers.run_peer("epoll", 60, ground, 0.7))
-    window = result.window
-    assert window.inside == 60
-    assert window.updates_s > 0
-    assert (window.closed, window.wrong) == (0, 0)
+    seen = result.window
+    assert seen.inside == 60
+    assert seen.updates_s > 0
+    assert (seen.closed, seen.wrong) == (0, 0)
+
+
+@pytest.mark.parametrize(("most", "players"), [(3_000, 3_000), (2_300, 2_250), (1_400, 1_000), (260, 250)])
+def test_a_reference_gets_as_many_players_as_it_carries(tmp_path, monkeypatch, most, players):
+    """It answers as Colyseus does with too many: some do not get in, or get too few frames."""
+    said = []
+
+    async def run_peer(name, players, _ground, _seconds):
+        if players > 1.5 * most:
+            raise peers.NotAllInError(f"{name}: 7 of {players} clients did not get in")
+        return peers.PeerResult(name, players, window(frames_s=10.0 * min(players, most)), 0.5, 1.0, [])
+
+    monkeypatch.setattr(peers, "run_peer", run_peer)
+    ground = Ground(False, None, SystemClock(), tmp_path, 1, said.append)
+    assert asyncio.run(peers.carried("colyseus", 3_000, ground)) == players
+    assert bool(said) == (players < 3_000)
+
+
+def test_a_reference_that_carries_nobody_is_said(tmp_path, monkeypatch):
+    async def run_peer(name, players, _ground, _seconds):
+        raise peers.NotAllInError(f"{name}: {players} of {players} clients did not get in")
+
+    monkeypatch.setattr(peers, "run_peer", run_peer)
+    ground = Ground(False, None, SystemClock(), tmp_path, 1, str)
+    with pytest.raises(peers.CommandError, match="not even 250"):
+        asyncio.run(peers.carried("colyseus", 1_000, ground))
 
 
 def test_what_cannot_run_here_says_why(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from mesh.clock import Clock
+from tools.awake import awake
 from tools.bench import cores
 from tools.bench.bench import Bench, Outcome, judge
 from tools.bench.ground import Ground
@@ -37,7 +38,7 @@ def run_bench(
     machine, began, date = describe_machine(), clock.now(), clock.wall()
     with tempfile.TemporaryDirectory(prefix="zb-") as folder:
         ground = Ground(quick, players, clock, Path(folder), base_port, say)
-        with own_notes(Path(folder)) as marked, guarded(marked):
+        with own_notes(Path(folder)) as marked, guarded(marked), awake():
             outcome = to_the_end(bench.run(ground))
     return result_of(bench, outcome, quick, players, machine, date, clock.now() - began)
 

@@ -92,7 +92,8 @@ class Servers:
             if reading is not None:
                 readings[process.name] = reading
         times = psutil.cpu_times()
-        return Mark(now, readings, self._pages, times.idle + getattr(times, "iowait", 0.0), sum(times[:8]))
+        idle = times.idle + getattr(times, "iowait", 0.0) + times.nice  # what is nice takes only what nobody wants
+        return Mark(now, readings, self._pages, idle, sum(times[:8]))
 
     def _read(self, process: Process, now: float) -> Reading | None:
         local = self._find_local(process)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mesh.checking.proof import bound_of
 from mesh.clock import Clock
+from tools.awake import awake
 from tools.bench.ground import Ground
 from tools.bench.guard import guarded
 from tools.bench.running import commit, own_notes, to_the_end
@@ -31,7 +32,7 @@ def run_scenario(
     wanted = faults or (scenario.faults_quick if quick else scenario.faults)
     with tempfile.TemporaryDirectory(prefix="zc-") as folder:
         ground = Ground(quick, None, clock, Path(folder), base_port, say)
-        with own_notes(Path(folder)) as notes, guarded(notes):
+        with own_notes(Path(folder)) as notes, guarded(notes), awake():
             found = to_the_end(_run(scenario, Arena(ground, wanted, seed)))
     return result_of(scenario, found, quick, seed, machine, date, clock.now() - began)
 

@@ -12,6 +12,7 @@ import uvloop
 from rich.console import Console
 
 from mesh.clock import SystemClock
+from tools.awake import awake
 from tools.ctl.exits import Exit
 from tools.demo.cluster import DemoCluster
 from tools.demo.outcome import as_json
@@ -62,7 +63,7 @@ def demo(bots: int, topology: str, base_port: int | None, runtime: Path, keep: b
         words.print(f"[dim]{clock.now() - began:5.1f} s[/dim]  {text}", soft_wrap=True)
 
     cluster = DemoCluster(topology, runtime, base_port, os.environ, say)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with awake(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         shown = runner.run(_interruptible(demonstrate(cluster, bots, bots // PASSWORDS_SHARE, SPAWN_RATE, clock, say)))
     json_file.parent.mkdir(parents=True, exist_ok=True)
     json_file.write_text(as_json(shown.outcome), encoding="utf-8")
