@@ -14,6 +14,7 @@ from tools.bench.result import ProcessUse, Result, Table
 from tools.bench.running import result_of
 from tools.ctl import cli
 from tools.ctl.exits import CommandError, Exit
+from tools.generated import stale, write_stale
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = """# Figures
@@ -46,7 +47,8 @@ def result(name: str = "storm", rate: float = 700.0) -> Result:
         processes=[ProcessUse("gate.1", 0.25, 80.0)],
         notes=["quiet"],
     )
-    return result_of(bench, outcome, False, None, {"processor": "P", "cores": "2"}, 0.0, 12.0)
+    made = result_of(bench, outcome, False, None, {"processor": "P", "cores": "2"}, 0.0, 12.0)
+    return msgspec.structs.replace(made, commit="abc1234")
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def docs(tmp_path: Path) -> Path:
 
 
 def test_what_is_written_by_hand_stays_and_the_parts_say_what_was_measured(docs: Path) -> None:
-    assert pages.write_all(docs) == [docs / "benchmarks.md"]
+    assert write_stale(pages.generated(docs)) == [docs / "benchmarks.md"]
     text = (docs / "benchmarks.md").read_text()
     assert [line for line in ("By hand.", "Between.", "The end.") if line in text] == [
         "By hand.",
@@ -66,27 +68,39 @@ def test_what_is_written_by_hand_stays_and_the_parts_say_what_was_measured(docs:
         "The end.",
     ]
     assert "old" not in text
-    row = "| storm | logins | >= 600 /s | >= 1,000 /s | **700 /s** | OK | full, 5,000 players | 1970-01-01 | P, 2 |"
+    row = "| storm | logins | >= 600 /s | >= 1,000 /s | **700 /s** | OK | full, 5,000 players | 1970-01-01, abc1234 | P, 2 |"
     assert row in text
     assert "`mesh bench run storm --full` (full, 5,000 players): OK, 1970-01-01, P, 2" in text
     assert "| a/b | 1 |" in text
     assert "| gate.1 | 25.0 % | 80 MB |" in text
     assert "- quiet" in text
-    assert pages.stale(docs) == pages.write_all(docs) == []
+    assert stale(pages.generated(docs)) == write_stale(pages.generated(docs)) == []
 
 
 def test_a_page_is_stale_as_soon_as_a_result_is_another(docs: Path) -> None:
-    pages.write_all(docs)
+    write_stale(pages.generated(docs))
     store.write(result(rate=500.0), docs / "bench" / "storm.json")
-    assert pages.stale(docs) == [docs / "benchmarks.md"]
-    pages.write_all(docs)
+    assert stale(pages.generated(docs)) == [docs / "benchmarks.md"]
+    write_stale(pages.generated(docs))
     assert "500 /s (missed)" in (docs / "benchmarks.md").read_text()
+
+
+def test_what_was_measured_on_another_machine_has_a_table_of_its_own(docs: Path) -> None:
+    (docs / "bench" / "epyc").mkdir()
+    store.write(result(rate=900.0), docs / "bench" / "epyc" / "storm.json")
+    page = docs / "benchmarks.md"
+    page.write_text(TEXT + "\n<!-- generated: bench figures at epyc -->\n<!-- end -->\n")
+    write_stale(pages.generated(docs))
+    first, _, second = page.read_text().partition("The end.")
+    assert "**700 /s**" in first
+    assert "**900 /s**" not in first
+    assert "**900 /s**" in second
 
 
 def test_an_invalid_run_is_named_and_none_of_its_figures_is_published(docs: Path) -> None:
     void = msgspec.structs.replace(result(), verdict="INVALID", ok=False, why=["calm: not enough ports"])
     store.write(void, docs / "bench" / "storm.json")
-    pages.write_all(docs)
+    write_stale(pages.generated(docs))
     text = (docs / "benchmarks.md").read_text()
     assert "700 /s" not in text
     assert text.count("storm: the run of 1970-01-01 is INVALID (calm: not enough ports)") == 2  # figures, its own part
@@ -96,8 +110,8 @@ def test_an_invalid_run_is_named_and_none_of_its_figures_is_published(docs: Path
 def test_a_quick_run_and_a_failed_one_are_marked_in_every_row(docs: Path) -> None:
     quick = msgspec.structs.replace(result(), depth="quick", players=500, verdict="FAILED", ok=False)
     store.write(quick, docs / "bench" / "storm.json")
-    pages.write_all(docs)
-    assert "| FAILED | quick, 500 players | 1970-01-01 |" in (docs / "benchmarks.md").read_text()
+    write_stale(pages.generated(docs))
+    assert "| FAILED | quick, 500 players | 1970-01-01, abc1234 |" in (docs / "benchmarks.md").read_text()
 
 
 def test_without_a_result_nothing_is_rendered(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,17 +123,17 @@ def test_without_a_result_nothing_is_rendered(docs: Path, capsys: pytest.Capture
 
 def test_what_was_not_measured_is_said_and_what_nobody_knows_is_a_mistake() -> None:
     assert "Not measured yet: `mesh bench run square`." in pages.render(
-        "<!-- generated: bench square -->\n<!-- end -->", {}
+        "<!-- generated: bench square -->\n<!-- end -->", {}, {}
     )
     with pytest.raises(KeyError):
-        pages.render("<!-- generated: bench sqare -->\n<!-- end -->", {})
+        pages.render("<!-- generated: bench sqare -->\n<!-- end -->", {}, {})
 
 
 def test_the_chart_is_drawn_from_the_peers_and_ours_stands_out(docs: Path) -> None:
     outcome = Outcome(players=3000, reached={"epoll": 9.0, peers.US: 12.0, "colyseus": 24.0})
     made = result_of(peers.BENCH, outcome, False, None, {}, 0.0, 1.0)
     store.write(made, docs / "bench" / "peers.json")
-    assert docs / "bench" / "square.svg" in pages.write_all(docs)
+    assert docs / "bench" / "square.svg" in write_stale(pages.generated(docs))
     root = ElementTree.fromstring((docs / "bench" / "square.svg").read_text())
     boxes = [node for node in root.iter() if node.tag.endswith("rect")]
     assert [node.get("class") for node in boxes] == ["bar", "ours", "bar"]
@@ -134,11 +148,11 @@ def test_a_chart_of_nothing_is_still_a_picture() -> None:
 
 
 def test_a_result_comes_back_from_its_file_as_it_was(docs: Path) -> None:
-    assert store.read(docs / "bench" / "storm.json") == result()
+    assert store.read(docs / "bench" / "storm.json", Result, "bench") == result()
     (docs / "bench" / "bad.json").write_text('{"name": 3}')
     with pytest.raises(CommandError, match=r"bad\.json is not the result of a bench"):
-        store.read_all(docs / "bench")
+        store.read_all(docs / "bench", Result, "bench")
 
 
 def test_the_docs_of_this_version_are_in_step_with_their_results() -> None:
-    assert pages.stale(DOCS) == [], "run mesh bench render"
+    assert stale(pages.generated(DOCS)) == [], "run mesh bench render"

@@ -10,7 +10,7 @@ import rich_click as click
 from mesh.clock import Clock
 from tools.bench import catalogue, store
 from tools.bench.result import Result
-from tools.bench.runs import Runs, Teller, folder_option, json_file_option, port_option
+from tools.bench.runs import Runs, Teller, check_option, docs_option, folder_option, json_file_option, port_option
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.options import json_option
 from tools.ctl.output import say
@@ -98,32 +98,14 @@ def peers(json_file: str | None, players: int | None, quick: bool, base_port: in
 
 
 @bench.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit 6 when something is not in step.")
-@click.option(
-    "--docs",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=Path("docs"),
-    show_default=True,
-    help="The folder with benchmarks.md and bench/*.json.",
-)
+@check_option
+@docs_option("benchmarks.md and bench/*.json")
 def render(check: bool, docs: Path) -> int:
     """Bring docs/benchmarks.md and the chart of the README in step with docs/bench/*.json."""
-    from tools.bench.pages import left_out, stale, write_all
+    from tools.bench import pages
 
-    results = store.read_all(docs / "bench")
-    if not results:
-        say(f"mesh: there is no result in {docs / 'bench'}, so nothing is rendered: mesh bench all --full --out")
-        return Exit.OK if check else Exit.NOT_FOUND
-    for line in left_out(results):
-        say(f"mesh: {line}")
-    if not check:
-        for path in write_all(docs):
-            say(f"mesh: wrote {path}")
-        return Exit.OK
-    behind = stale(docs)
-    for path in behind:
-        say(f"mesh: {path} is not in step with {docs / 'bench'}: run mesh bench render")
-    return Exit.CHECK_FAILED if behind else Exit.OK
+    results = store.read_all(docs / pages.FOLDER, Result, "bench")
+    return RUNS.published(docs / pages.FOLDER, results, pages.left_out, lambda: pages.generated(docs), check)
 
 
 class Running(Teller):
@@ -146,4 +128,4 @@ def rendered(result: Result) -> Any:
     return render(result)
 
 
-RUNS: Runs[Result] = Runs("bench", rendered, lambda result: "; ".join(result.why))
+RUNS: Runs[Result] = Runs("bench", "mesh bench", "--full", rendered, lambda result: "; ".join(result.why))

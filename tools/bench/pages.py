@@ -1,11 +1,9 @@
 """Figures in the docs, made from docs/bench/*.json: the generated parts of docs/benchmarks.md, and the chart.
 
-A generated part is between `<!-- generated: bench NAME -->` and `<!-- end -->`: "bench figures" is the table of all
-required figures, "bench NAME" what one bench has found. Whatever is outside of the marks is written by hand and stays.
-Nobody types a measured number into the page, so none can outlive its measurement.
+"bench figures" is the table of all required figures, "bench NAME" what one bench has found. "bench figures at MACHINE"
+is the table of docs/bench/MACHINE/*.json, which were measured on another machine.
 """
 
-import re
 from pathlib import Path
 
 from tools.bench import timeline
@@ -15,34 +13,21 @@ from tools.bench.chart import bars
 from tools.bench.result import Judged, Result, Table
 from tools.bench.show import limit
 from tools.bench.store import read_all
+from tools.generated import fill, table
 
-HEAD = ["bench", "figure", "must be", "aim", "measured", "verdict", "run", "date", "processor, cores"]
+HEAD = ["bench", "figure", "must be", "aim", "measured", "verdict", "run", "date, commit", "processor, cores"]
 PAGE, FOLDER, CHART = "benchmarks.md", "bench", "square.svg"
-
-_PART = re.compile(r"(<!-- generated: bench ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def write_all(docs: Path) -> list[Path]:
-    """Everything that is not in step, written anew; which files that were."""
-    made = generated(docs)
-    behind = stale(docs)
-    for path in behind:
-        path.write_text(made[path], encoding="utf-8")
-    return behind
-
-
-def stale(docs: Path) -> list[Path]:
-    """The files that are not as they should be."""
-    return [path for path, text in generated(docs).items() if not path.exists() or path.read_text() != text]
+OTHER = "figures at "
 
 
 def generated(docs: Path) -> dict[Path, str]:
     """Every file that has something generated, as it should be."""
-    results = read_all(docs / FOLDER)
+    results = read_all(docs / FOLDER, Result, "bench")
     if not results:
         return {}
     page = docs / PAGE
-    made = {page: render(page.read_text(encoding="utf-8"), results)} if page.exists() else {}
+    elsewhere = {f.name: read_all(f, Result, "bench") for f in sorted((docs / FOLDER).iterdir()) if f.is_dir()}
+    made = {page: render(page.read_text(encoding="utf-8"), results, elsewhere)} if page.exists() else {}
     if "peers" in results and says_something(results["peers"]):
         made[docs / FOLDER / CHART] = chart(results["peers"])
     for name, result in results.items():
@@ -52,14 +37,17 @@ def generated(docs: Path) -> dict[Path, str]:
     return made
 
 
-def render(text: str, results: dict[str, Result]) -> str:
-    """The page with its generated parts as they should be. KeyError for a part that nobody knows."""
-    return _PART.sub(lambda match: f"{match[1]}\n{part(match[2], results)}\n\n{match[3]}", text)
+def render(text: str, results: dict[str, Result], elsewhere: dict[str, dict[str, Result]]) -> str:
+    """The page with its generated parts as they should be, `elsewhere` by machine. KeyError for a part that nobody
+    knows."""
+    return fill(text, lambda name: part(name.removeprefix("bench "), results, elsewhere))
 
 
-def part(name: str, results: dict[str, Result]) -> str:
+def part(name: str, results: dict[str, Result], elsewhere: dict[str, dict[str, Result]]) -> str:
     if name == "figures":
         return figures(results)
+    if name.startswith(OTHER):
+        return figures(elsewhere[name.removeprefix(OTHER)])
     if name not in {**BENCHES, "peers": ""}:
         raise KeyError(f"there is no bench {name!r} to make a part of the page from")
     if name in results and not says_something(results[name]):
@@ -94,6 +82,10 @@ def extent(result: Result) -> str:
     return result.depth + (f", {result.players:,} players" if result.players else "")
 
 
+def dated(result: Result) -> str:
+    return ", ".join(filter(None, (result.date[:10], result.commit)))
+
+
 def row(result: Result, judged: Judged) -> list[str]:
     measured = written(judged.reached, judged.unit)
     if judged.judgement in ("aim", "required"):
@@ -104,7 +96,7 @@ def row(result: Result, judged: Judged) -> list[str]:
         measured = "not measured"
     where = ", ".join(result.machine[key] for key in ("processor", "cores") if key in result.machine)
     limits = [limit(judged, value) for value in (judged.required, judged.aim)]
-    return [result.name, judged.what, *limits, measured, result.verdict, extent(result), result.date[:10], where]
+    return [result.name, judged.what, *limits, measured, result.verdict, extent(result), dated(result), where]
 
 
 def one(result: Result) -> str:
@@ -131,13 +123,6 @@ def shown(result: Result, each: Table) -> str:
 
 def table_title(each: Table) -> str:
     return f"{each.title}:"
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """The first column is words, the others are figures."""
-    marks = "|" + "|".join(["---", *["--:"] * (len(head) - 1)]) + "|"
-    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in rows]
-    return "\n".join([f"| {' | '.join(head)} |", marks, *lines])
 
 
 def chart(result: Result) -> str:

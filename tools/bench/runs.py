@@ -15,6 +15,7 @@ from mesh.clock import Clock, SystemClock
 from tools.bench import store
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.output import console, emit_json, say, table
+from tools.generated import stale, write_stale
 
 PORT_MAX = 32_500
 
@@ -37,9 +38,12 @@ R = TypeVar("R", bound=Judged)
 
 @dataclass(frozen=True)
 class Runs(Generic[R]):
-    """Of one command: what a run is called, its result for people, and one line about it."""
+    """Of one command: what a run is called, the command, its word for the whole thing, a result for people, and one
+    line about it."""
 
     kind: str
+    command: str
+    whole: str
     rendered: Callable[[R], Any]
     line: Callable[[R], str]
 
@@ -85,6 +89,29 @@ class Runs(Generic[R]):
         if failed:
             return Exit.FAILURE
         return Exit.OK if all(result.ok for result in results) else Exit.CHECK_FAILED
+
+    def published(
+        self,
+        folder: Path,
+        results: dict[str, R],
+        left_out: Callable[[dict[str, R]], list[str]],
+        generated: Callable[[], Mapping[Path, str]],
+        check: bool,
+    ) -> int:
+        """Bring the docs in step with the results in this folder; with `check` only say what is not."""
+        if not results:
+            say(f"mesh: there is no result in {folder}, so nothing is rendered: {self.command} all {self.whole} --out")
+            return Exit.OK if check else Exit.NOT_FOUND
+        for line in left_out(results):
+            say(f"mesh: {line}")
+        if not check:
+            for path in write_stale(generated()):
+                say(f"mesh: wrote {path}")
+            return Exit.OK
+        behind = stale(generated())
+        for path in behind:
+            say(f"mesh: {path} is not in step with {folder}: run {self.command} render")
+        return Exit.CHECK_FAILED if behind else Exit.OK
 
     def _show(self, result: R, to_stdout: bool = True) -> None:
         from rich.console import Console
@@ -135,6 +162,19 @@ def folder_option(kind: str) -> Callable[[F], F]:
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
         help=f"Write NAME.json for each {kind} into this folder.",
+    )
+
+
+check_option = click.option("--check", is_flag=True, help="Write nothing; exit 6 when something is not in step.")
+
+
+def docs_option(what: str) -> Callable[[F], F]:
+    return click.option(
+        "--docs",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        default=Path("docs"),
+        show_default=True,
+        help=f"The folder with {what}.",
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import rich_click as click
 
 from mesh.clock import Clock
-from tools.bench.runs import Runs, Teller, folder_option, json_file_option, port_option
+from tools.bench import store
+from tools.bench.runs import Runs, Teller, check_option, docs_option, folder_option, json_file_option, port_option
 from tools.chaos import catalogue
 from tools.chaos.result import ChaosResult
 from tools.ctl.options import json_option
@@ -67,6 +68,17 @@ def all_(quick: bool | None, seed: int, out: Path | None, base_port: int) -> int
     return RUNS.all(catalogue.SCENARIOS, lambda name: running.run(catalogue.load(name), None), out)
 
 
+@chaos.command()
+@check_option
+@docs_option("reliability.md and chaos/*.json")
+def render(check: bool, docs: Path) -> int:
+    """Bring the table of docs/reliability.md in step with docs/chaos/*.json."""
+    from tools.chaos import pages
+
+    results = store.read_all(docs / pages.FOLDER, ChaosResult, "scenario")
+    return RUNS.published(docs / pages.FOLDER, results, pages.left_out, lambda: pages.generated(docs), check)
+
+
 class Running(Teller):
     """How the scenarios of one command are run."""
 
@@ -87,4 +99,6 @@ def rendered(result: ChaosResult) -> Any:
     return render(result)
 
 
-RUNS: Runs[ChaosResult] = Runs("scenario", rendered, lambda result: "; ".join(result.why) or result.proves)
+RUNS: Runs[ChaosResult] = Runs(
+    "scenario", "mesh chaos", "--long", rendered, lambda result: "; ".join(result.why) or result.proves
+)

@@ -3,19 +3,19 @@
     python -P -m tools.docs            writes them
     python -P -m tools.docs --check    exit 6 when one is not in step
 
-docs/protocol.md is made from the catalogue; generated parts are between `<!-- generated: NAME -->` and `<!-- end -->`,
-everything else is written by hand. docs/benchmarks.md and the README's chart are made from docs/bench/*.json
-(tools/bench/pages.py).
+docs/protocol.md is made from the catalogue, docs/benchmarks.md and the README's chart from docs/bench/*.json
+(tools/bench/pages.py), and the table of docs/reliability.md from docs/chaos/*.json (tools/chaos/pages.py).
 """
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench import pages
+from tools.bench import pages as benches
+from tools.chaos import pages as scenarios
 from tools.docs.example import example_text
 from tools.docs.tables import code_table, message_tables, struct_tables
+from tools.generated import fill, stale, write_stale
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "protocol.md"
@@ -33,24 +33,20 @@ PARTS: dict[str, Callable[[], str]] = {
     "example": example_text,
 }
 
-_PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-
-def render(page: str) -> str:
-    """The page with its generated parts as they should be. KeyError for a part that nobody knows."""
-    return _PART.sub(lambda match: f"{match[1]}\n{PARTS[match[2]]()}\n\n{match[3]}", page)
+def generated() -> dict[Path, str]:
+    """Every file that has something generated, as it should be. KeyError for a part that nobody knows."""
+    page = fill(PAGE.read_text(encoding="utf-8"), lambda name: PARTS[name]())
+    return {PAGE: page, **benches.generated(DOCS), **scenarios.generated(DOCS)}
 
 
 def main(arguments: list[str]) -> int:
-    page = PAGE.read_text()
-    made = render(page)
     if arguments == ["--check"]:
-        behind = [*([PAGE] if made != page else []), *pages.stale(DOCS)]
+        behind = stale(generated())
         for path in behind:
             print(f"{path} is not in step with what it is made from: run python -P -m tools.docs", file=sys.stderr)
         return CHECK_FAILED if behind else 0
-    PAGE.write_text(made)
-    pages.write_all(DOCS)
+    write_stale(generated())
     return 0
 
 
