@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mesh import detours, failpoints
+from mesh import detours, failpoints, spares
 from mesh.errors import MeshError, StorageError, TopologyError
 from mesh.topology import ROLES, Topology, load
 
@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return int(importlib.import_module("nodes.simulation.command").main(words[1:]))
     options = _options().parse_args(words)
     os.environ.setdefault(ONE_THREAD, "1")  # before anybody imports numpy
+    if options.spare and not _is_needed(options.nodes):
+        return 0
     try:
         topology = load(
             options.topology,
@@ -75,6 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def _is_needed(process: str) -> bool:
+    """Imports what this process is made of; True when it is wanted, False when it is not and never will be."""
+    roles = [node.partition(".")[0] for node in process.split("+")]
+    for module in ("nodes.process", "uvloop", *(CLASSES[role][0] for role in roles if role in CLASSES)):
+        importlib.import_module(module)
+    return spares.is_called(sys.stdin.buffer)
+
+
 def _classes(nodes: list[Any]) -> dict[str, Any]:
     return {n.role: getattr(importlib.import_module(CLASSES[n.role][0]), CLASSES[n.role][1]) for n in nodes}
 
@@ -92,6 +102,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="ROLE.KEY=VALUE")
     parser.add_argument("--add", action="append", default=[], metavar="INDEX:NODE[@ZONE]", help=ADD)
     parser.add_argument("--beside", action="store_true", help="take over from the process that is this one still")
+    parser.add_argument("--spare", action="store_true", help="wait on stdin for the word that it is needed")
     parser.add_argument("--parent", type=int, help="stop when this process is gone")
     return parser
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 
+import psutil
 import pytest
 
 from mesh.client.player import Player
@@ -221,3 +222,35 @@ def offline(data, *words: str) -> dict:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_who_crashed_is_followed_by_the_spare_and_who_is_restarted_is_not(zone: Running) -> None:
+    def words(short: str) -> list[str]:
+        return psutil.Process(zone.pid(short)).cmdline()
+
+    async def spare_waits() -> None:
+        """Of the center, apart from the center itself, which may have been one."""
+        supervisor = psutil.Process(zone.pid("center.1")).parent()
+        assert supervisor is not None
+
+        def now() -> bool:
+            return any(
+                {"center.1", "--spare"} <= set(one.cmdline()) and one.pid != zone.pid("center.1")
+                for one in supervisor.children()
+            )
+
+        async with asyncio.timeout(30):
+            while not now():  # noqa: ASYNC110 - another process does not set events
+                await asyncio.sleep(0.05)
+
+    async def story() -> None:
+        await spare_waits()
+        pid = zone.pid("center.1")
+        os.kill(pid, signal.SIGKILL)
+        await ready_again(zone, "center.1", pid)
+        assert "--spare" in words("center.1")
+        await spare_waits()
+        assert "center.1 is Ready again" in zone.mesh("restart", "center.1")
+        assert "--spare" not in words("center.1")
+
+    tell(story)

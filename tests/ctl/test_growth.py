@@ -65,7 +65,10 @@ class Machine:
         added: Sequence[str] = (),
         python: str = "",
         beside: bool = False,
+        spare: bool = False,
     ) -> Pretender:
+        if spare:
+            raise OSError("there are none in these stories")
         one = Pretender(100_000_000 + len(self.launched), process, list(added), python)
         self.launched.append(one)
         if process.name in self.broken:

@@ -1,8 +1,9 @@
 """Processes of a topology without a supervisor: each is started again at once when it ends, however it ends.
 
-Owns what it starts. A process can be killed, paused, held down and armed with failpoints by its name. Rejected: the
-supervisor of `mesh up`, for those who kill the same process every second: it waits longer after each crash in a row, so
-that a storm of kills would measure its patience. Its first restart is immediate, as every one is here.
+Owns what it starts. A process can be killed, paused, held down and armed with failpoints by its name. Centers and DCs
+have spares, as with `mesh up`, but for lives with failpoints or an environment of their own. Rejected: the supervisor,
+for those who kill the same process every second: it waits longer after each crash in a row, so that a storm of kills
+would measure its patience. Its first restart is immediate, as every one is here.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from mesh.clock import Clock
 from mesh.failpoints import VARIABLE
 from mesh.topology import Process, Topology
 from tools.bench.ground import Ground
-from tools.ctl.launch import Launched, is_ready, launch
+from tools.ctl.launch import Launched, is_ready, launch, node_command
+from tools.ctl.spares import Spares, is_spared
 from tools.ctl.supervision import CONFIGURATION, HANDED_OVER
 
 OWN_EXITS_MAX = 5  # in a row that nobody caused, by a kill or a failpoint: it cannot live
@@ -58,6 +60,8 @@ class Kept:
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _keeping: asyncio.Task[None] | None = None
     _heir: Launched | None = None
+    _spares: Spares | None = None
+    _preparing: asyncio.Task[None] | None = None
     refusals: list[str] = field(default_factory=list)  # why processes did not hand over
 
     @property
@@ -71,6 +75,8 @@ class Kept:
 
     def begin(self) -> None:
         self._free.set()
+        if is_spared(self.process) and not self.environment:
+            self._spares = self._spares or Spares(self._start_spare, self._spare_command)
         self._keeping = asyncio.create_task(self._keep())
 
     def signal(self, number: Signals) -> float:
@@ -164,6 +170,10 @@ class Kept:
                 self.signal(number)
                 self.signal(Signals.SIGCONT)
             await asyncio.wait({self._keeping}, timeout=POLL_S)
+        if self._preparing is not None:
+            self._preparing.cancel()
+        if self._spares is not None:
+            await self._spares.close()
 
     async def _keep(self) -> None:
         own_exits = 0
@@ -179,14 +189,29 @@ class Kept:
         armed, self.next_armed = self.next_armed, ""
         environment = {**os.environ, VARIABLE: armed, **self.environment}
         heir, self._heir = self._heir, None
-        launched = heir or await launch(self.topology, self.process, self.overrides, environment=environment)
+        spare = self._spares.take(self.process.name) if self._spares and not heir and not armed else None
+        launched = heir or spare or await launch(self.topology, self.process, self.overrides, environment=environment)
         life = Life(launched, self.clock.now(), armed)
         self.lives.append(life)
+        if self._spares is not None:
+            self._preparing = asyncio.create_task(self._prepare(self._spares, life, at_once=spare is not None))
         code = await launched.process.wait()
         async with self._changed:
             life.ended, life.code = self.clock.now(), code
             self._changed.notify_all()
         return code
+
+    async def _prepare(self, spares: Spares, life: Life, at_once: bool) -> None:
+        """When the supervisor would."""
+        if at_once or (await self.wait_ready() and life is self.life):
+            spares.prepare(self.process.name)
+
+    async def _start_spare(self, _name: str) -> Launched:
+        environment = {**os.environ, VARIABLE: ""}
+        return await launch(self.topology, self.process, self.overrides, environment=environment, spare=True)
+
+    def _spare_command(self, _name: str) -> list[str]:
+        return node_command(self.topology, self.process, self.overrides, os.getpid(), spare=True)
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mesh.spares import GO
 from mesh.topology import Process, Topology
 
 OUT_BYTES_MAX = 1 << 20  # of a process's stdout and stderr; at a start above it the file becomes `.out.1`
@@ -26,10 +27,11 @@ def node_command(
     added: Sequence[str] = (),
     python: str = "",
     beside: bool = False,
+    spare: bool = False,
 ) -> list[str]:
     """-P: a folder named `nodes` where the user happens to be must not shadow ours. `added` are all processes that
     are not in the file: a center that starts anew waits for their scenes, too. `python`: of another installation.
-    `beside`: it takes over from the one that runs."""
+    `beside`: it takes over from the one that runs. `spare`: it waits until it is called."""
     command = [python or sys.executable, "-P", "-m", "nodes", process.name]
     command += ["--topology", str(topology.file), "--base-port", str(topology.base_port)]
     command += ["--runtime", str(topology.runtime), "--parent", str(parent)]
@@ -39,6 +41,8 @@ def node_command(
         command += ["--add", text]
     if beside:
         command.append("--beside")
+    if spare:
+        command.append("--spare")
     return command
 
 
@@ -50,18 +54,35 @@ def out_file(topology: Topology, process: Process) -> Path:
 class Launched:
     """A process that was started, and the place in its output where this life began."""
 
-    def __init__(self, process: asyncio.subprocess.Process, out: Path, offset: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, out: Path, offset: int, command: list[str]) -> None:
         self.process = process
         self.out = out
         self.offset = offset
+        self.command = command
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
+    @property
+    def runs(self) -> bool:
+        return self.process.returncode is None
+
+    def call(self) -> None:
+        """A spare is to be the process now."""
+        self.offset = _size(self.out)
+        assert self.process.stdin is not None
+        self.process.stdin.write(GO)
+        self.process.stdin.close()
+
+    def dismiss(self) -> None:
+        """A spare is to end without having been the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def signal(self, number: signal.Signals) -> None:
         """Nothing happens when it is gone."""
-        if self.process.returncode is None:
+        if self.runs:
             self.process.send_signal(number)
 
     def last_words(self) -> list[str]:
@@ -84,23 +105,30 @@ async def launch(
     environment: Mapping[str, str] | None = None,
     python: str = "",
     beside: bool = False,
+    spare: bool = False,
 ) -> Launched:
     """Start one process; OSError when the system refuses. Without an `environment` it has ours."""
     out = out_file(topology, process)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists() and out.stat().st_size > OUT_BYTES_MAX:
+    if _size(out) > OUT_BYTES_MAX and not spare:
         out.replace(out.with_suffix(".out.1"))
+    command = node_command(topology, process, overrides, os.getpid(), added, python, beside, spare)
     with out.open("ab") as sink:
         offset = sink.tell()
         started = await asyncio.create_subprocess_exec(
-            *node_command(topology, process, overrides, os.getpid(), added, python, beside),
-            stdin=asyncio.subprocess.DEVNULL,
+            *command,
+            stdin=asyncio.subprocess.PIPE if spare else asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
             start_new_session=True,
             env=environment,
         )
-    return Launched(started, out, offset)
+    return Launched(started, out, offset, command)
+
+
+def _size(file: Path) -> int:
+    """0 when it is not there."""
+    return file.stat().st_size if file.exists() else 0
 
 
 def how_it_ended(code: int, last_words: list[str]) -> str:

@@ -7,10 +7,12 @@ itself, the nodes see that their parent is gone and stop.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mesh.clock import Clock
@@ -18,8 +20,9 @@ from mesh.topology import Process, Topology
 from tools.ctl import state as states
 from tools.ctl.exits import Exit
 from tools.ctl.installations import Installations
-from tools.ctl.launch import Launched, how_it_ended, is_ready, launch
+from tools.ctl.launch import Launched, how_it_ended, is_ready, launch, node_command
 from tools.ctl.processes import Identity, identity
+from tools.ctl.spares import Spares, is_spared
 from tools.ctl.supervision import Child, Do, Instruction, Limits, Phase, Supervision, supervise
 
 POLL_S = 0.03  # how often a starting process is asked whether it is Ready
@@ -78,6 +81,7 @@ class Supervisor:
         self.supervision: Supervision = supervise(plan, limits, databases(topology, processes))
         self.running: dict[str, Launched] = {}
         self.beside: dict[str, Launched] = {}  # started beside these, to take over from them
+        self.spares = Spares(partial(self._launch, spare=True), self._spare_command)
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.changed = asyncio.Condition()
         self._restarting: list[str] = []  # asked for and not answered yet; one may be in it several times
@@ -91,13 +95,16 @@ class Supervisor:
             # nohup sets SIGHUP to be ignored, and means it.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self.stop)
-        await self._carry_out(self.supervision.start(self.clock.now()))
-        while not self.supervision.finished:
-            event = await self._next_event()
-            await self._carry_out(self._decide(event) + self.supervision.tick(self.clock.now()))
-            self._write_state()
-            async with self.changed:
-                self.changed.notify_all()
+        try:
+            await self._carry_out(self.supervision.start(self.clock.now()))
+            while not self.supervision.finished:
+                event = await self._next_event()
+                await self._carry_out(self._decide(event) + self.supervision.tick(self.clock.now()))
+                self._write_state()
+                async with self.changed:
+                    self.changed.notify_all()
+        finally:
+            await self.spares.close()
         return Exit.UNHEALTHY if self.supervision.failed else Exit.OK
 
     def stop(self) -> None:
@@ -235,14 +242,20 @@ class Supervisor:
             return self.supervision.exited(name, how_it_ended(code, launched.last_words()), code, now)
         if event.ready is not None:
             name, pid = event.ready
-            return self.supervision.ready(name, now) if self.supervision.children[name].pid == pid else []
+            if self.supervision.children[name].pid != pid:
+                return []
+            said = self.supervision.ready(name, now)
+            self._renew_spares()
+            return said
         if event.stop:
             return self.supervision.stop(now)
         if event.restart or event.beside:
+            self.spares.release(event.restart or event.beside)
             return self.supervision.restart(event.restart or event.beside, now, beside=bool(event.beside))
         if event.add is not None:
             return self._join(event.add, now)
         if event.retire is not None and event.retire[0] in self.supervision.children:
+            self.spares.release(event.retire[0])
             return self.supervision.retire(*event.retire, now)
         return []
 
@@ -271,10 +284,10 @@ class Supervisor:
                 self.running[instruction.process].signal(number)
 
     async def _spawn(self, name: str) -> list[Instruction]:
-        process = self.processes[name]
+        if (spare := self.spares.take(name)) is not None:
+            self.spares.prepare(name)  # another crash may be near, and this process needs little for its start
         try:
-            python = self.installations.of(name)
-            launched = await launch(self.topology, process, self.overrides, self.added, python=python)
+            launched = spare or await self._launch(name)
         except OSError as error:
             how = f"could not be started: {error.strerror}: {error.filename or ''}"
             return self.supervision.exited(name, how, NOT_STARTED, self.clock.now())
@@ -283,10 +296,7 @@ class Supervisor:
 
     async def _spawn_beside(self, name: str) -> list[Instruction]:
         try:
-            python = self.installations.of(name)
-            launched = await launch(
-                self.topology, self.processes[name], self.overrides, self.added, python=python, beside=True
-            )
+            launched = await self._launch(name, beside=True)
         except OSError as error:
             return self.supervision.beside_ended(
                 name, f"could not be started: {error.strerror}", NOT_STARTED, self.clock.now()
@@ -294,6 +304,28 @@ class Supervisor:
         self.beside[name] = launched
         self._watch(name, launched)
         return []
+
+    async def _launch(self, name: str, beside: bool = False, spare: bool = False) -> Launched:
+        python = self.installations.of(name)
+        process = self.processes[name]
+        return await launch(
+            self.topology, process, self.overrides, self.added, python=python, beside=beside, spare=spare
+        )
+
+    def _spare_command(self, name: str) -> list[str]:
+        """What a spare would be started with now."""
+        python = self.installations.of(name)
+        process = self.processes[name]
+        return node_command(self.topology, process, self.overrides, os.getpid(), self.added, python, spare=True)
+
+    def _renew_spares(self) -> None:
+        """Whoever is Ready and has none, or one that is behind, gets one. First everybody is to be there: the start of
+        a cluster waits for nothing that may never be needed."""
+        if not self.supervision.settled or self.supervision.stopping:
+            return
+        for name, child in self.supervision.children.items():
+            if child.phase is Phase.READY and is_spared(self.processes[name]):
+                self.spares.prepare(name)
 
     def _adopt(self, name: str) -> list[Instruction]:
         """The old one has ended, and the one beside it is the process. It may have ended by now: that is reported."""
