@@ -65,7 +65,7 @@ def test_a_row_says_what_was_reached_what_it_has_to_be_and_what_n_proves(docs: P
     assert "old" not in text
     assert (
         "| `dc-kill` | operations that are not there: 0 (<= 0); back, p99: 250 ms (<= 500 ms); back, max: 250 ms | OK "
-        "| 200 kills | 1.5 % | 144,409 | 7 | 1970-01-01, abc1234 |"
+        "| 200 kills | 1.5 % | 144,409 | 7 | `mesh chaos run dc-kill --kills 200 --seed 7` | 1970-01-01, abc1234 |"
     ) in text
     assert "Not measured at full length yet: `dc-failpoints`," in text
 

@@ -215,6 +215,25 @@ def test_a_pair_meets_wherever_it_was_put_and_trades(tell):
     tell(story)
 
 
+def test_whoever_has_more_gives(tell):
+    """Who gave all the time would have nothing left in the end, and nothing would come about any more."""
+
+    async def story(world: World, realm: Realm) -> None:
+        del world
+        crowd, pair = pair_of(realm)
+        await crowd.enter()
+        first, second = pair.heroes
+        for giver in (first, second):
+            assert await pair.prepare()
+            assert pair.rich is giver
+            pair.confirm()
+            await pair.poor.player.wait(play.TradeDone)
+            await pair.rich.player.wait(play.TradeDone)
+        await crowd.leave()
+
+    tell(story)
+
+
 def test_a_trade_that_is_confirmed_many_times_is_one_operation(tell):
     async def story(world: World, realm: Realm) -> None:
         crowd, pair = pair_of(realm)

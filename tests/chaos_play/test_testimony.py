@@ -64,6 +64,15 @@ def test_a_loss_before_the_fault_is_not_its_doing() -> None:
     assert not return_of(hero([arrival(11.0)], [Loss(3.0, "")]), 10.0, SESSION).disconnected
 
 
+def test_who_came_back_to_a_place_that_it_does_not_know_is_misplaced() -> None:
+    returns = [
+        return_of(hero([arrival(10.4, 2.0)], []), 10.0, SESSION),
+        return_of(hero([arrival(10.4, 50.0)], []), 10.0, SESSION),
+        return_of(hero([], []), 10.0, SESSION),
+    ]
+    assert Toll(returns).misplaced == 1
+
+
 def test_who_never_came_back_counts_in_no_time() -> None:
     toll = Toll([return_of(hero([arrival(5.0)], []), 10.0, SESSION), Return("bob", 300.0, resumed=True)])
     assert toll.never_back == 1

@@ -12,7 +12,8 @@ PAGE_BYTES_MAX = 4 << 20
 PAGE_S = 5.0
 
 Samples = dict[tuple[str, str, str], float]
-"""(name, node, one more label's value or "") -> value. Of a histogram the bucket's upper end is that label."""
+"""(name, node, the values of further labels with commas between them) -> value. Of a histogram the bucket's upper end
+is such a label."""
 
 
 async def read_page(url: str) -> str:
@@ -48,5 +49,5 @@ def pick(page: str, *names: str) -> Samples:
             labels, _, value = rest.rpartition("} ")
             parts = dict(part.split("=", 1) for part in labels.split(","))
             more = [v.strip('"') for key, v in parts.items() if key not in ("node", "role")]
-            found[name, parts.get("node", "").strip('"'), more[0] if more else ""] = float(value)
+            found[name, parts.get("node", "").strip('"'), ",".join(more)] = float(value)
     return found

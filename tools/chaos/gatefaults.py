@@ -36,9 +36,11 @@ class Fault:
 
 async def suffer(arena: Arena, fault: Fault) -> Found:
     """The whole run."""
-    toll, hashes = Toll(), 0.0
+    toll, before, after = Toll(), list[float](), 0.0
 
     async def one_fault(made: Zone, crowd: Crowd, chance: random.Random) -> str:
+        if not before:
+            before.append(await logins(made))  # everybody is in, and needs no other login from now on
         gate = most_loaded(chance, made.of_role("gate"), Counter(gate_of(made, hero) for hero in crowd.heroes))
         hit = [(hero, hero.player.session.session) for hero in crowd.heroes if gate_of(made, hero) == gate]
         at = await fault.inject(made, gate)
@@ -48,8 +50,8 @@ async def suffer(arena: Arena, fault: Fault) -> Found:
         return f"{gate}, {len(toll.recovery_ms):,} resumed so far"
 
     async def ended(made: Zone, _crowd: Crowd) -> list[Problem]:
-        nonlocal hashes
-        hashes = await passwords_checked(made)
+        nonlocal after
+        after = await logins(made)
         return problems_of(toll)
 
     campaign = Campaign(
@@ -65,7 +67,7 @@ async def suffer(arena: Arena, fault: Fault) -> Found:
     )
     found = await carry_out(arena, campaign)
     found.recovery_ms = toll.recovery_ms
-    found.reached = {"resumed": toll.share("resumed"), "hashes": hashes}
+    found.reached = {"resumed": toll.share("resumed"), "logins": after - before[0] if before else None}
     return found
 
 
@@ -82,9 +84,10 @@ def problems_of(toll: Toll) -> list[Problem]:
     return found
 
 
-async def passwords_checked(made: Zone) -> float:
-    """Logins by password that the login node has ever ended, however: nobody here has one."""
+async def logins(made: Zone) -> float:
+    """Passwords and tickets that the login node has ever been shown, whatever it said; resume tokens are not among
+    them."""
     process = made.kept["login.1"].process
     page = await read_page(f"http://{process.host}:{process.metrics_port}/metrics")
     found = pick(page, "login_results_total")
-    return sum(value for (_, _, method), value in found.items() if method == "password")
+    return sum(count for (_, _, how), count in found.items() if not how.startswith("resume,"))

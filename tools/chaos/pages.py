@@ -10,7 +10,17 @@ from tools.chaos.catalogue import SCENARIOS
 from tools.chaos.result import ChaosResult
 from tools.generated import fill, table
 
-HEAD = ["scenario", "reached, and what it has to be", "verdict", "N", "3/N", "operations", "seed", "date, commit"]
+HEAD = [
+    "scenario",
+    "reached, and what it has to be",
+    "verdict",
+    "N",
+    "3/N",
+    "operations",
+    "seed",
+    "command",
+    "date, commit",
+]
 WORDS = 3  # columns that are no figures
 PAGE, FOLDER, PART = "reliability.md", "chaos", "chaos table"
 
@@ -62,6 +72,7 @@ def row(result: ChaosResult) -> list[str]:
         f"{result.bound_of_rate * 100:.2g} %" if result.bound_of_rate < 1 else "",
         f"{result.acked:,}" if result.acked else "",
         str(result.seed),
+        f"`{result.command}`",
         f"{result.date[:10]}, {result.commit}",
     ]
 

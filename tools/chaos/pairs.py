@@ -44,6 +44,8 @@ class Pair:
     async def prepare(self) -> bool:
         """Side by side, with an open trade and an offer; False when that did not come about."""
         self.trade = self.version = 0
+        if worth(self.poor) > worth(self.rich):
+            self.rich, self.poor = self.poor, self.rich
         try:
             await self._same_line()
             await self._meet()
@@ -106,6 +108,11 @@ class Pair:
             said = await player.wait(play.TradeState, ANSWER_S, lambda said: has_offer(said, gold, items))
             self.version = said.version
         return True
+
+
+def worth(hero: Hero) -> tuple[int, int]:
+    """Who has more of it gives: whoever has given all away could offer nothing any more."""
+    return hero.player.wallet, len(hero.player.owned)
 
 
 def has_offer(said: play.TradeState, gold: int, items: list[int]) -> bool:

@@ -48,6 +48,7 @@ async def suffer(arena: Arena, inject: Inject, mend: Mend) -> Found:
         "back": None if not toll.returns else 100.0 - 100.0 * toll.never_back / len(toll.returns),
         "disconnects": float(sum(one.disconnected for one in toll.returns)),
         "age_max_ms": max(toll.ages_ms, default=None),
+        "misplaced": float(toll.misplaced),
     }
     return found
 

@@ -47,6 +47,11 @@ class Toll:
         return [one.after_ms for one in self.returns if one.after_ms is not None]
 
     @property
+    def misplaced(self) -> int:
+        """Who came back to a place at which it had not been, or not for long."""
+        return sum(one.after_ms is not None and one.age_ms is None for one in self.returns)
+
+    @property
     def ages_ms(self) -> list[float]:
         return [one.age_ms for one in self.returns if one.age_ms is not None]
 

@@ -10,7 +10,9 @@ from itertools import count
 
 from mesh.checking.records import Operation, Problem
 from mesh.errors import MeshError
+from mesh.protocol.placement import FindPlayer, PlayerFound
 from tools.bench.bench import Figure
+from tools.bots.roll import PAUSE_S, TRIES
 from tools.chaos.players import Crowd, Hero
 from tools.chaos.recorded import RecordedPlayer
 from tools.chaos.scenario import Arena, Found, Scenario
@@ -38,6 +40,7 @@ class Traffic:
         self._loops = [self._switch(hero) for hero in switchers] + [self._come_and_go() for _ in range(comers)]
         self._tasks: list[asyncio.Task[None]] = []
         self.switched = 0
+        self.stayers = crowd.heroes[len(switchers) :]  # who is where it came in
 
     def begin(self) -> None:
         self._tasks = [asyncio.create_task(loop) for loop in self._loops]
@@ -81,23 +84,24 @@ async def run(arena: Arena) -> Found:
         traffic = Traffic(made, crowd, comers)
         traffic.begin()
         await asyncio.sleep(WARM_S)
-        problems = await kills(made, crowd, away)
+        problems = await kills(made, crowd, traffic.stayers, away)
         await traffic.end()
         await made.settle()
-        problems += await roll_call(made, crowd.names)
+        problems += [*await roll_call(made, crowd.names), *await look_up(made, crowd.heroes)]
         owed, twice = crowd.owed(), crowd.answered_twice
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
     found.recovery_ms = [(end - at) * 1000 for at, end in away]
     lost = [hero.name for hero in crowd.heroes if hero.player.losses]
     found.problems += [Problem("connected", f"{name} was disconnected") for name in lost]
     found.reached = {"disconnects": float(len(lost)), "ratio": ratio(made.book.operations, away)}
-    found.notes.append(
-        f"{traffic.switched:,} switches of lines and {logins(made.book.operations):,} logins went through"
-    )
+    came = logins(made.book.operations) - players
+    found.notes.append(f"{traffic.switched:,} switches of lines and {came:,} logins went through meanwhile")
+    if not came or not traffic.switched:
+        found.invalid.append("no login or no switch of lines went through, so that none was under way")
     return found
 
 
-async def kills(made: Zone, crowd: Crowd, away: list[Window]) -> list[Problem]:
+async def kills(made: Zone, crowd: Crowd, stayers: list[Hero], away: list[Window]) -> list[Problem]:
     """Each when the one before is over."""
     arena, chance = made.arena, made.arena.chance("kills")
     problems: list[Problem] = []
@@ -106,6 +110,7 @@ async def kills(made: Zone, crowd: Crowd, away: list[Window]) -> list[Problem]:
         if not await whole(made, at):
             return [*problems, Problem("whole", f"kill {number}: the directory was not whole within {WHOLE_S:.0f} s")]
         away.append((at, made.now()))
+        problems += await look_up(made, stayers)
         await made.ready("center.1")
         await asyncio.sleep(BETWEEN_S * chance.uniform(0.5, 1.5))
         problems += await roll_call(made, crowd.names)
@@ -123,6 +128,33 @@ async def whole(made: Zone, killed_at: float) -> bool:
             return True
         await asyncio.sleep(POLL_S)
     return False
+
+
+async def look_up(made: Zone, heroes: list[Hero]) -> list[Problem]:
+    """Of the checker `directory`: whom of these the center does not know, or believes to be elsewhere. Who is on the
+    way at this moment is asked for again."""
+
+    async def patient(hero: Hero) -> Problem | None:
+        for _ in range(TRIES - 1):
+            if await one(hero) is None:
+                return None
+            await asyncio.sleep(PAUSE_S)
+        return await one(hero)
+
+    async def one(hero: Hero) -> Problem | None:
+        entered = hero.player.session.entered
+        assert entered is not None
+        try:
+            said = await made.operator.ask("center.1", FindPlayer(hero.name), ANSWER_S)
+        except MeshError as error:
+            return Problem("directory", f"the center was asked for {hero.name}: {error}")
+        assert isinstance(said, PlayerFound)
+        if (said.placement.scene, said.placement.line) == (entered.scene, entered.line):
+            return None
+        place = f"{said.placement.scene}, line {said.placement.line}"
+        return Problem("directory", f"{hero.name} is on {entered.scene}, line {entered.line}, not on {place}")
+
+    return [found for found in await asyncio.gather(*map(patient, heroes)) if found is not None]
 
 
 def logins(operations: list[Operation]) -> int:

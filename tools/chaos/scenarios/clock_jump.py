@@ -107,7 +107,7 @@ class Comers:
 
 async def run(arena: Arena) -> Found:
     players, loops = (PLAYERS_QUICK, COMERS_QUICK) if arena.quick else (PLAYERS, COMERS)
-    shape = Shape(gates=2, scenes=2)
+    shape = Shape(gates=2, scenes=2, standby=True)
     clocks = WallClocks(arena.ground.folder, shape.names())
     async with zone(arena, shape, players + 3 * loops, clocks.environments()) as made:
         crowd = made.crowd(players, "hero", fighters=0.3, asks_s=0.5)

@@ -24,11 +24,12 @@ SOON_S = 20.0  # until pages that are free already are used up
 LOOK_S = 0.005
 READ_EVERY_S = 0.01
 DATA_FILE = "data.mdb"
+CACHED_MAX = 100  # rows: most reads are of the file, which is what must go on
 
 
 async def run(arena: Arena) -> Found:
     reads = [0, 0]
-    async with desk_of(arena, per_s=PER_S) as desk:
+    async with desk_of(arena, {"dc.cache_rows_max": str(CACHED_MAX)}, per_s=PER_S) as desk:
         desk.writers.under_way_max = UNDER_WAY_MAX
         running = asyncio.create_task(desk.writers.run())
         reading = asyncio.create_task(read(desk, reads))
@@ -39,7 +40,12 @@ async def run(arena: Arena) -> Found:
         refusals = times_of(desk.writers.refused_ms)
         found, _ = await closed(desk, len(recovered))
     found.recovery_ms = recovered
-    found.reached = {"refusal_p99_ms": refusals.p99, "reads_failed": reads[1], "reads": reads[0]}
+    found.reached = {
+        "refusal_p99_ms": refusals.p99,
+        "refusal_max_ms": refusals.max,
+        "reads_failed": reads[1],
+        "reads": reads[0],
+    }
     return found
 
 
@@ -95,7 +101,8 @@ SCENARIO = Scenario(
         *LOSSES,
         Figure("reads_failed", "reads that were not answered", "", 0, better="less", quick=True),
         Figure("reads", "reads"),
-        Figure("refusal_p99_ms", "a write is refused, p99", "ms", 100, better="less"),
+        Figure("refusal_p99_ms", "a write is refused, p99", "ms", better="less"),
+        Figure("refusal_max_ms", "a write is refused, at the latest", "ms", 100, better="less"),
         Figure("recovery_max_ms", "writes go on after there is room, at the latest", "ms", 1_000, better="less"),
     ),
     run,

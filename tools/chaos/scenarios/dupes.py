@@ -60,6 +60,8 @@ async def run(arena: Arena) -> Found:
     found.notes += [f"{times} x {name}" for name, times in sorted(tried.items())]
     if missing := {exploit.name for exploit in EXPLOITS} - tried.keys():
         found.invalid.append(f"never came about: {', '.join(sorted(missing))}")
+    if tried.total() < arena.faults:
+        found.invalid.append(f"{tried.total():,} of {arena.faults:,} exploits came about")
     return found
 
 
@@ -84,6 +86,7 @@ async def rounds(made: Zone, crowd: Crowd, pairs: list[Pair], tried: Counter[str
     """Until there were enough runs, and one of each exploit. In a round every pair does one exploit for each fault."""
     arena, chance, turn = made.arena, made.arena.chance("exploits"), 0
     while faults := due(tried, arena.faults, turn):
+        before = tried.total()
         for fault in faults:
             group = [exploit for exploit in EXPLOITS if exploit.fault == fault]
             chosen = [group[(n + turn * len(pairs)) % len(group)] for n in range(len(pairs))]
@@ -92,7 +95,7 @@ async def rounds(made: Zone, crowd: Crowd, pairs: list[Pair], tried: Counter[str
                 f"{tried.total():,} of {arena.faults:,} runs, the last with {KILLED.get(fault, fault)} killed"
             )
         turn += 1
-        if not tried:
+        if tried.total() == before:
             return  # nobody comes to an open trade: said by `invalid`
 
 

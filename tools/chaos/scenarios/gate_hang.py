@@ -12,7 +12,7 @@ from tools.bench.bench import Figure
 from tools.chaos.gatefaults import Fault, suffer
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenarios.gate_kill import HASHES, RESUMED
+from tools.chaos.scenarios.gate_kill import LOGINS, RESUMED
 from tools.chaos.zone import Zone
 
 CLIENTS, CLIENTS_QUICK = 500, 30
@@ -41,7 +41,7 @@ SCENARIO = Scenario(
         RESUMED,
         LOST,
         DOUBLED,
-        HASHES,
+        LOGINS,
         Figure("recovery_p50_ms", "resumed, p50, the client's own patience of 3 s included", "ms", better="less"),
         Figure("recovery_p99_ms", "resumed, p99", "ms", 8_000, better="less"),
     ),

@@ -10,7 +10,7 @@ import signal
 from tools.bench.bench import Figure
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
-from tools.chaos.scenarios.scene_kill import AGE, BACK, CONNECTED
+from tools.chaos.scenarios.scene_kill import AGE, BACK, CONNECTED, MISPLACED
 from tools.chaos.scenefaults import suffer
 from tools.chaos.zone import Zone
 
@@ -40,6 +40,7 @@ SCENARIO = Scenario(
         LOST,
         DOUBLED,
         AGE,
+        MISPLACED,
         Figure("recovery_p50_ms", "in the world again, p50", "ms", better="less"),
         Figure("recovery_p99_ms", "in the world again, p99", "ms", 4_000, better="less"),
     ),

@@ -12,6 +12,9 @@ from tools.chaos.zone import Zone
 
 CONNECTED = Figure("disconnects", "players that were disconnected", "", 0, better="less", quick=True)
 BACK = Figure("back", "players that were in the world again", "%", 100, quick=True)
+MISPLACED = Figure(
+    "misplaced", "players that found themselves where they had not been", "", 0, better="less", quick=True
+)
 AGE = Figure("age_max_ms", "age of the place where a player found itself, at most", "ms", 1_000, better="less")
 
 
@@ -36,6 +39,7 @@ SCENARIO = Scenario(
         LOST,
         DOUBLED,
         AGE,
+        MISPLACED,
         Figure("recovery_p50_ms", "in the world again, p50", "ms", 1_500, better="less"),
         Figure("recovery_p99_ms", "in the world again, p99", "ms", 3_000, better="less"),
     ),
