@@ -252,6 +252,10 @@ class Hero:
         (`late_s`)? Where nobody moves there is nothing to tell, so the one may be long without the other."""
         self._told_at, self._silence_s, self.late_s, self._tick = now, 0.0, 0.0, 0
 
+    def heard_since(self, at: float) -> bool:
+        """Has it been told of any movement since then?"""
+        return self._told_at >= at
+
     def silence(self, now: float) -> float:
         """The longest such time since then, in seconds."""
         return max(self._silence_s, now - self._told_at)

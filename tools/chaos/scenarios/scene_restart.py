@@ -35,6 +35,7 @@ class Seen:
     silences_ms: list[float] = field(default_factory=list)
     usual_ms: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
+    unheard: int = 0  # lively players whom the new process told of nothing
     brought: int = 0
     disconnected: int = 0
     failed: int = 0
@@ -57,6 +58,7 @@ async def run(arena: Arena) -> Found:
     found.recovery_ms = seen.silences_ms
     found.reached = {
         "handed": 100.0 * seen.handed / max(1, seen.handed + seen.failed),
+        "unheard": float(seen.unheard),
         "brought": float(seen.brought),
         "disconnects": float(seen.disconnected),
         "missed_max_ms": max(seen.late_ms, default=None),
@@ -74,9 +76,11 @@ async def one_restart(made: Zone, crowd: Crowd, seen: Seen, scene: str) -> None:
     at = made.now()
     listen(made, here)
     handed = await made.kept[scene].hand_over()
-    seen.took_ms.append(1000 * (made.now() - at))
+    served = made.now()
+    seen.took_ms.append(1000 * (served - at))
     await asyncio.sleep(AFTER_S)
     now = made.now()
+    seen.unheard += sum(not hero.heard_since(served) for hero in lively)
     seen.silences_ms += [1000 * hero.silence(now) for hero in lively]
     seen.late_ms += [1000 * hero.late_s for hero in here]
     seen.handed += handed
@@ -121,6 +125,7 @@ SCENARIO = Scenario(
     "Restart the scene with most players on purpose: they stay where they are, and notice a late tick at most.",
     (
         Figure("handed", "restarts in which the new process took over", "%", 100, quick=True),
+        Figure("unheard", "players who were told of nothing in the second after it", "", 0, better="less"),
         Figure("brought", "players that were brought anywhere", "", 0, better="less", quick=True),
         Figure("disconnects", "players that were disconnected", "", 0, better="less", quick=True),
         LOST,
