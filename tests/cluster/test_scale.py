@@ -122,6 +122,9 @@ def test_a_cluster_grows_is_drained_and_shrinks_while_players_play(zone: Running
         assert {states["gate.1"], states["scene.1"]} == {"Draining"}
         await crowd.mesh("restart", "gate.1")
         await crowd.mesh("restart", "scene.1")
+        assert "gate.2: 8 clients moved" in await crowd.mesh("restart", "gate.2")
+        assert (await crowd.players())["gate.1"] == PLAYERS
+        assert "gate.1: 8 clients moved" in await crowd.mesh("restart", "gate.1")
         shrunk = await crowd.mesh("scale", "scene=1", "gate=1", "login=1", "log=1")
         assert "gate.2 has stopped, 8 clients moved" in shrunk
         assert await crowd.players() == {"gate.1": PLAYERS, "scene.1": PLAYERS, "scene.2": 0}

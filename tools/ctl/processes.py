@@ -77,12 +77,20 @@ def ancestors(pid: int | None = None) -> list[psutil.Process]:
     return []
 
 
-def children(who: Identity) -> list[Identity]:
-    """The processes that this one started and that still run; none when it is gone."""
-    try:
-        return [Identity(child.pid, child.create_time()) for child in psutil.Process(who.pid).children()]
-    except psutil.Error:
-        return []
+def started_by(who: Identity) -> set[str]:
+    """The processes of a topology, by name, that this one started and that still run: a process and its spare are one.
+    None when it is gone."""
+    found = set()
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(who.pid).children():
+            with contextlib.suppress(psutil.Error):
+                found.add(node_of(child.cmdline()))
+    return found - {""}
+
+
+def node_of(words: list[str]) -> str:
+    """Which process of a topology a command line is; "" for another program."""
+    return words[4] if words[1:4] == ["-P", "-m", "nodes"] and "--runtime" in words else ""
 
 
 def is_taken(host: str, port: int) -> bool:
@@ -139,8 +147,8 @@ def command_of(pid: int) -> str:
     """The command line of a process, cut to a readable length; for a node, which one it is."""
     try:
         words = psutil.Process(pid).cmdline()
-        if words[1:4] == ["-P", "-m", "nodes"] and "--runtime" in words:
-            return f"node {words[4]} of the cluster in {words[words.index('--runtime') + 1]}"
+        if node := node_of(words):
+            return f"node {node} of the cluster in {words[words.index('--runtime') + 1]}"
         line = " ".join([os.path.basename(words[0]), *words[1:]]) if words else psutil.Process(pid).name()
     except psutil.Error:
         return "gone by now"

@@ -8,7 +8,7 @@ from mesh.topology import Topology
 from tools.ctl import state
 from tools.ctl.control import Request, ask
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.processes import Identity, children, is_alive, send, wait_gone
+from tools.ctl.processes import Identity, is_alive, send, started_by, wait_gone
 
 CONTROL_S = 3.0
 STOP_S = 25.0  # the supervisor promises 20 s
@@ -32,7 +32,7 @@ async def stop_cluster(
         await _must_be_gone([s.supervisor for s in living], clock, STOP_S)
     unread = 0
     if holder is not None and holder not in [s.supervisor for s in states] and is_alive(holder):
-        unread = len(children(holder))
+        unread = len(started_by(holder))
         say(f"{topology.runtime / state.SUPERVISOR} cannot be read; the supervisor (pid {holder.pid}) is told to stop")
         send(holder, signal.SIGTERM)
         await _must_be_gone([holder], clock, STOP_S)

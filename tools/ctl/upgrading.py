@@ -64,10 +64,14 @@ def _writes(answer: Description | MeshError | None) -> bool:
     return isinstance(answer, Description) and answer.facts.get("pair") == "writer"
 
 
-def _step(process: Process, state: ProcessState, running: Sequence[Process], roles: Sequence[str]) -> Step:
-    """`roles`: of the nodes that are emptied first, where somebody can take over."""
+def replaceable(process: Process, running: Sequence[Process], roles: Sequence[str]) -> tuple[NodeSpec, ...]:
+    """Its nodes with one of these roles that can be emptied first, because another process has one of that role."""
     others = {(n.role, n.zone) for p in running if p is not process for n in p.nodes}
-    emptied = tuple(n for n in process.nodes if n.role in roles and (n.role, n.zone) in others)
+    return tuple(n for n in process.nodes if n.role in roles and (n.role, n.zone) in others)
+
+
+def _step(process: Process, state: ProcessState, running: Sequence[Process], roles: Sequence[str]) -> Step:
+    emptied = replaceable(process, running, roles)
     alone = tuple(n for n in process.nodes if n.role == "gate" and n not in emptied)
     return Step(process, state.python, emptied, alone)
 

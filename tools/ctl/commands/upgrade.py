@@ -15,7 +15,7 @@ from tools.ctl import clusters, prechecks, state
 from tools.ctl.asking import gather
 from tools.ctl.commands.restart import RESTART_S
 from tools.ctl.control import Request, ask
-from tools.ctl.draining import TIMEOUT_S, drain_shown
+from tools.ctl.draining import TIMEOUT_S, empty_first
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.options import Environment, cluster_option, json_option
 from tools.ctl.output import emit_json, say, span
@@ -131,13 +131,7 @@ class _Hands:
         return await gather(self._topology, wanted, Describe(), Description, ANSWER_S)
 
     async def empty(self, node: NodeSpec) -> Drained:
-        try:
-            return await drain_shown(self._topology, node, self._timeout_s, SystemClock())
-        except CommandError as error:
-            if error.exit_code is not Exit.TIMED_OUT:
-                raise
-            say(f"mesh: {node.short} is not empty after {self._timeout_s:.0f} s, and is restarted all the same")
-            return Drained(0, 0)
+        return await empty_first(self._topology, node, self._timeout_s, SystemClock())
 
     async def restart(self, process: str, python: str) -> None:
         await ask(self._topology, Request("restart", process, python=python, cold=self._cold), RESTART_S)
