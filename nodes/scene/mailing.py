@@ -19,6 +19,9 @@ from nodes.scene.sessions import Session
 from nodes.scene.shared import Record
 
 CENTER = "center"
+UNDER_WAY_MAX = 288
+"""Durable operations of one character: the 256 that a client may say again after it has lost its scene, and what it may
+do besides."""
 UNKNOWN = "the outcome is not known; look again after the next login"
 
 Deny = Callable[[Session, int, str, str], None]  # (session, sequence, code, text)
@@ -47,10 +50,12 @@ class Mailing:
     def on_write(self, _line: Line, session: Session, said: play.WriteMail, sequence: int, _now: float) -> None:
         if not (said.text or said.gold or said.items):
             raise RefusedError(Code.BAD_MESSAGE, "an empty mail")
+        _check_room(session)
         self._ledger.begin([session], self._write, session, said, sequence)
 
     @on(play.TakeMail)
     def on_take(self, _line: Line, session: Session, said: play.TakeMail, sequence: int, _now: float) -> None:
+        _check_room(session)
         self._ledger.begin([session], self._take, session, said.mail, sequence)
 
     @on(play.ReadMails)
@@ -101,3 +106,9 @@ class Mailing:
             self._out.event(session, play.Mailbox(answer.mails, answer.more), self._now())
         finally:
             self._reading.discard(session.number)
+
+
+def _check_room(session: Session) -> None:
+    """While the DC is away everything waits; RefusedError for whoever goes on asking all the same."""
+    if session.busy >= UNDER_WAY_MAX:
+        raise RefusedError(Code.TOO_MANY, "too much of yours waits to be stored")

@@ -10,6 +10,8 @@ from mesh.checking.records import Problem
 from mesh.core import journal_outbox
 from nodes.dc.node import DcNode
 from nodes.gate.node import GateNode
+from nodes.scene.mailing import UNDER_WAY_MAX
+from nodes.scene.node import SceneNode
 from nodes.simulation.zone import SimulatedZone
 
 LOOK_S = 0.05
@@ -53,6 +55,9 @@ class Watch:
             sizes[f"events of {short} for the log"] = node.journal.pending, journal_outbox.EVENTS_MAX
             if isinstance(node, DcNode):
                 sizes[f"operations at {short}"] = node.writer.depth, node.settings.queue_max
+            elif isinstance(node, SceneNode):
+                busy = max((session.busy for session in node.sessions), default=0)
+                sizes[f"operations of a player at {short}"] = busy, UNDER_WAY_MAX
             elif isinstance(node, GateNode):
                 limit = node.settings.unread_bytes_max
                 unread = (c.control_bytes + c.connection.backlog for c in node.clients.by_session.values())
