@@ -3,11 +3,13 @@
 import asyncio
 import random
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mesh.checking.records import Book
+from mesh.clock import SystemClock
 from mesh.errors import MeshError, RefusedError
 from mesh.protocol import play
 from mesh.testing import Cluster, run, wait_until, with_cluster
@@ -169,6 +171,37 @@ def test_who_has_not_moved_since_it_came_remembers_that_it_stands_there(tell):
         await crowd.leave()
 
     tell(story)
+
+
+def test_who_is_lost_again_in_the_moment_of_its_return_returns_again():
+    """One turn of the loop is between the end of the return and the word of it."""
+
+    class Lost:
+        """A player whose first connection ends at once."""
+
+        def __init__(self) -> None:
+            self.connected = self.leaving = False
+            self.session, self.resumed = SimpleNamespace(token="t"), 0
+
+        async def resume(self, _gate: str) -> None:
+            self.resumed += 1
+            self.connected = True
+            if self.resumed == 1:
+                asyncio.get_running_loop().call_soon(self.lose)
+
+        def lose(self) -> None:
+            self.connected = False
+            hero._gone()
+
+    async def story() -> None:
+        hero._gone()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (hero.player.resumed, hero.player.connected) == (2, True)
+
+    hero = Hero("anna", SimpleNamespace(book=Book(), clock=SystemClock(), dial=None), 0, 1)
+    hero.player = Lost()
+    asyncio.run(story())
 
 
 def test_the_dead_do_not_remember_to_have_walked_on(tell):

@@ -18,7 +18,7 @@ FAULTS = {
     "center-kill": 1,
     "double-login": 20,
     "log-outage": 3,
-    "net-chaos": 6,
+    "net-chaos": 3,
     "poison": 500,
     "dupes": 40,
     "rolling-upgrade": 1,

@@ -107,8 +107,11 @@ class Hero:
 
     def _returned(self, task: "asyncio.Task[None]") -> None:
         self._returning = None
-        if not task.cancelled():
-            task.result()  # a mistake of ours is not kept quiet
+        if task.cancelled():
+            return
+        task.result()  # a mistake of ours is not kept quiet
+        if not self.player.connected:  # lost again before it was known that it had returned
+            self._gone()
 
     async def _return(self) -> None:
         """By the token at the next gate, or by a new login when the session is over. Until it is in."""

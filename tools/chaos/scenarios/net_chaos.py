@@ -1,12 +1,14 @@
 """net-chaos: all clients come through a network that gets worse and better all the time, while nodes are killed.
 
-Latency, jitter, one direction that hears nothing, connections that are cut or reset, all by chance; every few faults
-one is a kill of some node. In the end the weather is fair: everybody is back and there once, every checker agrees.
+Latency, jitter, one direction that hears nothing, connections that are cut or reset, all by chance, one after another;
+and every five seconds some node is killed. In the end the weather is fair: everybody is back and there once, every
+checker agrees.
 """
 
 import asyncio
 import random
 from dataclasses import replace
+from itertools import count
 
 from mesh.checking.records import Problem
 from mesh.client import wire
@@ -17,13 +19,13 @@ from tools.chaos.scenario import Arena, Found, Scenario
 from tools.chaos.scenarios.dc_kill import DOUBLED, LOST
 from tools.chaos.scenefaults import roll_call
 from tools.chaos.testimony import attest
-from tools.chaos.zone import Shape, Zone, zone
+from tools.chaos.zone import Shape, Zone, stop_all, zone
 
 PLAYERS, PLAYERS_QUICK = 500, 24
 BACK_S = 40.0
 LASTS_S = (0.5, 2.0)  # a kind of weather
 PATIENCE_S = 3.0  # of a client that hears nothing
-KILL_EVERY = 4  # faults
+KILL_EVERY_S = 5.0
 ROLES = ("gate", "scene", "login", "center", "dc", "log")
 SLOW = Weather(latency_s=0.05, jitter_s=0.15)
 
@@ -36,16 +38,16 @@ async def run(arena: Arena) -> Found:
         for hero in crowd.heroes:
             hero.patience_s = PATIENCE_S
         await crowd.come_in(BACK_S)
-        chance = arena.chance("weather")
-        for number in range(1, arena.faults + 1):
-            said = await one_fault(made, list(proxies.values()), chance, number % KILL_EVERY == 0)
-            arena.ground.say(f"{number} of {arena.faults}: {said}")
+        began = made.now()
+        worsened = await foul_weather(made, list(proxies.values()))
+        lasted_s = made.now() - began
         problems = await heal(made, crowd, list(proxies.values()))
         owed, twice = crowd.owed(), crowd.answered_twice
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
         for proxy in proxies.values():
             await proxy.stop()
-    found.reached = {"away": float(sum(problem.checker == "back" for problem in problems))}
+    found.reached = {"away": float(sum(problem.checker == "back" for problem in problems)), "lasted_s": lasted_s}
+    found.notes.append(f"the network got worse {worsened:,} times")
     found.notes.append(f"{sum(len(hero.player.losses) for hero in crowd.heroes):,} connections ended")
     return found
 
@@ -65,33 +67,44 @@ async def before_gates(made: Zone) -> dict[str, ChaosProxy]:
     return proxies
 
 
-async def one_fault(made: Zone, proxies: list[ChaosProxy], chance: random.Random, kills: bool) -> str:
-    """What was done. It is over when this returns, but for what clients make of it."""
-    if kills:
+async def foul_weather(made: Zone, proxies: list[ChaosProxy]) -> int:
+    """Until as many nodes were killed as there are to be faults; how often the network got worse meanwhile."""
+    arena, chance = made.arena, made.arena.chance("kills")
+    worse = count()
+    weather = asyncio.create_task(change_weather(proxies, arena.chance("weather"), worse))
+    for number in range(1, arena.faults + 1):
+        due = made.now() + KILL_EVERY_S
         node = chance.choice(made.of_role(chance.choice(ROLES)))
         made.kept[node].kill()
-        await asyncio.sleep(chance.uniform(*LASTS_S))
+        arena.ground.say(f"{number} of {arena.faults}: {node} is killed")
+        await asyncio.sleep(KILL_EVERY_S / 2)
         await made.ready(node)
-        return f"{node} was killed"
-    proxy = chance.choice(proxies)
-    what = chance.choice(("slow", "deaf", "mute", "cut", "reset", "closed"))
-    match what:
-        case "slow":
-            proxy.change(SLOW)
-        case "deaf":
-            proxy.block(Direction.DOWN)
-        case "mute":
-            proxy.block(Direction.UP)
-        case "cut":
-            proxy.cut()
-        case "reset":
-            proxy.reset()
-        case "closed":
-            proxy.change(Weather(refuses=True))
-            proxy.reset()
-    await asyncio.sleep(chance.uniform(*LASTS_S))
-    proxy.change(FAIR)
-    return f"a gate's network was {what}"
+        await asyncio.sleep(max(0.0, due - made.now()))
+    await stop_all([weather])
+    return next(worse)
+
+
+async def change_weather(proxies: list[ChaosProxy], chance: random.Random, worse: "count[int]") -> None:
+    """One kind after the other, with fair weather only for a moment."""
+    while True:
+        proxy = chance.choice(proxies)
+        match chance.choice(("slow", "deaf", "mute", "cut", "reset", "closed")):
+            case "slow":
+                proxy.change(SLOW)
+            case "deaf":
+                proxy.block(Direction.DOWN)
+            case "mute":
+                proxy.block(Direction.UP)
+            case "cut":
+                proxy.cut()
+            case "reset":
+                proxy.reset()
+            case "closed":
+                proxy.change(Weather(refuses=True))
+                proxy.reset()
+        next(worse)
+        await asyncio.sleep(chance.uniform(*LASTS_S))
+        proxy.change(FAIR)
 
 
 async def heal(made: Zone, crowd: Crowd, proxies: list[ChaosProxy]) -> list[Problem]:
@@ -108,9 +121,13 @@ async def heal(made: Zone, crowd: Crowd, proxies: list[ChaosProxy]) -> list[Prob
 SCENARIO = Scenario(
     "net-chaos",
     "Bad weather before the gates, kills behind them: in the end everybody is there once, nothing lost.",
-    (Figure("away", "players that did not come back", "", 0, better="less", quick=True), LOST, DOUBLED),
+    (
+        Figure("away", "players that did not come back", "", 0, better="less", quick=True),
+        LOST,
+        DOUBLED,
+        Figure("lasted_s", "foul weather lasted", "s"),
+    ),
     run,
-    faults=400,
-    faults_quick=6,
-    what="faults",
+    faults=120,
+    faults_quick=3,
 )
