@@ -47,6 +47,9 @@ class FakeLoad:
         """One in a hundred never has it."""
         return Heard(self.inside, Distribution(self.inside - self.inside // 100, 50.0, 80.0, 110.0, 120.0))
 
+    async def do(self, command: str) -> None:
+        """Nothing changes by it."""
+
     async def measure(self, seconds: float) -> Window:
         return self._played(self.inside)
 

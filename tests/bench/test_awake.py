@@ -14,10 +14,11 @@ from tools.machine import usable
 HELD = """
 import sys
 from pathlib import Path
+import psutil
 from tools import awake
 awake.is_virtual, awake.is_limited, awake.idle_group = lambda: True, lambda: False, lambda: Path(sys.argv[1])
 with awake.awake():
-    print("awake", flush=True)
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
     sys.stdin.read()
 """
 
@@ -30,33 +31,47 @@ def group(tmp_path: Path) -> Path:
     return made
 
 
-def loops(group: Path) -> list[psutil.Process]:
-    """Of this test: others may keep the cores awake at the same time."""
-    return [one for one in psutil.Process().children(recursive=True) if str(group / "cgroup.procs") in one.cmdline()]
+@pytest.fixture
+def loops(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Those that were started."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def loop(core: int, group: Path) -> subprocess.Popen[bytes]:
+        started.append(start(core, group))
+        return started[-1]
+
+    start = awake._loop
+    monkeypatch.setattr(awake, "_loop", loop)
+    return started
 
 
-def test_each_core_has_a_loop_until_the_end_of_the_block(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_core_has_a_loop_until_the_end_of_the_block(
+    group: Path, loops: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(awake, "is_virtual", lambda: True)
     monkeypatch.setattr(awake, "is_limited", lambda: False)
     monkeypatch.setattr(awake, "idle_group", lambda: group)
     with awake.awake():
-        running = loops(group)
-        assert len(running) == len(usable())
-    assert loops(group) == []
-    assert not any(one.is_running() for one in running)
+        assert [loop.poll() for loop in loops] == [None] * len(usable())
+    assert all(loop.returncode is not None for loop in loops)
 
 
 @pytest.mark.parametrize(
     ("virtual", "limited", "allowed"), [(False, False, True), (True, True, True), (True, False, False)]
 )
 def test_there_are_none_where_they_would_not_help(
-    virtual: bool, limited: bool, allowed: bool, group: Path, monkeypatch: pytest.MonkeyPatch
+    virtual: bool,
+    limited: bool,
+    allowed: bool,
+    group: Path,
+    loops: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(awake, "is_virtual", lambda: virtual)
     monkeypatch.setattr(awake, "is_limited", lambda: limited)
     monkeypatch.setattr(awake, "idle_group", lambda: group if allowed else None)
     with awake.awake():
-        assert loops(group) == []
+        assert loops == []
 
 
 def test_they_end_when_whoever_began_them_is_killed(group: Path) -> None:
@@ -64,8 +79,7 @@ def test_they_end_when_whoever_began_them_is_killed(group: Path) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", HELD, str(group)], stdin=pipe, stdout=pipe, env=environment) as holder:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == b"awake\n"
-        running = loops(group)
+        running = [psutil.Process(int(pid)) for pid in holder.stdout.readline().split()]
         assert len(running) == len(usable())
         holder.kill()
     _, alive = psutil.wait_procs(running, 30)

@@ -1,17 +1,19 @@
 """What the benches make of what they are given: the real coroutines on a ground without processes."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.bench.fakes import FakeGround, ground, window
+from tests.bench.fakes import FakeGround, FakeLoad, ground, wave, window
 from tools.bench import catalogue, peers, town
 from tools.bench.bench import Outcome, judge
-from tools.bench.benches import broadcast, memory, mobile, scale, square, storm, zone
+from tools.bench.benches import badday, battle, broadcast, crowd, memory, mobile, overload, scale, square, storm, zone
 from tools.bench.benches import peers as beside
-from tools.bench.said import Window
+from tools.bench.said import Wave, Window
 from tools.bench.town import width_m
 from tools.ctl.exits import CommandError
 
@@ -24,7 +26,7 @@ def up_to(capacity: int) -> Any:
     """A generator that finds everything well up to so many players, and late frames above."""
 
     def play(players: int) -> Window:
-        return window(inside=players, p99_ms=150.0 if players <= capacity else 420.0)
+        return window(inside=players, moves_s=10.0 * players, p99_ms=150.0 if players <= capacity else 420.0)
 
     return play
 
@@ -257,6 +259,27 @@ def test_peers_play_with_as_many_as_colyseus_carries(tmp_path: Path, monkeypatch
     assert played(beside.BENCH, ground(tmp_path)).players == 1_500
 
 
+def test_players_who_were_asked_to_move_less_are_not_carried(tmp_path: Path) -> None:
+    """Whoever walks half as often is told of half as much, and all of that may arrive."""
+    on = ground(tmp_path, quick=True, played=lambda players: window(inside=players, moves_s=5.0 * players))
+    said: list[str] = []
+    outcome = played(zone.BENCH, dataclasses.replace(on, say=said.append))
+    assert outcome.players == 0
+    assert "800 players: FAILED 50 % of the moves were made: the servers asked for fewer" in said
+
+
+@pytest.mark.parametrize("bench", [battle, broadcast, crowd, badday, overload, memory])
+def test_nothing_is_measured_with_fewer_players_than_it_says(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def clients(_load: Any, count: int, rate: float = 0.0, timeout_s: float = 1.0) -> Wave:
+        return msgspec.structs.replace(wave(count, inside=count - 2), codes={"zone_full": 2})
+
+    monkeypatch.setattr(FakeLoad, "clients", clients)
+    with pytest.raises(CommandError, match=r"2 of [\d,]+ players did not get in: 2 x zone_full"):
+        played(bench.BENCH, ground(tmp_path, quick=True))
+
+
 def test_labels_say_the_numbers_of_the_run(tmp_path: Path) -> None:
     outcome = played(storm.BENCH, ground(tmp_path, quick=True))
     _, _, judged = judge(storm.BENCH, outcome, quick=True)
@@ -265,5 +288,8 @@ def test_labels_say_the_numbers_of_the_run(tmp_path: Path) -> None:
 
 def test_why_a_run_is_invalid_says_where(tmp_path: Path) -> None:
     on = ground(tmp_path, quick=True, played=lambda _n: window(invalid=["not enough ports"]))
-    assert played(storm.BENCH, on).invalid == ["before the storm: not enough ports"]
+    assert played(storm.BENCH, on).invalid == [
+        "before the storm: not enough ports",
+        "during the storm: not enough ports",
+    ]
     assert played(square.BENCH, on).invalid == ["800 players: not enough ports"]

@@ -10,7 +10,7 @@ from tools.bench.generator import Generator, LoadSpec
 from tools.bench.ground import Ground
 from tools.bench.result import Table
 from tools.bench.said import Window, greatest, times
-from tools.bench.townrun import ENTER_RATE, ENTER_S, WARM_S
+from tools.bench.townrun import WARM_S, all_in
 
 PLAYERS, QUICK = 1_000, 200
 BAD = 20  # of each kind
@@ -30,7 +30,7 @@ async def run(ground: Ground) -> Outcome:
         spec = LoadSpec(gates=cluster.gates, tickets=cluster.tickets(players + VANISHING))
         async with ground.load(spec, None) as load:
             await load.do(f"observers 0 {good}")
-            await load.clients(players, ENTER_RATE, ENTER_S)
+            await all_in(load, players)
             await load.measure(WARM_S)
             before = cluster.mark()
             windows = await bad_days(ground, load, good, seconds)

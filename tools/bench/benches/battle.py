@@ -10,7 +10,7 @@ from tools.bench.generator import Generator, LoadSpec
 from tools.bench.ground import SERVER, Ground
 from tools.bench.result import Table
 from tools.bench.said import Combat, Window
-from tools.bench.townrun import ENTER_RATE, ENTER_S, WARM_S
+from tools.bench.townrun import WARM_S, all_in
 
 PLAYERS, QUICK = 1_000, 200
 ACROSS_M = 60.0  # where they begin; they fight within half of it about the middle
@@ -25,7 +25,7 @@ async def run(ground: Ground) -> Outcome:
     async with ground.cluster("bench", town.settings(players, width=MAP_M, spawn_m=ACROSS_M), (SERVER,)) as cluster:
         spec = LoadSpec(gates=cluster.gates, tickets=cluster.tickets(players))
         async with ground.load(spec) as load:
-            await load.clients(players, ENTER_RATE, ENTER_S)
+            await all_in(load, players)
             await load.do(f"circle {ACROSS_M / 2:g}")
             await load.measure(WARM_S)
             before = cluster.mark()

@@ -12,7 +12,7 @@ from tools.bench.generator import Generator, LoadSpec
 from tools.bench.ground import Ground
 from tools.bench.result import Table
 from tools.bench.said import Heard, greatest, times
-from tools.bench.townrun import ENTER_RATE, ENTER_S, WARM_S
+from tools.bench.townrun import WARM_S, all_in
 
 PLAYERS, QUICK = 5_000, 500
 SHOUTS, SHOUTS_QUICK = 5, 2
@@ -28,7 +28,7 @@ async def run(ground: Ground) -> Outcome:
     async with ground.cluster("bench", town.settings(players), (0, 1)) as cluster:
         spec = LoadSpec(gates=cluster.gates, tickets=cluster.tickets(players))
         async with ground.load(spec, None) as load:
-            await load.clients(players, ENTER_RATE, ENTER_S)
+            await all_in(load, players)
             await load.measure(WARM_S)
             calm = await load.measure(shouts * PAUSE_S)
             before = cluster.mark()
@@ -47,7 +47,10 @@ async def run(ground: Ground) -> Outcome:
         labels={"last_ms": f"until all {players:,} have it"},
         tables=[heard_table(heard)],
         processes=use.processes,
-        invalid=[*in_phase("before the messages", calm.invalid), *in_phase("during them", use.invalid)],
+        invalid=[
+            *in_phase("before the messages", calm.invalid),
+            *in_phase("during them", during.invalid + use.invalid),
+        ],
         disturbed=use.disturbed,
         notes=[*use.notes, f"movement before: p99 {calm.latency.p99_ms:.0f} ms"],
     )

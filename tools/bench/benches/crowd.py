@@ -12,7 +12,7 @@ from tools.bench.generator import LoadSpec
 from tools.bench.ground import SERVER, Ground
 from tools.bench.result import Table
 from tools.bench.said import Window, greatest, times
-from tools.bench.townrun import ENTER_RATE, ENTER_S
+from tools.bench.townrun import all_in
 from tools.bench.usage import Use
 
 SIZES, QUICK = (1_000, 3_000), (300,)
@@ -62,7 +62,7 @@ async def gather(ground: Ground, players: int) -> tuple[Window, Use]:
         async with ground.load(spec) as load:
             await load.do(f"track {LOOK_AT_EVERY}")
             await load.do(f"circle {ACROSS_M / 2:g}")
-            await load.clients(players, ENTER_RATE, ENTER_S)
+            await all_in(load, players)
             await load.measure(SETTLE_QUICK_S if ground.quick else SETTLE_S)
             before = cluster.mark()
             window = await fight(load, ATTACKS_S, SECONDS_QUICK if ground.quick else SECONDS)

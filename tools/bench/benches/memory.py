@@ -23,7 +23,7 @@ from tools.bench.cluster import Cluster
 from tools.bench.generator import Generator, LoadSpec
 from tools.bench.ground import SERVER, Ground
 from tools.bench.result import Table
-from tools.bench.townrun import ENTER_RATE, ENTER_S
+from tools.bench.townrun import ENTER_S, all_in
 from tools.ctl.exits import CommandError
 
 PLAYERS, QUICK = 5_000, 300
@@ -44,7 +44,7 @@ async def run(ground: Ground) -> Outcome:
         empty = gate_kb(cluster)
         spec = LoadSpec(gates=cluster.gates, tickets=cluster.tickets(players))
         async with ground.load(spec) as load:
-            await load.clients(players, ENTER_RATE, ENTER_S)
+            await all_in(load, players)
             before = cluster.mark()
             await load.measure(settle_s)
             full, use = gate_kb(cluster), cluster.since(before)
@@ -78,7 +78,7 @@ async def come_and_go(ground: Ground, cluster: Cluster, load: Generator, players
     until = ground.clock.now() + seconds
     while not seen or ground.clock.now() < until:
         await load.clients(stay, 0.0, ENTER_S)
-        await load.clients(players, ENTER_RATE, ENTER_S)
+        await all_in(load, players)
         seen.append(gate_kb(cluster))
     return seen
 

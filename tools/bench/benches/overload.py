@@ -25,7 +25,7 @@ from tools.bench.peers import FOLDER
 from tools.bench.result import Table
 from tools.bench.said import Second, Window, greatest
 from tools.bench.timeline import TITLE
-from tools.bench.townrun import ENTER_RATE, ENTER_S, WARM_S
+from tools.bench.townrun import WARM_S, all_in
 from tools.bots.scrape import pick, read_page
 from tools.ctl.exits import CommandError
 
@@ -59,7 +59,7 @@ async def run(ground: Ground) -> Outcome:
     async with ground.cluster("bench", settings, (SERVER,)) as cluster, neighbour(ground) as burden:
         spec = LoadSpec(gates=cluster.gates, tickets=cluster.tickets(players))
         async with ground.load(spec) as load:
-            await load.clients(players, ENTER_RATE, ENTER_S)
+            await all_in(load, players)
             await load.do("attack 1")
             await load.measure(WARM_S)
             needs: list[float] = []

@@ -9,7 +9,7 @@ import asyncio
 import statistics
 
 from tools.bench import peers
-from tools.bench.bench import Bench, Figure, Outcome, written
+from tools.bench.bench import Bench, Figure, Outcome, in_phase, written
 from tools.bench.ground import Ground
 from tools.bench.result import Table
 from tools.bench.townrun import TownRun, disturbed, notes, play, way_of
@@ -41,14 +41,16 @@ async def run(ground: Ground) -> Outcome:
         except CommandError as error:
             missing[SLOWEST] = str(error)
     costs: dict[str, list[float]] = {name: [] for name in SERVERS if name not in missing}
-    runs: list[TownRun] = []
+    runs, void = list[TownRun](), list[str]()
     for _ in range(1 if ground.quick else ROUNDS):
         for name, seen in costs.items():
             if name == US:
                 runs.append(await play(ground, players, way))
                 seen.append(runs[-1].cpu_us_per_frame)
             else:
-                seen.append((await peers.run_peer(name, players, ground, way.seconds)).cpu_us_per_frame)
+                peer = await peers.run_peer(name, players, ground, way.seconds)
+                seen.append(peer.cpu_us_per_frame)
+                void += in_phase(SERVERS[name], peer.invalid)
                 ground.say(f"{SERVERS[name]}: {seen[-1]:.1f} us/frame")
     middle = {name: statistics.median(seen) for name, seen in costs.items()}
     last = runs[-1]
@@ -62,7 +64,7 @@ async def run(ground: Ground) -> Outcome:
         reached=middle,
         tables=[ratios(middle, players)],
         processes=last.use.processes,
-        invalid=list(dict.fromkeys(why for run in runs for why in run.void)),
+        invalid=list(dict.fromkeys([*void, *(why for run in runs for why in run.void)])),
         disturbed=disturbed(runs),
         notes=[*notes(runs), *(f"{SERVERS[name]} was not measured: {why}" for name, why in missing.items())],
     )
