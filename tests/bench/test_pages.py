@@ -132,6 +132,7 @@ def test_what_was_not_measured_is_said_and_what_nobody_knows_is_a_mistake() -> N
 def test_the_chart_is_drawn_from_the_peers_and_ours_stands_out(docs: Path) -> None:
     outcome = Outcome(players=3000, reached={"epoll": 9.0, peers.US: 12.0, "colyseus": 24.0})
     made = result_of(peers.BENCH, outcome, False, None, {}, 0.0, 1.0)
+    assert made.command == "mesh bench peers --full"
     store.write(made, docs / "bench" / "peers.json")
     assert docs / "bench" / "square.svg" in write_stale(pages.generated(docs))
     root = ElementTree.fromstring((docs / "bench" / "square.svg").read_text())

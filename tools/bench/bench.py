@@ -64,6 +64,7 @@ class Bench:
     line: str
     figures: tuple[Figure, ...]
     run: Callable[["Ground"], Coroutine[Any, Any, Outcome]]
+    command: str = ""  # of `mesh bench`, where it is not `run NAME`
     cores: int = 2  # fewer than that and the run is refused: generator and servers would be measured together
 
 

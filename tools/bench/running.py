@@ -70,7 +70,7 @@ def result_of(
     seconds: float,
 ) -> Result:
     verdict, why, judged = judge(bench, outcome, quick)
-    command = f"mesh bench run {bench.name} {'--quick' if quick else '--full'}"
+    command = f"mesh bench {bench.command or f'run {bench.name}'} {'--quick' if quick else '--full'}"
     return Result(
         name=bench.name,
         verdict=verdict,

@@ -80,4 +80,5 @@ BENCH = Bench(
     "The product beside the references, in one run.",
     tuple(Figure(name, f"CPU per frame, {title}", "us", better="less") for name, title in SERVERS.items()),
     run,
+    command="peers",
 )
