@@ -68,6 +68,10 @@ class Group:
         """What is said instead of an answer."""
         if isinstance(error, StorageError):  # a row that it needs is damaged
             error = RefusedError(Code.INTERNAL, str(error))
+        if isinstance(error, RefusedError):
+            # Its way here holds the frame of `apply`, and so all answers of the group, this one among them: a circle of
+            # everything that was asked together, which only the rarest collection would find.
+            error.__traceback__ = None
         self.refused.append(error)
         return error
 
