@@ -24,6 +24,8 @@ from nodes.gate.sessions import Client, State
 from nodes.gate.turns import LATE_S, Turn, Turns
 from tests.dc.desk import writing
 from tests.mesh.test_node import ROLES, Dc
+from tools.chaos.scenario import Arena, Spoilt
+from tools.chaos.scenarios.overload import Load
 from tools.chaos.surges import BUCKET_S, Surge, goodput, normal_after, share_of_peak
 
 # --- the loop goes round while messages come without end ---
@@ -157,3 +159,16 @@ def test_it_is_as_ever_when_those_who_ask_are_served_soon_and_stay_so() -> None:
     assert normal_after(refused, surge, normal_s=0.25) == pytest.approx(5.0 + BUCKET_S)
     one_in_ten = [asked(10.0 + 0.02 * n, 9.0 if n % 25 == 0 else 0.1) for n in range(500)]
     assert normal_after(one_in_ten, surge, normal_s=0.25) == 0.0
+
+
+def test_where_nothing_is_carried_nothing_is_a_multiple_of_it() -> None:
+    """A machine may be so slow that nobody gets in within the first second."""
+
+    async def nothing(*_: float) -> None:
+        pass
+
+    clock = SimpleNamespace(now=lambda: 0.0)
+    arena = SimpleNamespace(quick=True, ground=SimpleNamespace(clock=clock, say=lambda _text: None))
+    load = Load("login", nothing, nothing, list, 1.0, 1.0, lambda: 1.0)
+    with pytest.raises(Spoilt, match="not one login was carried"):
+        asyncio.run(load.run(cast(Arena, arena), [4.0]))

@@ -10,7 +10,7 @@ from tests.cluster.running import alive, free_base_port, mesh
 
 pytestmark = pytest.mark.cluster
 
-FAULTS = {"pubsub-gap": 3, "clock-jump": 2, "overload": 2, "soak": 1}
+FAULTS = {"pubsub-gap": 3, "clock-jump": 2, "overload": 1, "soak": 1}
 
 
 @pytest.mark.parametrize("name", FAULTS)

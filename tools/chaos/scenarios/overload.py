@@ -21,7 +21,7 @@ from tools.bots.scrape import pick, read_page
 from tools.chaos.dcdesk import closed, desk_of
 from tools.chaos.guests import GUESTS_MAX, Guests
 from tools.chaos.household import Kept
-from tools.chaos.scenario import Arena, Found, Scenario
+from tools.chaos.scenario import Arena, Found, Scenario, Spoilt
 from tools.chaos.scenarios.dc_kill import LOSSES
 from tools.chaos.surges import Surge, goodput, normal_after, share_of_peak
 from tools.chaos.testimony import attest
@@ -77,6 +77,8 @@ class Load:
         await self.saturate(times.peak)
         self.peak = goodput(self.operations(), began + times.peak / 4, began + times.peak, self.useful_s)
         arena.ground.say(f"{self.peak:,.0f} {self.what}s a second are carried")
+        if not self.peak:
+            raise Spoilt(f"not one {self.what} was carried, so that nothing could be a multiple of it")
         for factor in factors:
             await self.offer(CALM * self.peak, times.calm)
             began = now()
