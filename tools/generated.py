@@ -5,10 +5,44 @@ part, so none can outlive its measurement.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 _PART = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+class Ran(Protocol):
+    """The result of a run, as far as it matters for whether and how it is published."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def why(self) -> list[str]: ...
+    @property
+    def date(self) -> str: ...
+    @property
+    def commit(self) -> str: ...
+
+
+def says_something(result: Ran) -> bool:
+    """What an INVALID run has found is not published, good or bad."""
+    return result.verdict != "INVALID"
+
+
+def left_out(results: Iterable[Ran]) -> list[str]:
+    """A sentence for each that is not published, for whoever renders."""
+    return [f"{invalid(result)}, so it is left out" for result in results if not says_something(result)]
+
+
+def invalid(result: Ran) -> str:
+    return f"{result.name}: the run of {result.date[:10]} is INVALID ({'; '.join(result.why) or 'it does not say why'})"
+
+
+def dated(result: Ran) -> str:
+    return ", ".join(filter(None, (result.date[:10], result.commit)))
 
 
 def fill(page: str, part: Callable[[str], str]) -> str:

@@ -105,7 +105,7 @@ def render(check: bool, docs: Path) -> int:
     from tools.bench import pages
 
     results = store.read_all(docs / pages.FOLDER, Result, "bench")
-    return RUNS.published(docs / pages.FOLDER, results, pages.left_out, lambda: pages.generated(docs), check)
+    return RUNS.published(docs / pages.FOLDER, results, lambda: pages.generated(docs), check)
 
 
 class Running(Teller):

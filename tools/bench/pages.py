@@ -13,7 +13,7 @@ from tools.bench.chart import bars
 from tools.bench.result import Judged, Result, Table
 from tools.bench.show import limit
 from tools.bench.store import read_all
-from tools.generated import fill, table
+from tools.generated import dated, fill, invalid, says_something, table
 
 HEAD = ["bench", "figure", "must be", "aim", "measured", "verdict", "run", "date, commit", "processor, cores"]
 PAGE, FOLDER, CHART = "benchmarks.md", "bench", "square.svg"
@@ -63,27 +63,9 @@ def figures(results: dict[str, Result]) -> str:
     return "\n\n".join([shown, *(f"- {invalid(result)}" for result in said if not says_something(result))])
 
 
-def says_something(result: Result) -> bool:
-    """The figures of an INVALID run are not published, good or bad."""
-    return result.verdict != "INVALID"
-
-
-def left_out(results: dict[str, Result]) -> list[str]:
-    """A sentence for each that is not published, for whoever renders."""
-    return [f"{invalid(result)}, so it is left out" for result in results.values() if not says_something(result)]
-
-
-def invalid(result: Result) -> str:
-    return f"{result.name}: the run of {result.date[:10]} is INVALID ({'; '.join(result.why) or 'it does not say why'})"
-
-
 def extent(result: Result) -> str:
     """How much of the whole thing it was: "full, 5,000 players"."""
     return result.depth + (f", {result.players:,} players" if result.players else "")
-
-
-def dated(result: Result) -> str:
-    return ", ".join(filter(None, (result.date[:10], result.commit)))
 
 
 def row(result: Result, judged: Judged) -> list[str]:

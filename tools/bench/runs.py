@@ -15,7 +15,7 @@ from mesh.clock import Clock, SystemClock
 from tools.bench import store
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.output import console, emit_json, say, table
-from tools.generated import stale, write_stale
+from tools.generated import Ran, left_out, stale, write_stale
 
 PORT_MAX = 32_500
 
@@ -93,8 +93,7 @@ class Runs(Generic[R]):
     def published(
         self,
         folder: Path,
-        results: dict[str, R],
-        left_out: Callable[[dict[str, R]], list[str]],
+        results: Mapping[str, Ran],
         generated: Callable[[], Mapping[Path, str]],
         check: bool,
     ) -> int:
@@ -102,7 +101,7 @@ class Runs(Generic[R]):
         if not results:
             say(f"mesh: there is no result in {folder}, so nothing is rendered: {self.command} all {self.whole} --out")
             return Exit.OK if check else Exit.NOT_FOUND
-        for line in left_out(results):
+        for line in left_out(results.values()):
             say(f"mesh: {line}")
         if not check:
             for path in write_stale(generated()):

@@ -76,7 +76,7 @@ def render(check: bool, docs: Path) -> int:
     from tools.chaos import pages
 
     results = store.read_all(docs / pages.FOLDER, ChaosResult, "scenario")
-    return RUNS.published(docs / pages.FOLDER, results, pages.left_out, lambda: pages.generated(docs), check)
+    return RUNS.published(docs / pages.FOLDER, results, lambda: pages.generated(docs), check)
 
 
 class Running(Teller):

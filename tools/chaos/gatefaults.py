@@ -36,11 +36,11 @@ class Fault:
 
 async def suffer(arena: Arena, fault: Fault) -> Found:
     """The whole run."""
-    toll, before, after = Toll(), list[float](), 0.0
+    toll, counts = Toll(), list[float]()  # of logins: before the first fault, and at the end
 
     async def one_fault(made: Zone, crowd: Crowd, chance: random.Random) -> str:
-        if not before:
-            before.append(await logins(made))  # everybody is in, and needs no other login from now on
+        if not counts:
+            counts.append(await logins(made))  # everybody is in, and needs no other login from now on
         gate = most_loaded(chance, made.of_role("gate"), Counter(gate_of(made, hero) for hero in crowd.heroes))
         hit = [(hero, hero.player.session.session) for hero in crowd.heroes if gate_of(made, hero) == gate]
         at = await fault.inject(made, gate)
@@ -50,8 +50,7 @@ async def suffer(arena: Arena, fault: Fault) -> Found:
         return f"{gate}, {len(toll.recovery_ms):,} resumed so far"
 
     async def ended(made: Zone, _crowd: Crowd) -> list[Problem]:
-        nonlocal after
-        after = await logins(made)
+        counts.append(await logins(made))
         return problems_of(toll)
 
     campaign = Campaign(
@@ -67,7 +66,7 @@ async def suffer(arena: Arena, fault: Fault) -> Found:
     )
     found = await carry_out(arena, campaign)
     found.recovery_ms = toll.recovery_ms
-    found.reached = {"resumed": toll.share("resumed"), "logins": after - before[0] if before else None}
+    found.reached = {"resumed": toll.share("resumed"), "logins": counts[-1] - counts[0] if toll.returns else None}
     return found
 
 

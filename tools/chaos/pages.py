@@ -8,7 +8,7 @@ from tools.bench.show import limit
 from tools.bench.store import read_all
 from tools.chaos.catalogue import SCENARIOS
 from tools.chaos.result import ChaosResult
-from tools.generated import fill, table
+from tools.generated import dated, fill, invalid, says_something, table
 
 HEAD = [
     "scenario",
@@ -48,20 +48,6 @@ def part(name: str, results: dict[str, ChaosResult]) -> str:
     return "\n\n".join(words)
 
 
-def says_something(result: ChaosResult) -> bool:
-    """What an INVALID run has found is not published, good or bad."""
-    return result.verdict != "INVALID"
-
-
-def left_out(results: dict[str, ChaosResult]) -> list[str]:
-    """A sentence for each that is not published, for whoever renders."""
-    return [f"{invalid(result)}, so it is left out" for result in results.values() if not says_something(result)]
-
-
-def invalid(result: ChaosResult) -> str:
-    return f"{result.name}: the run of {result.date[:10]} is INVALID ({'; '.join(result.why) or 'it does not say why'})"
-
-
 def row(result: ChaosResult) -> list[str]:
     depth = "" if result.depth == "long" else f" ({result.depth})"
     return [
@@ -73,7 +59,7 @@ def row(result: ChaosResult) -> list[str]:
         f"{result.acked:,}" if result.acked else "",
         str(result.seed),
         f"`{result.command}`",
-        f"{result.date[:10]}, {result.commit}",
+        dated(result),
     ]
 
 

@@ -44,7 +44,7 @@ def plan(
     """In the order in which they are restarted. Left out is what does not run here, and what runs from `python`
     already: an upgrade that was stopped goes on where it was. `cold`: scenes are emptied, too,
     and hand nothing over."""
-    running = [(p, s) for p in topology.processes if (s := known.get(p.nodes[0].short)) and s.phase not in GONE]
+    running = running_of(topology, known)
     chosen = [
         (process, state)
         for process, state in running
@@ -53,6 +53,11 @@ def plan(
     chosen.sort(key=lambda one: (_turn(one[0]), any(_writes(answers.get(node.name)) for node in one[0].nodes)))
     roles = ("gate", "scene") if cold else ("gate",)
     return [_step(process, state, [other for other, _ in running], roles) for process, state in chosen]
+
+
+def running_of(topology: Topology, known: Mapping[str, ProcessState]) -> list[tuple[Process, ProcessState]]:
+    """The processes that run here."""
+    return [(p, s) for p in topology.processes if (s := known.get(p.nodes[0].short)) and s.phase not in GONE]
 
 
 def _turn(process: Process) -> int:

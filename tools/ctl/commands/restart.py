@@ -17,8 +17,7 @@ from tools.ctl.lazy import did_you_mean
 from tools.ctl.options import Environment, cluster_option, complete_node
 from tools.ctl.output import say, span
 from tools.ctl.processes import is_local, send
-from tools.ctl.scaling import GONE
-from tools.ctl.upgrading import replaceable
+from tools.ctl.upgrading import replaceable, running_of
 
 RESTART_S = 75.0  # 38 s until it is known whether it hands over, 30 s to become Ready: the supervisor answers before
 KEEP_S = 40.0  # 4 s to stop, 30 s to become Ready
@@ -63,8 +62,7 @@ def restart(environment: Environment, node: str, cold: bool, cluster: str | None
 
 async def _empty_gates(topology: Topology, process: Process, clock: Clock) -> None:
     """Its clients go to others, as far as there are others that take them: a restart happens in any case."""
-    known = state.processes_of(topology)
-    running = [p for p in topology.processes if (s := known.get(p.nodes[0].short)) and s.phase not in GONE]
+    running = [one for one, _ in running_of(topology, state.processes_of(topology))]
     for gate in replaceable(process, running, ("gate",)):
         try:
             done = await empty_first(topology, gate, TIMEOUT_S, clock)
