@@ -10,10 +10,10 @@ import random
 import pytest
 
 from mesh.client.player import Player
-from mesh.errors import MeshError, PeerLost
+from mesh.errors import MeshError, PeerLost, RefusedError
 from mesh.protocol.client import Goodbye
 from mesh.protocol.play import Entered, Loot, PlayDenied
-from mesh.protocol.records import GoldMove
+from mesh.protocol.records import GoldMove, Operate
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.topology import Topology, load
 from tests.conftest import ZONE
@@ -171,7 +171,7 @@ def test_a_scene_that_comes_back_at_once_has_them_again(play):
     play(story)
 
 
-def test_a_scene_that_hung_writes_nothing_any_more(play):
+def test_a_scene_that_hung_ends_when_it_goes_on(play):
     async def story(world: World) -> None:
         players = await walkers(world)
         hung = world.node("scene.1")
@@ -180,23 +180,37 @@ def test_a_scene_that_hung_writes_nothing_any_more(play):
         paused = world.cluster.clock.now()
         await wait_until(lambda: all(is_back(one) for one in lost), timeout_s=5)
         assert world.cluster.clock.now() - paused < 4.0
-        writes: list[object] = []
-        put = world.node("dc.1").states.put
-
-        def watch(map_, sessions, states, now, is_newest):
-            writes.append(sessions)
-            return put(map_, sessions, states, now, is_newest)
-
-        fenced = world.node("dc.1").states_fenced
-        hung.switchboard.links.up.pop("eu.one.center.1", None)  # the center is the last to tell it
-        world.node("dc.1").states.put = watch
-        for line in hung.lines:
-            for session in line.players.values():
-                line.world.unsaved[session.slot] = True
         world.cluster.network.pause(hung.name, False)
         await wait_until(lambda: world.node("scene.1") is not hung, timeout_s=10)
         assert hung.failed.is_set()
-        assert world.node("dc.1").states_fenced >= fenced
+        await asyncio.sleep(2)
+        await is_as_promised(world, players)
+
+    play(story)
+
+
+def test_a_scene_that_only_the_dc_hears_writes_nothing_any_more(play):
+    async def story(world: World) -> None:
+        players = await walkers(world)
+        alone, dc, network = world.node("scene.1"), world.node("dc.1"), world.cluster.network
+        lost = there(world, players, "scene.1")
+        others = [world.node(short).name for short in world.cluster.nodes if not short.startswith(("dc", "scene.1"))]
+        for other in others:
+            network.cut(alone.name, other)
+            network.cut(other, alone.name)
+        await wait_until(lambda: all(is_back(one) for one in lost), timeout_s=8)
+        fenced = dc.states_fenced
+        for line in alone.lines:
+            for session in line.players.values():
+                line.world.unsaved[session.slot] = True
+        await wait_until(lambda: dc.states_fenced > fenced, timeout_s=3)
+        pay = Operate(lost[0].player.session.session, 1 << 30, "pay", [], [GoldMove(0, lost[0].account, 1)])
+        with pytest.raises(RefusedError, match="stale_epoch"):
+            await alone.ask("dc", pay)
+        for other in others:
+            network.mend(alone.name, other)
+            network.mend(other, alone.name)
+        await wait_until(lambda: world.node("scene.1") is not alone, timeout_s=10)
         await asyncio.sleep(2)
         await is_as_promised(world, players)
 

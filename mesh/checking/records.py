@@ -69,6 +69,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     gold: Sequence[Coins] = ()
     items: Sequence[Thing] = ()
     note: str = ""
+    process: int = 0  # the incarnation of who asked; 0: unknown
 
     @property
     def id(self) -> Id:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mesh.protocol.records import GoldMove, ItemMove
+from nodes.dc.fences import process_fenced
 from nodes.dc.ledger import BURN, DATABASE, MINT
 from nodes.dc.listing import gold_totals
 from nodes.dc.mails import mail_of
@@ -58,12 +59,18 @@ class Economy:
 
     def _follow(self, share: "_Share", first: bool) -> None:
         expected = 1
+        fenced = dict[int, str]()
         for number, row in rows_of(self._store, LEDGER, self._problems, report=self._report and first):
             if first and number != expected:
                 self._problems.add(f"the ledger has gaps: {number} follows {expected - 1}")
             expected = number + 1
-            if row is not DAMAGED:
-                share.enter(number, row)
+            if row is DAMAGED:
+                continue
+            share.enter(number, row)
+            if process := process_fenced(row):
+                fenced[process] = row.note
+            elif first and row.process in fenced:
+                self._problems.add(f"ledger {number}: {fenced[row.process]} had been given up")
         share.check_once()
 
     def _compare(self, share: "_Share", first: bool) -> None:

@@ -17,6 +17,7 @@ from nodes.dc.records import FENCES, OPERATIONS, FenceRow, LedgerRow
 from nodes.dc.store import Store
 from nodes.dc.view import Readable, View
 
+KIND = "fence"  # of the row in the ledger
 KEPT_MAX = 16  # processes of one scene that are remembered; of an older one nothing can be under way any more
 
 
@@ -25,7 +26,12 @@ def fence_scene(view: View, said: FenceScene, at_ms: int) -> None:
     row = view.get(FENCES, said.scene) or FenceRow()
     if said.incarnation not in row.incarnations:
         view.put(FENCES, said.scene, FenceRow((*row.incarnations, said.incarnation)[-KEPT_MAX:]))
-        enter(view, LedgerRow(at_ms, "fence", 0, note=f"{said.scene} {said.incarnation:x}"))
+        enter(view, LedgerRow(at_ms, KIND, 0, note=f"{said.scene} {said.incarnation:x}"))
+
+
+def process_fenced(row: LedgerRow) -> int:
+    """Which process this row of the ledger ends; 0 when it is about something else."""
+    return int(row.note.rpartition(" ")[2], 16) if row.kind == KIND else 0
 
 
 def refuse_fenced(view: Readable, scene: str, incarnation: int) -> None:

@@ -68,6 +68,6 @@ class Intake:
             if admitted is not view:  # nothing comes between operations that were taken as a whole
                 fences.refuse_fenced(view, caller.peer, caller.incarnation)
                 admitted = view
-            return operations.operate(view, said, at_ms, mail_ms, latest)
+            return operations.operate(view, said, at_ms, mail_ms, latest, caller.incarnation)
 
         return operation

@@ -44,10 +44,15 @@ DIGEST_BYTES = 8
 
 
 def operate(
-    view: View, said: Operate, at_ms: int, mail_ms: int = mails.LIFETIME_MS, latest: Latest | None = None
+    view: View,
+    said: Operate,
+    at_ms: int,
+    mail_ms: int = mails.LIFETIME_MS,
+    latest: Latest | None = None,
+    process: int = 0,
 ) -> Operated:
     """Carry it out, or say what came of it before. A mail comes back after `mail_ms`. `latest` saves looking for what
-    cannot have been carried out before."""
+    cannot have been carried out before. `process`: who asks, for the ledger."""
     session, sequence = said.session, said.sequence
     account = session >> EPOCH_BITS  # as `account_of`
     sessions: Collection[int] = (session,)
@@ -84,7 +89,7 @@ def operate(
     if said.asked:
         asked.note(view, session, said.asked)
     view.put(OPERATIONS, slot, OperationRow(session, sequence, digest, new))
-    enter(view, LedgerRow(at_ms, said.kind, account, session, sequence, gold_moves, item_moves, note), known)
+    enter(view, LedgerRow(at_ms, said.kind, account, session, sequence, gold_moves, item_moves, note, process), known)
     return Operated(_holdings(view, parties), list(new))
 
 

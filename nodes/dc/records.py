@@ -306,6 +306,7 @@ class LedgerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     gold: tuple[GoldMove, ...] = ()
     items: tuple[ItemMove, ...] = ()  # one that was made has its new id here
     note: str = ""
+    process: int = 0  # the incarnation of the scene that asked; 0: nobody did, or it was written by an older version
 
 
 META: Table[str, MetaRow] = Table("meta", TEXT, MetaRow)

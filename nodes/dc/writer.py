@@ -143,7 +143,8 @@ class Writer:
             self._oldest_at = self._clock.now()
             self._wake.set()
         if self._failpoints.armed:
-            self._failpoints.hit("dc.operation-heard")
+            for _ in new.said:
+                self._failpoints.hit("dc.operation-heard")
         if ahead is not None and not self._queue and ahead.size < self._per_commit:
             ahead.apply(new)
         else:

@@ -271,7 +271,7 @@ class _Course:
     def _judge(self) -> None:
         store, witness = self.zone.store, self.witness
         state = state_of(store)
-        self.problems += [*self.watch.problems, *witness.cached.problems]
+        self.problems += [*self.watch.problems, *witness.problems, *witness.cached.problems]
         self.problems += check_all(witness.book.operations, state)
         self.problems += belongings(self.book.operations, state.ledger, (*COUNTED, *MAIL))
         self.problems += wishes(witness.wishes, witness.confirmed, state.applied)

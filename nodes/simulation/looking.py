@@ -105,4 +105,4 @@ def tables_of(store: Store) -> dict[str, dict[bytes, bytes]]:
 def _entry(row: LedgerRow) -> Entry:
     gold = [Coins(move.source, move.target, move.amount) for move in row.gold]
     items = [Thing(move.item, move.source, move.target) for move in row.items]
-    return Entry(row.session, row.sequence, row.kind, gold, items, row.note)
+    return Entry(row.session, row.sequence, row.kind, gold, items, row.note, row.process)

@@ -60,6 +60,9 @@ def leave_the_disk_unsynced(put: Put) -> None:
 
 def look_at_no_epoch(put: Put) -> None:
     put(operations, "_check_sessions", lambda *_: None)
+
+
+def hear_scenes_that_were_given_up(put: Put) -> None:
     put(fences, "refuse_fenced", lambda *_: None)
 
 

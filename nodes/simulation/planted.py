@@ -128,6 +128,12 @@ def _delayed(_rolls: random.Random) -> Sequence[Fault]:
     return [Fault(at, "cut", scene, "dc.1", 1.1) for at, scene in ends]
 
 
+def _scene_cut_off(rolls: random.Random) -> Sequence[Fault]:
+    """Nobody but the DC hears a scene any more, so it is given up while it plays on."""
+    at, scene = _at(rolls), rolls.choice(("scene.1", "scene.2"))
+    return [Fault(at, "part", scene, other, 4.0) for other in ("center.1", "gate.1", "gate.2")]
+
+
 def _set_back_and_alone(rolls: random.Random) -> Sequence[Fault]:
     """The clock of the writer goes back, and then nobody hears it for a while."""
     at = rolls.uniform(QUIET_S, 2.0)
@@ -164,6 +170,12 @@ MISTAKES = (
     ),
     Mistake("the disk is not synced", mistakes.leave_the_disk_unsynced, frozenset({"lost", "epochs"}), _killed(2)),
     Mistake("no epoch is looked at", mistakes.look_at_no_epoch, frozenset({"fencing"}), _delayed),
+    Mistake(
+        "a scene that was given up is heard",
+        mistakes.hear_scenes_that_were_given_up,
+        frozenset({"fencing"}),
+        _scene_cut_off,
+    ),
     Mistake("a trade in two transactions", mistakes.trade_in_two_transactions, frozenset({"belongings"}), _killed(2)),
     Mistake(
         "gaps in the stream are ignored", mistakes.ignore_gaps_in_the_stream, frozenset({"members", "liveness"}), _gaps

@@ -3,30 +3,34 @@
 Two courses with the same digest are the same: who said what to whom, when, byte by byte. The durable operations are
 written into a book as the scenes see them: asked when one was said for the first time, answered when the answer was
 heard. Sessions that a login was told of are kept, too: a session is promised with the answer. So are the states of
-characters that scenes have saved.
+characters that scenes have saved. And processes of scenes that were given up: once the center was told that one is
+over, nothing that it says later may be acknowledged.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 
-from mesh.checking.records import Book, Id
+from mesh.checking.records import Book, Id, Problem
 from mesh.checking.tenures import Answer
 from mesh.checking.wishes import Wish
 from mesh.protocol.catalogue import decoder, number_in, number_of
 from mesh.protocol.cluster import StatusLoaded
 from mesh.protocol.control import Done, Refused
 from mesh.protocol.envelope import TYPED, Envelope, Kind, unseal
-from mesh.protocol.records import Operate, Operated, SaveStates
+from mesh.protocol.records import FenceScene, Operate, Operated, SaveStates
 from mesh.transport.base import Blob
 from nodes.simulation.cached import CachedStates, Numbers
 
 _OPERATE, _OPERATED, _REFUSED = number_of(Operate), number_of(Operated), number_of(Refused)
 _SAVE, _DONE, _LOADED = number_of(SaveStates), number_of(Done), number_of(StatusLoaded)
+_FENCE = number_of(FenceScene)
+_YES = (_DONE, _OPERATED)
 _NOT_NOW = ("unavailable", "disk_full", "shutdown")
 """Refusals of a repeated question: what became of the first one is as unknown as before."""
 NO_WISH = 0, 0
 _operate = decoder([Operate])
 _save = decoder([SaveStates])
+_fence = decoder([FenceScene])
 _answer = decoder([Operated, Refused, StatusLoaded])
 
 
@@ -50,6 +54,10 @@ class Witness:
         self.confirmed: set[Wish] = set()  # of which the DC said that they had been carried out before
         self._wish_of: dict[int, Wish] = {}  # line -> for which message
         self._saving: dict[tuple[str, int], Numbers] = {}
+        self.problems: list[Problem] = []  # of the checker `fencing`
+        self._fencing: dict[tuple[str, int], str] = {}  # which process a center asks to be fenced
+        self._fenced: set[str] = set()  # processes
+        self._late: set[tuple[str, int]] = set()  # what they asked afterwards
 
     @property
     def digest(self) -> str:
@@ -61,7 +69,9 @@ class Witness:
         update(f"{self._now():.6f} {source} {target} ".encode())
         for frame in frames:
             update(frame)
-        if ".dc." in target and ".scene." in source and frames[0] == TYPED:
+        if frames[0] != TYPED:
+            return
+        if ".dc." in target and (".scene." in source or ".center." in source):
             for envelope in unseal(bytes(frames[1])).envelopes:
                 if envelope.kind == Kind.REQUEST:
                     self._asks(source, envelope)
@@ -76,23 +86,35 @@ class Witness:
             saves = _save(bytes(envelope.body))
             assert isinstance(saves, SaveStates)
             self._saving[source, envelope.request] = self.cached.said(saves)
+        elif number == _FENCE:
+            fence = _fence(bytes(envelope.body))
+            assert isinstance(fence, FenceScene)
+            self._fencing[source, envelope.request] = f"{fence.scene}#{fence.incarnation:x}"
 
     def heard(self, source: str, target: str, frames: Sequence[Blob]) -> None:
-        if ".dc." not in source or frames[0] != TYPED:
+        if frames[0] != TYPED:
             return
-        for envelope in unseal(bytes(frames[1])).envelopes:
-            if envelope.kind != Kind.ANSWER:
-                continue
-            self._answers(source.partition("#")[0], (target, envelope.request), bytes(envelope.body))
+        if ".dc." in target and source in self._fenced:
+            requests = (one for one in unseal(bytes(frames[1])).envelopes if one.kind == Kind.REQUEST)
+            self._late |= {(source, one.request) for one in requests}
+        elif ".dc." in source:
+            for envelope in unseal(bytes(frames[1])).envelopes:
+                if envelope.kind == Kind.ANSWER:
+                    self._answers(source.partition("#")[0], (target, envelope.request), bytes(envelope.body))
 
     def _answers(self, dc: str, asked: tuple[str, int], body: bytes) -> None:
         number = number_in(memoryview(body))
         line, at = self._asked.pop(asked, (None, 0.0))
         saved = self._saving.pop(asked, None)
+        fenced = self._fencing.pop(asked, None)
+        if number in _YES and asked in self._late:
+            self.problems.append(Problem("fencing", f"{asked[0]} had been given up, and was told yes to {asked[1]}"))
         if number == _LOADED:
             loaded = _answer(body)
             assert isinstance(loaded, StatusLoaded)
             self.sessions.append(loaded.session)
+        elif number == _DONE and fenced is not None:
+            self._fenced.add(fenced)
         elif number == _DONE and saved is not None:
             self.cached.acked(saved, self._now())
         elif line is not None and number == _OPERATED:

@@ -8,18 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from mesh.topology import load
-from tools.chaos.pairdesk import DIALS, TOOK, Roads
+from tools.chaos.pairdesk import DIALS, TOOK
 from tools.chaos.proxy import Direction
+from tools.chaos.roads import Roads
 from tools.chaos.scenarios.dc_failover import KINDS, Trial
-from tools.ctl.clusters import topology_file
 
 UP, DOWN = Direction.UP, Direction.DOWN
 
 
 def roads(folder: Path) -> Roads:
-    arena = cast(Any, SimpleNamespace(chance=random.Random))
-    return Roads(arena, load(topology_file("pair"), runtime=folder))
+    return Roads(random.Random(1), folder, DIALS)
 
 
 @pytest.mark.parametrize(

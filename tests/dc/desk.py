@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from mesh.failpoints import Failpoints
 from mesh.protocol.cluster import CreateAccount
 from mesh.protocol.lanes import STATE
 from mesh.protocol.records import (
@@ -92,12 +93,14 @@ def make(session: int, sequence: int, *moves: tuple[int, int, int, str], parties
 class Book:
     """A running writer with what it works on."""
 
-    def __init__(self, store: Store, settings: DcSettings, workers: Workers, clock: ManualClock) -> None:
+    def __init__(
+        self, store: Store, settings: DcSettings, workers: Workers, clock: ManualClock, failpoints: Failpoints
+    ) -> None:
         self.store = store
         self.rows = Rows(store, settings.cache_rows_max, settings.cache_bytes_max)
         self.states = States(self.rows, settings.states_waiting_max)
         self.commits: list[tuple[int, int]] = []
-        self.writer = Writer(store, self.rows, self.states, settings, workers, clock, self._observe)
+        self.writer = Writer(store, self.rows, self.states, settings, workers, clock, self._observe, failpoints)
         self.clock = clock
 
     def _observe(self, _seconds: float, count: int, states: int) -> None:
@@ -121,11 +124,14 @@ class Book:
 
 @asynccontextmanager
 async def writing(
-    store: Store, workers: Workers | None = None, settings: DcSettings | None = None
+    store: Store,
+    workers: Workers | None = None,
+    settings: DcSettings | None = None,
+    failpoints: Failpoints | None = None,
 ) -> AsyncIterator[Book]:
     """A book whose writer runs; at the end it is stopped in order."""
     clock = ManualClock(asyncio.get_running_loop())
-    book = Book(store, settings or DcSettings(), workers or InlineWorkers(), clock)
+    book = Book(store, settings or DcSettings(), workers or InlineWorkers(), clock, failpoints or Failpoints())
     await book.writer.prepare()
     running = asyncio.get_running_loop().create_task(book.writer.run())
     try:

@@ -33,6 +33,7 @@ from nodes.dc.records import (
     FriendsRow,
     InventoryRow,
     ItemRow,
+    LedgerRow,
     MailboxRow,
     MailRow,
     MetaRow,
@@ -92,6 +93,10 @@ SABOTAGE: dict[str, Callable[[View], Any]] = {
     "ledger has gaps": lambda view: view.delete(LEDGER, 4),
     "10 entries, and 19 were made": lambda view: view.put(META, DATABASE, MetaRow(1, 16, 3, 4, 20)),
     "carried out twice": lambda view: view.put(LEDGER, 8, view.get(LEDGER, 7)),  # type: ignore[arg-type]
+    "ledger 10: scene.1 7 had been given up": lambda view: (
+        view.put(LEDGER, 9, LedgerRow(AT_MS, "fence", 0, note="scene.1 7")),
+        view.put(LEDGER, 10, LedgerRow(AT_MS, "nothing", 1, process=7)),
+    ),
     "names and accounts": lambda view: view.put(NAMES, "carl", NameRow(1)),
     "characters and accounts differ about account 2": lambda view: view.delete(CHARACTERS, 2),
     "their friendship": lambda view: view.put(FRIENDS, 1, FriendsRow((Friendship(2, "bert", "asked"),))),

@@ -134,7 +134,10 @@ def test_a_scene_that_was_given_up_writes_nothing_and_its_next_process_does(told
         await cluster.kill("scene.1")
         await cluster.start("scene.1")
         await save(cluster, session, 7.0)
-        assert isinstance(await cluster.node("scene.1").ask("dc", pay(session, 1, (account, -1, 1))), Operated)
+        scene = cluster.node("scene.1")
+        assert isinstance(await scene.ask("dc", pay(session, 1, (account, -1, 1))), Operated)
+        written = [LEDGER.unpack(key, value) for key, value in cluster.node("dc.1").store.scan(LEDGER.name)]
+        assert [row.process for row in written if row.sequence] == [scene.incarnation]
 
     told(story)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mesh.errors import Code, RefusedError, StorageError
+from mesh.failpoints import Armed, Failpoints
 from mesh.promise import Promise
 from mesh.protocol.cluster import CreateAccount
 from mesh.protocol.records import GoldMove
@@ -151,6 +152,18 @@ def test_a_promise_is_kept_when_it_is_on_disk_whatever_comes_of_the_others() -> 
         assert isinstance(taken, RefusedError)
         assert [anna, bert, cleo, dora] == [1, 2, 3, 4]
         assert [str(failure) for failure in failures] == ["of the first"]
+
+    run(story())
+
+
+def test_a_failpoint_meets_each_operation_of_those_that_came_in_one_go() -> None:
+    async def story() -> None:
+        failpoints = Failpoints({"dc.operation-heard": Armed("stall", 1, ever_after=True)})
+        async with writing(MemoryStore(), failpoints=failpoints) as book:
+            promise: Promise[Any] = Promise()
+            said = [CreateAccount(name, "") for name in ("anna", "bert", "cleo")]
+            book.writer.take(Waiting(lambda view, one: accounts.create_account(view, one, 9, AT_MS), said, promise))
+            assert failpoints.hits == {"dc.operation-heard": 3}
 
     run(story())
 

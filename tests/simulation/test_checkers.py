@@ -69,6 +69,12 @@ def test_only_the_newest_session_changes_anything() -> None:
     assert len(fencing([*opened, Entry(ANNA, 2, "loot")])) == 1
 
 
+def test_a_process_that_was_given_up_changes_nothing_more() -> None:
+    opened = [Entry(ANNA, 0, "session"), Entry(ANNA, 1, "loot", process=0x1F), Entry(0, 0, "fence", note="scene.1 1f")]
+    assert fencing([*opened, Entry(ANNA, 2, "loot", process=0x2F), Entry(ANNA, 3, "loot")]) == []
+    assert len(fencing([*opened, Entry(ANNA, 2, "loot", process=0x1F)])) == 1
+
+
 def test_mails_are_written_as_often_as_was_said() -> None:
     rows = [Entry(ANNA, 1, "mail-send", [Coins(1, -2, 5)]), Entry(BOB, 1, "mail-take", [Coins(-2, 2, 5)])]
     sent, taken = done(ANNA, "mail-send"), done(BOB, "mail-take")

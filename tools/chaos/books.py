@@ -41,6 +41,7 @@ class _Row(msgspec.Struct, frozen=True):
     items: list[_Move] = []
     owner: int = 0
     note: str = ""
+    process: int = 0
     damaged: str = ""
 
 
@@ -106,6 +107,7 @@ def entry_of(row: _Row) -> Entry:
         [Coins(move.source, move.target, move.amount) for move in gold],
         [Thing(move.item, move.source, move.target) for move in row.items],
         row.note,
+        row.process,
     )
 
 

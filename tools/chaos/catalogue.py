@@ -25,7 +25,7 @@ SCENARIOS: dict[str, str] = {
     "double-login": "Log an account in twice at the same moment: one owner each time.",
     "log-outage": "Take log nodes of a group away: nobody waits, another one takes over, what is missing was counted.",
     "pubsub-gap": "Nodes lose publications of the center, or come late: in a moment they know what everybody knows.",
-    "net-chaos": "Bad weather before the gates, kills behind them: in the end everybody is there once, nothing lost.",
+    "net-chaos": "Bad weather before and behind gates, and kills: in the end everybody is there once, nothing lost.",
     "clock-jump": "The wall clocks of single processes jump by an hour: nobody is taken for dead, nobody is kept out.",
     "rolling-upgrade": "Restart every process from another installation under load: no durable operation fails, nobody "
     "waits long.",

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mesh import detours
 from mesh.checking.tenures import Answer, Tenure
 from mesh.core.membership import EPOCH
 from mesh.errors import MeshError
@@ -27,7 +26,7 @@ from tools.bench.dcdesk import Login, Scene
 from tools.bench.standin import stand_in
 from tools.chaos.dcdesk import PLAYERS, STARTING_GOLD
 from tools.chaos.household import Kept, household
-from tools.chaos.proxy import FAIR, ChaosProxy, Direction, Weather
+from tools.chaos.roads import Dial, Roads
 from tools.chaos.scenario import Arena
 from tools.chaos.writers import Writers
 from tools.ctl.clusters import topology_file
@@ -38,7 +37,13 @@ PER_S = 500.0  # durable operations: each goes over a proxy, too
 POLL_S = 0.02
 PAIRED_S = 90.0  # for a copy of everything; so long only where the machine itself is slow
 TOOK = re.compile(r"(dc\.\d+) writes from now on epoch=(\d+) incarnation='([0-9a-f]+)'")
-DIALS = (("dc.1", CENTER), ("dc.1", f"{CENTER}.pub"), ("dc.1", "dc.2"), ("dc.2", CENTER), ("dc.2", f"{CENTER}.pub"))
+DIALS: Sequence[Dial] = (
+    ("dc.1", CENTER),
+    ("dc.1", f"{CENTER}.pub"),
+    ("dc.1", "dc.2"),
+    ("dc.2", CENTER),
+    ("dc.2", f"{CENTER}.pub"),
+)
 """Who opens the connection to whom: of the two DCs the first."""
 
 
@@ -62,44 +67,6 @@ class AskingScene(Scene):
         """In which it writes; 0 for one that does not."""
         member = self.member(name)
         return int(member.facts.get(EPOCH, 0)) if member is not None else 0
-
-
-class Roads:
-    """The proxies between the three, by who dials whom."""
-
-    def __init__(self, arena: Arena, topology: Topology) -> None:
-        chance = arena.chance("network")
-        self._sockets = topology.sockets
-        self._proxies = {(one, to): ChaosProxy(str(self._sockets / to), 0, chance) for one, to in DIALS}
-        self.environments: dict[str, dict[str, str]] = {}
-
-    async def start(self) -> None:
-        ways: dict[str, list[str]] = {name: [] for name in DCS}
-        for (one, to), proxy in self._proxies.items():
-            ways[one].append(f"ipc://{self._sockets / to}=tcp://127.0.0.1:{await proxy.start()}")
-        self.environments = {one: {detours.VARIABLE: ",".join(parts)} for one, parts in ways.items()}
-
-    async def stop(self) -> None:
-        for proxy in self._proxies.values():
-            await proxy.stop()
-
-    def cut_off(self, name: str, hears: bool, is_heard: bool) -> None:
-        """This DC, from the center and from the other one; one direction may go on."""
-        for (one, to), proxy in self._proxies.items():
-            if name in (one, to):
-                outwards, inwards = Direction.UP, Direction.DOWN
-                if name == to:
-                    outwards, inwards = inwards, outwards
-                holes = ([] if hears else [inwards]) + ([] if is_heard else [outwards])
-                proxy.change(Weather(holes=frozenset(holes)))
-
-    def holes(self, one: str, to: str) -> frozenset[Direction]:
-        """The directions of a road in which nothing arrives; up is towards `to`."""
-        return self._proxies[one, to].weather.holes
-
-    def mend(self) -> None:
-        for proxy in self._proxies.values():
-            proxy.change(FAIR)
 
 
 @dataclass(frozen=True)
@@ -157,7 +124,7 @@ async def pair_of(arena: Arena, settings: Sequence[tuple[str, str]] = ()) -> Asy
     overrides = {"dc.starting_gold": str(STARTING_GOLD), **dict(settings)}
     topology = load(topology_file("pair"), base_port=ground.base_port, runtime=ground.folder / "p")
     topology.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    roads = Roads(arena, topology)
+    roads = Roads(arena.chance("network"), topology.sockets, DIALS)
     await roads.start()
     try:
         async with household(ground, topology, (CENTER, *DCS), overrides, roads.environments) as kept:

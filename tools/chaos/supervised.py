@@ -17,6 +17,7 @@ from mesh.checking.records import Book
 from mesh.operator import Operator
 from tools.chaos.books import Books, read_books
 from tools.chaos.players import Realm
+from tools.chaos.roads import Roads
 from tools.chaos.scenario import Arena
 from tools.chaos.zone import CLIENTS_SPARE, Shape, Zone, gates_of, signer
 from tools.demo.cluster import run_mesh
@@ -37,7 +38,7 @@ async def supervised(arena: Arena, shape: Shape, clients: int) -> AsyncIterator[
         realm = Realm(gates_of(topology), signer(topology, ground.clock.wall), ground.clock, Book())
         async with Operator(topology) as operator:
             ground.say(f"{len(topology.processes)} processes are Ready under their supervisor")
-            yield Zone(arena, topology, {}, realm, operator)
+            yield Zone(arena, topology, {}, realm, operator, Roads(arena.chance("network"), topology.sockets, ()))
 
 
 async def close(made: Zone) -> Books:

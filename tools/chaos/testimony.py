@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mesh.checking.answers import answers
 from mesh.checking.belongings import belongings
 from mesh.checking.doubled import doubled
+from mesh.checking.epochs import fencing
 from mesh.checking.gold import gold
 from mesh.checking.owners import owners
 from mesh.checking.records import Operation, Problem
@@ -112,6 +113,7 @@ def attest(
         *doubled(applied),
         *gold(books.state),
         *owners(books.state),
+        *fencing(books.state.ledger),
         *books.problems,
     ]
     ended = [one.ended for one in operations]

@@ -22,6 +22,7 @@ from tools.bots.roll import Roll, call_roll
 from tools.chaos.books import Books, read_books
 from tools.chaos.household import Kept, household
 from tools.chaos.players import Crowd, Hero, Realm
+from tools.chaos.roads import Dial, Roads
 from tools.chaos.scenario import Arena
 from tools.ctl.exits import CommandError
 
@@ -47,6 +48,7 @@ class Shape:
     settings: Mapping[str, str] = field(default_factory=dict)
     logs: int = 1
     standby: bool = False  # dc.2 has a copy of dc.1
+    dials: Sequence[Dial] = ()  # connections between nodes that have a proxy
 
     def names(self) -> list[str]:
         """One node a process, in the order in which they are started."""
@@ -74,6 +76,7 @@ class Zone:
     kept: dict[str, Kept]
     realm: Realm
     operator: Operator
+    roads: Roads
     crowds: list[Crowd] = field(default_factory=list)
 
     @property
@@ -149,13 +152,27 @@ async def zone(
     file.write_text(shape.text(), encoding="utf-8")
     overrides = shape.overrides()
     topology = topologies.load(file, base_port=ground.base_port, runtime=ground.folder / "c", overrides=overrides)
-    async with household(ground, topology, shape.names(), overrides, environments) as kept:
+    async with (
+        roads_of(arena, topology, shape) as roads,
+        household(ground, topology, shape.names(), overrides, {**roads.environments, **(environments or {})}) as kept,
+    ):
         realm = Realm(gates_of(topology), signer(topology, ground.clock.wall), ground.clock, Book())
         async with Operator(topology) as operator:
-            made = Zone(arena, topology, kept, realm, operator)
+            made = Zone(arena, topology, kept, realm, operator, roads)
             await made.ready()
             ground.say(f"{len(kept)} processes are Ready")
             yield made
+
+
+@contextlib.asynccontextmanager
+async def roads_of(arena: Arena, topology: Topology, shape: Shape) -> AsyncIterator[Roads]:
+    """Open as long as the body runs."""
+    roads = Roads(arena.chance("network"), topology.sockets, shape.dials)
+    await roads.start()
+    try:
+        yield roads
+    finally:
+        await roads.stop()
 
 
 def gates_of(topology: Topology) -> Sequence[str]:

@@ -1,8 +1,8 @@
-"""net-chaos: all clients come through a network that gets worse and better all the time, while nodes are killed.
+"""net-chaos: the network gets worse and better all the time, before the gates and behind them, while nodes are killed.
 
-Latency, jitter, one direction that hears nothing, connections that are cut or reset, all by chance, one after another;
-and every five seconds some node is killed. In the end the weather is fair: everybody is back and there once, every
-checker agrees.
+Latency, jitter, one direction that hears nothing, connections that are cut or reset, all by chance, one after another,
+for a gate's clients and, on its own, for one connection between two nodes at a time; and every five seconds some node
+is killed. In the end the weather is fair: everybody is back and there once, every checker agrees.
 """
 
 import asyncio
@@ -27,12 +27,18 @@ LASTS_S = (0.5, 2.0)  # a kind of weather
 PATIENCE_S = 3.0  # of a client that hears nothing
 KILL_EVERY_S = 5.0
 ROLES = ("gate", "scene", "login", "center", "dc", "log")
+DIALS = (
+    *((gate, scene) for gate in ("gate.1", "gate.2") for scene in ("scene.1", "scene.2")),
+    *((one, "dc.1") for one in ("scene.1", "scene.2", "login.1")),
+    *((one, to) for one in ("gate.1", "gate.2", "scene.1", "scene.2") for to in ("center.1", "center.1.pub")),
+)
+"""The connections between nodes that have weather."""
 SLOW = Weather(latency_s=0.05, jitter_s=0.15)
 
 
 async def run(arena: Arena) -> Found:
     players = PLAYERS_QUICK if arena.quick else PLAYERS
-    async with zone(arena, Shape(gates=2, scenes=2), 2 * players) as made:
+    async with zone(arena, Shape(gates=2, scenes=2, dials=DIALS), 2 * players) as made:
         proxies = await before_gates(made)
         crowd = made.crowd(players, "hero", fighters=0.3)
         for hero in crowd.heroes:
@@ -71,7 +77,8 @@ async def foul_weather(made: Zone, proxies: list[ChaosProxy]) -> int:
     """Until as many nodes were killed as there are to be faults; how often the network got worse meanwhile."""
     arena, chance = made.arena, made.arena.chance("kills")
     worse = count()
-    weather = asyncio.create_task(change_weather(proxies, arena.chance("weather"), worse))
+    places = {"weather": proxies, "weather between nodes": list(made.roads.proxies.values())}
+    weather = [asyncio.create_task(change_weather(at, arena.chance(name), worse)) for name, at in places.items()]
     for number in range(1, arena.faults + 1):
         due = made.now() + KILL_EVERY_S
         node = chance.choice(made.of_role(chance.choice(ROLES)))
@@ -80,7 +87,7 @@ async def foul_weather(made: Zone, proxies: list[ChaosProxy]) -> int:
         await asyncio.sleep(KILL_EVERY_S / 2)
         await made.ready(node)
         await asyncio.sleep(max(0.0, due - made.now()))
-    await stop_all([weather])
+    await stop_all(weather)
     return next(worse)
 
 
@@ -109,6 +116,7 @@ async def change_weather(proxies: list[ChaosProxy], chance: random.Random, worse
 
 async def heal(made: Zone, crowd: Crowd, proxies: list[ChaosProxy]) -> list[Problem]:
     """Fair weather; who is not back then, or there twice."""
+    made.roads.mend()
     for proxy in proxies:
         proxy.change(FAIR)
     await asyncio.sleep(PATIENCE_S)  # whoever hears nothing since the last fault notices
@@ -120,7 +128,7 @@ async def heal(made: Zone, crowd: Crowd, proxies: list[ChaosProxy]) -> list[Prob
 
 SCENARIO = Scenario(
     "net-chaos",
-    "Bad weather before the gates, kills behind them: in the end everybody is there once, nothing lost.",
+    "Bad weather before and behind gates, and kills: in the end everybody is there once, nothing lost.",
     (
         Figure("away", "players that did not come back", "", 0, better="less", quick=True),
         LOST,

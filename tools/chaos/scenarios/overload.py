@@ -29,7 +29,7 @@ from tools.chaos.zone import Shape, zone
 
 FACTORS = (4.0, 2.0)
 CALM = 0.5  # of what is carried, before and after
-OPERATION_S, LOGIN_S = 0.001, 0.01  # that each operation takes longer in the DC: for the one part, and for the other
+OPERATION_S, LOGIN_S = 0.0005, 0.01  # that each operation takes longer in the DC: for the one part, and for the other
 ASKERS, COMERS = 200, 40  # at a time, when it is measured what is carried
 OPERATION_USEFUL_S, LOGIN_USEFUL_S = 5.0, 5.0  # longer nobody waits
 OPERATION_NORMAL_S, LOGIN_NORMAL_S = 0.25, 1.0
