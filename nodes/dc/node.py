@@ -65,6 +65,7 @@ T = TypeVar("T")
 CLIENT_ROLES = ("scene", "login")  # who may have something to save while everything stops
 ASKERS = ("scene", "login", "center")  # who wants the DC that writes, and no other one
 LOOKS_PER_FLUSH = 5  # how finely the age of cached states is watched
+UNFLUSHED_S = 2.0  # that a cached state may wait for the disk while more of them are acknowledged
 DELAY_S = 0.25  # of an operation that waits for its commit: at the limit
 COMMIT_OPERATIONS_BUCKETS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -307,11 +308,14 @@ class DcNode(Node):
             raise
         if not self.states.room(len(sessions)):
             raise RefusedError(Code.UNAVAILABLE, "too many states wait for the disk")
-        taken = self.states.put(said.map, sessions, states, self.clock.now(), self._is_newest)
+        now = self.clock.now()
+        taken = self.states.put(said.map, sessions, states, now, self._is_newest)
         self.states_saved += taken
         self.states_fenced += len(sessions) - taken
         if self.writer.full:  # kept in memory, but what Done promises cannot be promised
             raise RefusedError(Code.DISK_FULL, "the disk of the DC is full")
+        if self.states.age_s(now) > UNFLUSHED_S:  # the same
+            raise RefusedError(Code.UNAVAILABLE, f"states wait for the disk of the DC for more than {UNFLUSHED_S:g} s")
         return Done()
 
     def _is_newest(self, session: int) -> bool:

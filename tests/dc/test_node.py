@@ -237,6 +237,28 @@ def test_a_state_is_on_disk_within_a_second(play: Callable[..., None]) -> None:
     play(story)
 
 
+def test_states_are_not_acknowledged_while_older_ones_wait_for_more_than_two_seconds(
+    play: Callable[..., None],
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        loaded, dc = await login(cluster, "anna"), cluster.node("dc.1")
+        dc.writer.closed = True  # nothing is written
+        await save(cluster, loaded.session, 7.0)
+        await asyncio.sleep(1.9)
+        await save(cluster, loaded.session, 8.0)
+        await asyncio.sleep(0.2)
+        with refused(Code.UNAVAILABLE):
+            await save(cluster, loaded.session, 9.0)
+        dc.writer.closed = False
+        await asyncio.sleep(1)
+        await save(cluster, loaded.session, 10.0)
+        await cluster.kill("dc.1")
+        await start_dc(cluster)
+        assert (await login(cluster, "anna")).status.x == 9.0, "kept in memory, though it was not acknowledged"
+
+    play(story)
+
+
 def test_a_kill_costs_no_durable_operation_and_at_most_a_second_of_states(play: Callable[..., None]) -> None:
     async def story(cluster: Cluster) -> None:
         loaded = await login(cluster, "anna")

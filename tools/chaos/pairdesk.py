@@ -34,6 +34,7 @@ from tools.ctl.exits import CommandError
 
 CENTER, DCS = "center.1", ("dc.1", "dc.2")
 PER_S = 500.0  # durable operations: each goes over a proxy, too
+REPLICATED_EVERY = 2  # of these is of class R; the others show when somebody writes again, also alone
 POLL_S = 0.02
 PAIRED_S = 90.0  # for a copy of everything; so long only where the machine itself is slow
 TOOK = re.compile(r"(dc\.\d+) writes from now on epoch=(\d+) incarnation='([0-9a-f]+)'")
@@ -137,7 +138,8 @@ async def pair_of(arena: Arena, settings: Sequence[tuple[str, str]] = ()) -> Asy
                 stand_in(cluster, AskingScene) as scene,
                 stand_in(cluster, Login) as login,
             ):
-                writers = Writers(login, scene, ground.clock, arena.chance("writers"), PER_S)
+                chance = arena.chance("writers")
+                writers = Writers(login, scene, ground.clock, chance, PER_S, replicated_every=REPLICATED_EVERY)
                 desk = PairDesk(arena, topology, kept, roads, scene, writers, operator)
                 if not await desk.wait_paired():
                     raise CommandError("the standby has not got a copy of everything")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from math import inf
 
+from msgspec import structs
+
 from mesh.checking.records import Book, Problem
 from mesh.clock import Clock
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
@@ -45,10 +47,11 @@ class Writers:
     passing: dict[str, int] = field(default_factory=dict)  # refusals of the moment, by code
     skipped: int = 0  # not begun, because too many were under way
     asked_again: int = 0
-    took_ms: list[float] = field(default_factory=list)  # from the first call to the acknowledgement
+    replicated_ms: list[float] = field(default_factory=list)  # from the first call to the acknowledgement, of class R
     refused_ms: list[float] = field(default_factory=list)  # of refusals of the moment
     gap_ms: float = 0.0  # the longest time without an acknowledgement, since somebody set it to 0
     under_way_max: int = UNDER_WAY_MAX
+    replicated_every: int = 0  # one operation in so many is of class R; 0: none
     tries_max: int = 0  # of a patient one; 0: until there is an answer
     deals: Deals = field(init=False)
     _stopped: bool = False
@@ -138,7 +141,10 @@ class Writers:
             self.skipped += 1
             return
         patient = self.chance.randrange(IMPATIENT) > 0
-        task = asyncio.get_running_loop().create_task(self._operate(self.deals.next(), patient))
+        said = self.deals.next()
+        if self.replicated_every and said.sequence % self.replicated_every == 0:
+            said = structs.replace(said, replicated=True)
+        task = asyncio.get_running_loop().create_task(self._operate(said, patient))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -180,7 +186,8 @@ class Writers:
     def _acknowledged(self, line: int, said: Operate, answer: Operated, asked: float, began: float) -> None:
         now = self.clock.now()
         self.book.end(line, now, "ok")
-        self.took_ms.append((now - began) * 1000)
+        if said.replicated:
+            self.replicated_ms.append((now - began) * 1000)
         self.gap_ms = max(self.gap_ms, (now - (self._acked_at or now)) * 1000)
         self._acked_at = now
         self.deals.learn(answer)
