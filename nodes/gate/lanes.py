@@ -6,7 +6,8 @@ The way down, second half. A row of pieces is never opened. Rules, for each clie
     movement  in front of it what waits; dropped as a whole while more than `movement_unread_bytes_max` are unread, from
               then on until less than a quarter of that is: then the scene is told (Lane.DROPS) and sends the full view
     bulk      chat is dropped while more than `bulk_unread_bytes_max` are unread or pending, what is cosmetic while half
-              as much is; under pressure the level of the gate drops all that is cosmetic, then a share of the chat
+              as much is; under pressure the level of the gate drops all that is cosmetic. Chat is slowed where it is
+              said: whoever was let say something is heard
 
 What is said to everybody is control that may wait a little: it goes out with the next movement of each client. Who gets
 none within ANNOUNCE_FLUSHES is sent it alone, a share of the clients with each flush, so that no single turn of the
@@ -84,7 +85,6 @@ class Lanes:
         self._urgent: list[Client] = []  # an event waits
         self._awaiting: deque[Client] = deque()  # the next movement
         self._share = 0  # of them that are not kept waiting any longer at the next flush
-        self._chat_due = 0.0
         self._starved: set[Client] = set()
         self._aside: list[Scene] = []  # with `views`
         self._aside_before: list[Scene] = []  # since before the last flush
@@ -125,10 +125,11 @@ class Lanes:
             self._wake()
 
     def bulk(self, client: Client, row: Blob) -> None:
-        """Will be sent if there is room, and if the level of the gate lets it through."""
+        """Will be sent if there is room; what is cosmetic if the level of the gate lets it through, too."""
         cosmetic = class_of(row) == PieceClass.COSMETIC
         limit = self._settings.bulk_unread_bytes_max // (2 if cosmetic else 1)
-        if client.bulk_bytes + len(row) > limit or client.connection.backlog > limit or not self._passes(cosmetic):
+        is_full = client.bulk_bytes + len(row) > limit or client.connection.backlog > limit
+        if is_full or (cosmetic and not self.level.cosmetics):
             self.counts.cosmetic_dropped += cosmetic
             self.counts.chat_dropped += not cosmetic
             return
@@ -136,16 +137,6 @@ class Lanes:
         client.bulk_bytes += len(row)
         self._ways.clear[client.tag] = False
         self._mark(client)
-
-    def _passes(self, cosmetic: bool) -> bool:
-        """Of the chat a level lets through a share, evenly."""
-        if cosmetic or self.level.chat >= 1.0:
-            return not cosmetic or self.level.cosmetics
-        self._chat_due += self.level.chat
-        if self._chat_due < 1.0:
-            return False
-        self._chat_due -= 1.0
-        return True
 
     def put_aside(self, scene: Scene, views: Iterable[tuple[int, Blob]]) -> None:
         """What came into view and went out of it, for clients who are `clear`. Nothing of the scene is aside yet."""

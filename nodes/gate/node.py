@@ -134,7 +134,7 @@ class GateNode(Node):
         return {"send backlog": max(share / BEHIND_SHARE, late)}
 
     def level_changed(self) -> None:
-        """Cosmetic things first, then a share of the chat: see `lanes.py`."""
+        """Cosmetic things are dropped: see `lanes.py`."""
         self.lanes.level = self.pressure.level
 
     def load(self) -> Load:
