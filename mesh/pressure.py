@@ -25,6 +25,7 @@ from mesh.switchboard import Switchboard
 from mesh.topology import Topology
 from mesh.topology.policy import Level
 
+FALLEN = "the pressure has fallen"  # the reason of a step down
 LAG = "loop lag"
 BACKLOG = "send backlog"
 LOOK_S = 0.06, 0.18  # between two looks: irregular, or a tick of 100 ms would always or never be met
@@ -138,18 +139,18 @@ class PressureWatch:
             self._stepped(step)
 
     def _stepped(self, step: Step) -> None:
-        """The reason of a level is what last led up to it: that less is left out needs none, as no signal is high."""
+        """The reason of a level is what last led up to it, also when it is one on the way down."""
         up, ordered = step.level > step.before, step.reason == OPERATOR
         if up or ordered:
             self.why = step.reason
         elif self.why == OPERATOR:
             self.why = ""
         values = {name.replace(" ", "_"): round(value, 2) for name, value in step.values.items()}
-        reason = {"reason": step.reason} if up or ordered else {}
+        reason = step.reason if up or ordered else FALLEN
         write = self._node.log.warning if up else self._node.log.info
         write(
             "more is left out" if up else "less is left out",
-            level=step.level, name=self.policy[step.level].name, before=step.before, **reason,
+            level=step.level, name=self.policy[step.level].name, before=step.before, reason=reason,
             score=round(step.score, 2), **values,
         )  # fmt: skip
         self._tell_all()

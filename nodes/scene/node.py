@@ -170,7 +170,9 @@ class SceneNode(Node):
     def describe(self) -> dict[str, Any]:
         tick_ms = {"p50": self.ticker.percentile_ms(50), "p99": self.ticker.percentile_ms(99)}
         lines = [line.describe() for line in self.lines]
-        return {"lines": lines, "keepsakes": len(self.keepsakes), "tick_ms": tick_ms, "skipped": self.ticker.skipped}
+        kept, skipped = len(self.keepsakes), self.ticker.skipped
+        found = {"lines": lines, "keepsakes": kept, "tick_ms": tick_ms, "skipped": skipped}
+        return found | ({"dilation": self.game.rate} if self.game.rate < 1 else {})
 
     def signals(self) -> dict[str, float]:
         return {"tick time": self.ticker.share() / TICK_SHARE if len(self.sessions) else 0.0}

@@ -35,6 +35,7 @@ from tools.ctl.commands.status import (
     node_table,
     pair_lines,
     queue_lines,
+    slow_lines,
 )
 from tools.ctl.exits import CommandError, Exit, exit_of
 from tools.ctl.keep import foreman_among
@@ -318,6 +319,12 @@ def test_who_waits_and_where_nobody_is_let_in_is_said() -> None:
     ]
     one = msgspec.structs.replace(center, facts={"queued": 1})
     assert queue_lines([one]) == ["1 waits in the queue to be let in"]
+
+
+def test_where_game_time_goes_slower_is_said() -> None:
+    slow = msgspec.structs.replace(node_status("scene.2"), facts={"dilation": 0.6})
+    assert slow_lines([node_status("scene.1")]) == []
+    assert slow_lines([node_status("scene.1"), slow]) == ["game time goes slower: scene.2 (60 %)"]
 
 
 def test_status_says_which_dc_writes() -> None:

@@ -167,7 +167,7 @@ def _as_json(topology: Topology, note: clusters.Running, nodes: list[NodeStatus]
 def _draw(note: clusters.Running, topology: Topology, nodes: list[NodeStatus], verbose: bool) -> None:
     out = console()
     out.print(headline(note, nodes))
-    for line in queue_lines(nodes):
+    for line in queue_lines(nodes) + slow_lines(nodes):
         out.print(line, style="yellow", markup=False)
     for line in pair_lines(nodes):
         out.print(line, markup=False)
@@ -206,6 +206,12 @@ def queue_lines(nodes: list[NodeStatus]) -> list[str]:
     waiting, held = queued(nodes), holding_logins(nodes)
     lines = [f"{waiting} wait{'' if waiting > 1 else 's'} in the queue to be let in"] if waiting else []
     return lines + ([f"let nobody new in: {', '.join(held)} (mesh pressure says why)"] if held else [])
+
+
+def slow_lines(nodes: list[NodeStatus]) -> list[str]:
+    """Where time goes slower than outside; nothing where it does not."""
+    slow = [f"{node.node} ({100 * node.facts['dilation']:.0f} %)" for node in nodes if "dilation" in node.facts]
+    return [f"game time goes slower: {', '.join(slow)}"] if slow else []
 
 
 def pair_lines(nodes: list[NodeStatus]) -> list[str]:
