@@ -37,8 +37,9 @@ from nodes.dc.view import NO_CHANGES, Change, View
 
 DEPOSED = "another DC writes"
 OPERATION_S = 1.0
-"""What an operation may wait on its way, when all do. Far below what scenes wait for an answer, so that what is carried
-out is still of use; far above what a commit or a restart makes anybody wait."""
+"""What an operation may wait on its way, when all do, and what the commits may take that are to come before its own.
+Far below what scenes wait for an answer, so that what is carried out is still of use; far above what a commit or a
+restart makes anybody wait."""
 
 T = TypeVar("T")
 
@@ -77,6 +78,7 @@ class Writer:
         self._store, self._rows, self._states = store, rows, states
         self._settings, self._workers, self._clock, self._observe = settings, workers, clock, observe
         self._queue_max, self._per_commit = settings.queue_max, settings.operations_per_commit
+        self._many = min(self._queue_max, self._per_commit)  # that wait: from here on there may be too many
         self._queue: deque[Waiting] = deque()
         self._queued = 0  # operations in there
         self._ahead: Group | None = None  # the next, applied already; from the first commit on
@@ -137,7 +139,7 @@ class Writer:
     def take(self, new: Waiting) -> None:
         """The same, for who brings who is to have the answers. RefusedError: nothing was taken."""
         ahead, waiting = self._ahead, self.depth
-        if waiting >= self._queue_max or self._stopping or self.closed or self.full:
+        if waiting >= self._many or self._stopping or self.closed or self.full:
             self._refuse_new(waiting, len(new.said))
         if not waiting:
             self._oldest_at = self._clock.now()
@@ -159,7 +161,7 @@ class Writer:
             raise self._refusal(Code.UNAVAILABLE, DEPOSED, count)
         if self.paused:
             raise self._refusal(Code.DISK_FULL, "the disk of the DC is full", count)
-        if waiting >= self._queue_max:
+        if waiting >= self._queue_max or waiting // self._per_commit * self._took_s > OPERATION_S:
             raise self._refusal(Code.UNAVAILABLE, "too many operations are waiting", count)
 
     def admit(self) -> None:

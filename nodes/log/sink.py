@@ -111,7 +111,7 @@ class Sink:
             try:
                 rest = self._fresh_part(batch, max(ahead.get(key, 0), self._senders.next_of(*key)))
             except RefusedError as error:
-                wrong[at] = error
+                wrong[at] = error.with_traceback(None)  # it holds this frame, and so itself and all batches
                 continue
             if rest:
                 fresh.append(rest)

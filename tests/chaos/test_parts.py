@@ -3,12 +3,14 @@
 import random
 
 import msgspec
+import pytest
 
 from mesh.checking.records import Coins, Entry, Thing
 from mesh.failpoints import POINTS, parse
 from tools.chaos.books import _Rows, coins_of, entry_of
 from tools.chaos.household import Kept, Life
 from tools.chaos.scenarios.dc_failpoints import HITS_MAX, MAP_POINTS, SELDOM, USUAL, armed, armed_so, point_of
+from tools.ctl.supervision import HANDED_OVER
 
 ROWS = b"""{"rows": [
   {"key": "7", "at_ms": 1, "kind": "sell", "account": 3, "session": 99, "sequence": 4, "note": "",
@@ -51,6 +53,21 @@ def test_of_lives_that_were_armed_alike_the_one_of_this_round_is_found() -> None
     assert armed_so(kept, "b=kill@1", kept.lives[0]) is kept.lives[1]
     assert armed_so(kept, "a=kill@1", kept.lives[0]) is kept.lives[2]
     assert armed_so(kept, "a=kill@1", kept.lives[2]) is None
+
+
+@pytest.mark.parametrize(
+    ("life", "short"),
+    [
+        (Life(None, 10.0, "", 11.0, 1), True),  # type: ignore[arg-type]
+        (Life(None, 10.0, "", 20.0, 1), False),  # type: ignore[arg-type]
+        (Life(None, 10.0, "", 11.0, -9), False),  # type: ignore[arg-type]
+        (Life(None, 10.0, "", 11.0, HANDED_OVER), False),  # type: ignore[arg-type]
+        (Life(None, 10.0, "dc.in-commit=kill@1", 11.0, 1), False),  # type: ignore[arg-type]
+        (Life(None, 10.0, ""), False),  # type: ignore[arg-type]
+    ],
+)
+def test_who_ends_soon_after_its_start_and_of_itself_cannot_live(life: Life, short: bool) -> None:
+    assert life.was_short is short
 
 
 def test_the_library_that_traces_is_part_of_the_package() -> None:

@@ -366,6 +366,34 @@ def test_states_survive_a_full_disk() -> None:
     run(story())
 
 
+class SlowWorkers(HeldWorkers):
+    """Whose disk takes its time."""
+
+    async def _let_go(self, function: Callable[..., T], *args: Any) -> T:
+        if "commit" in function.__name__:
+            await asyncio.sleep(0.6)
+        return function(*args)
+
+
+def test_no_more_is_taken_than_a_slow_disk_writes_within_a_second() -> None:
+    async def story() -> None:
+        async with writing(MemoryStore(), SlowWorkers(), DcSettings(operations_per_commit=10)) as book:
+            await book.account("first")
+            under_way = asyncio.ensure_future(book.account("under way"))
+            await asyncio.sleep(0.1)
+            waiting = [asyncio.ensure_future(book.account(f"p{n}")) for n in range(25)]
+            await asyncio.wait(waiting, timeout=0.1)
+            refusals = [one for one in waiting if one.done()]
+            assert len(refusals) == 5, "two groups of ten are 1.2 s"
+            for one in refusals:
+                with refused(Code.UNAVAILABLE):
+                    await one
+            await asyncio.gather(under_way, *(one for one in waiting if one not in refusals))
+            await book.account("last")
+
+    run(story())
+
+
 def test_any_other_commit_error_ends_the_writer() -> None:
     async def story() -> None:
         store = MemoryStore()

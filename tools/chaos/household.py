@@ -22,7 +22,8 @@ from tools.ctl.launch import Launched, is_ready, launch, node_command
 from tools.ctl.spares import Spares, is_spared
 from tools.ctl.supervision import CONFIGURATION, HANDED_OVER
 
-OWN_EXITS_MAX = 5  # in a row that nobody caused, by a kill or a failpoint: it cannot live
+OWN_EXITS_MAX = 5  # in a row, soon after the start, that nobody caused by a kill or a failpoint: it cannot live
+SOON_S = 5.0  # one that has lived longer could; a scene that was given up, for example, ends by itself
 POLL_S = 0.01
 STOP_S = 6.0
 READY_S = 30.0
@@ -41,6 +42,12 @@ class Life:
     @property
     def pid(self) -> int:
         return self.launched.pid
+
+    @property
+    def was_short(self) -> bool:
+        """Did it end soon after its start, and nobody has caused that?"""
+        was_caused = self.code in (-Signals.SIGKILL, HANDED_OVER) or bool(self.armed)
+        return not was_caused and self.ended is not None and self.ended - self.began < SOON_S
 
 
 @dataclass
@@ -182,7 +189,7 @@ class Kept:
             if not self._wanted:
                 return
             code = await self._live()
-            own_exits = 0 if code in (-Signals.SIGKILL, HANDED_OVER) or self.life.armed else own_exits + 1
+            own_exits = own_exits + 1 if self.life.was_short else 0
             self.gave_up = code == CONFIGURATION or own_exits >= OWN_EXITS_MAX
 
     async def _live(self) -> int:

@@ -5,8 +5,10 @@ answered. Some are impatient and never ask again, so that there are operations o
 """
 
 import asyncio
+import contextlib
 import gc
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -77,17 +79,13 @@ class Writers:
     async def run(self, seconds: float = inf) -> None:
         """At the rate `per_s`, until `stop` or for so long."""
         began, begun = self.clock.now(), 0
-        gc.collect()
-        gc.disable()  # looking through all records would stop us for longer than a fault does
-        try:
+        with without_collections():
             while not self._stopped and (passed_s := self.clock.now() - began) < seconds:
                 due = int(passed_s * self.per_s)
                 while begun < due:
                     begun += 1
                     self._begin()
                 await asyncio.sleep(STEP_S)
-        finally:
-            gc.enable()
 
     async def saturate(self, askers: int, seconds: float) -> None:
         """So many who each ask as soon as they were answered: as much as the DC can carry, and no more."""
@@ -199,3 +197,17 @@ class Writers:
         else:
             self._latest[self._acked % KEPT] = said
         self._acked += 1
+
+
+@contextlib.contextmanager
+def without_collections() -> Iterator[None]:
+    """Looking through all records would stop us for longer than a fault does. Within another one: nothing."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

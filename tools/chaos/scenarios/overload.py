@@ -25,6 +25,7 @@ from tools.chaos.scenario import Arena, Found, Scenario, Spoilt
 from tools.chaos.scenarios.dc_kill import LOSSES
 from tools.chaos.surges import Surge, goodput, normal_after, share_of_peak
 from tools.chaos.testimony import attest
+from tools.chaos.writers import without_collections
 from tools.chaos.zone import Shape, zone
 
 FACTORS = (4.0, 2.0)
@@ -72,6 +73,10 @@ class Load:
 
     async def run(self, arena: Arena, factors: Sequence[float]) -> None:
         """One surge after the other."""
+        with without_collections():
+            await self._run(arena, factors)
+
+    async def _run(self, arena: Arena, factors: Sequence[float]) -> None:
         times, now = QUICK if arena.quick else LONG, arena.ground.clock.now
         began = now()
         await self.saturate(times.peak)
