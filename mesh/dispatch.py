@@ -283,7 +283,12 @@ class Dispatch:
         """Promised ones."""
         link, envelopes, received, context, handler, _ = asked
         if isinstance(answers, Exception):
-            answers = [self._refusal(answers, handler)] * len(envelopes)
+            refusal = self._refusal(answers, handler)
+            if context is None:
+                body = self._body(refusal)  # who is refused together is refused alike
+                self._board.answer_all(link, [(one.request, body) for one in envelopes if one.kind is _REQUEST])
+                return
+            answers = [refusal] * len(envelopes)
         if context is not None:
             for envelope, answer in zip(envelopes, answers, strict=True):
                 said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer

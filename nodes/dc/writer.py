@@ -36,7 +36,7 @@ from nodes.dc.store import DiskFull, MapFull, Store
 from nodes.dc.view import NO_CHANGES, Change, View
 
 DEPOSED = "another DC writes"
-OPERATION_S = 1.0
+OPERATION_S = 0.5
 """What an operation may wait on its way, when all do, and what the commits may take that are to come before its own.
 Far below what scenes wait for an answer, so that what is carried out is still of use; far above what a commit or a
 restart makes anybody wait."""
