@@ -371,11 +371,11 @@ class SlowWorkers(HeldWorkers):
 
     async def _let_go(self, function: Callable[..., T], *args: Any) -> T:
         if "commit" in function.__name__:
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.3)
         return function(*args)
 
 
-def test_no_more_is_taken_than_a_slow_disk_writes_within_a_second() -> None:
+def test_no_more_is_taken_than_a_slow_disk_writes_in_half_a_second() -> None:
     async def story() -> None:
         async with writing(MemoryStore(), SlowWorkers(), DcSettings(operations_per_commit=10)) as book:
             await book.account("first")
@@ -384,7 +384,7 @@ def test_no_more_is_taken_than_a_slow_disk_writes_within_a_second() -> None:
             waiting = [asyncio.ensure_future(book.account(f"p{n}")) for n in range(25)]
             await asyncio.wait(waiting, timeout=0.1)
             refusals = [one for one in waiting if one.done()]
-            assert len(refusals) == 5, "two groups of ten are 1.2 s"
+            assert len(refusals) == 5, "two groups of ten are 0.6 s"
             for one in refusals:
                 with refused(Code.UNAVAILABLE):
                     await one
