@@ -6,8 +6,8 @@ for it. When the load has fallen it must soon be as ever, and nothing may be lef
 
 The DC is made slow by a failpoint (each operation takes longer in its loop), so that it is what is overloaded, and not
 whoever makes the load on the same machine. Each operation of the mesh goes through it, and so does each login.
-Rejected: a slow disk, of which there is no twice as much, since the more wait for it the more it takes at once; and less
-time for each operation, which what a commit of one takes would be a good part of.
+Rejected: a slow disk, of which there is no twice as much, since the more wait for it the more it takes at once; and
+less time for each operation, which what a commit of one takes would be a good part of.
 """
 
 import asyncio
