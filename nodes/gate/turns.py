@@ -32,7 +32,7 @@ PAUSE_S = TARGET_S
 """After a refusal behind, until somebody is tried again."""
 PROBES = 2
 """Turns at once until one of them is let in: the first might wait for an answer that was lost."""
-LATE_S = 1.5
+LATE_S = 0.75
 """Between the first and the last who wait: above, the last come first."""
 RESUME = "resume"
 """The method of those who are in the world already."""

@@ -103,11 +103,11 @@ def test_those_who_are_in_the_world_do_not_wait_for_newcomers():
 
 
 def test_who_waits_for_too_long_is_taken_out():
-    turns, old, gone, young = Turns(1), turn(at=0.4), turn(at=0.8, state=State.LEAVING), turn(at=1.2)
+    turns, old, gone, young = Turns(1), turn(at=0.2), turn(at=0.4, state=State.LEAVING), turn(at=0.6)
     for one in (turn(at=0.0), old, gone, young):
         turns.wait(one)
     list(turns.take("ticket"))
-    assert turns.expire(1.0) == [old]
+    assert turns.expire(0.5) == [old]
     turns.give_back("ticket")
     assert list(turns.take("ticket")) == [young]
 

@@ -34,7 +34,7 @@ FACTORS = (4.0, 2.0)
 CALM = 0.5  # of what is carried, before and after
 OPERATION_S = 0.01  # that each operation takes longer in the DC
 ENTERED = 2  # operations of the DC, until a player is there
-ASKERS = COMERS = 40  # at a time, when it is measured what is carried
+ASKERS = COMERS = 20  # at a time, when it is measured what is carried
 OPERATION_USEFUL_S, LOGIN_USEFUL_S = 5.0, 5.0  # longer nobody waits
 OPERATION_NORMAL_S, LOGIN_NORMAL_S = 0.25, 1.0
 TRIES = 2
@@ -55,7 +55,7 @@ class Times:
     after: float
 
 
-LONG, QUICK = Times(4.0, 2.0, 6.0, 8.0), Times(1.0, 0.5, 1.5, 1.5)
+LONG, QUICK = Times(16.0, 2.0, 6.0, 8.0), Times(1.0, 0.5, 1.5, 1.5)
 
 
 @dataclass
@@ -134,7 +134,7 @@ def together(one: Found, other: Found) -> Found:
 
 async def operations(arena: Arena, factors: Sequence[float]) -> Found:
     slow = {VARIABLE: f"dc.operation-heard=stall:{OPERATION_S}@{ENTERED * PLAYERS}+"}
-    small = {"dc.cache_bytes_max": "4000000"}  # full before the memory is looked at first
+    small = {"dc.cache_bytes_max": "400000"}  # full before the memory is looked at first
     async with desk_of(arena, small, environment=slow) as desk:
         writers = desk.writers
         writers.under_way_max, writers.tries_max = UNDER_WAY_MAX, TRIES
