@@ -106,6 +106,7 @@ class Entrance:
             await self._enter(client, answer, trace, said.received, begun)
 
     async def _authenticate(self, client: Client, said: Login) -> Authenticated | Queued:
+        began = self._node.clock.now()
         ask = Authenticate(said.method, said.account, said.secret, client.number, client.address[:64])
         try:
             answer = await self._node.ask("login", ask, self._settings.authenticate_s)
@@ -120,7 +121,7 @@ class Entrance:
             self._pause(said.method)
             raise
         finally:
-            self.turns.give_back(said.method)
+            self.turns.give_back(said.method, self._node.clock.now() - began)
             self._next(said.method)
         assert isinstance(answer, Authenticated | Queued), "the catalogue allows nothing else"
         return answer

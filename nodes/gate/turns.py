@@ -8,6 +8,11 @@ A burst of thousands waits here, where one more costs a place in a list. Behind 
 together, each a row of tasks and questions in five nodes, and the last ones' deadlines would pass before anybody had
 looked at them. So a deadline counts from the turn on.
 
+How many are under way together follows how long a turn takes. When the nodes behind are slow, more under way would only
+wait there, where nobody takes the last first, and whoever comes when it is quiet again would stand behind all of them.
+So each turn that takes much longer than the shortest ones makes fewer of them, and each that does not makes more, up to
+the limit.
+
 Each method has turns of its own: a flood of passwords, which are slow by design, keeps neither tickets waiting nor
 players whose connection broke. Pure. Who has waited for too long is taken out. Bounded by twice the connections of the
 gate: who hangs up again before its turn is forgotten when there are more of those than of the others.
@@ -20,6 +25,7 @@ Players whose connection broke are no newcomers: theirs go on.
 
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from typing import NamedTuple
 
 from mesh.core.admission import TARGET_S
@@ -34,6 +40,12 @@ PROBES = 2
 """Turns at once until one of them is let in: the first might wait for an answer that was lost."""
 LATE_S = 0.75
 """Between the first and the last who wait: above, the last come first."""
+SLOW_S, SLOWER = 0.5, 3.0
+"""A turn is slow that takes longer than this, and so many times as long as the shortest."""
+STEP = 0.5
+"""Turns at once, more or fewer, for each that was taken."""
+OLDER = 1.001
+"""The shortest is forgotten by so much with each turn: the way to the nodes behind may have become longer for good."""
 RESUME = "resume"
 """The method of those who are in the world already."""
 
@@ -46,6 +58,25 @@ class Turn(NamedTuple):
     at: float  # when it was said
 
 
+class Window:
+    """How many turns of one method are taken at the same time: at most `at_once`."""
+
+    __slots__ = ("_at_once", "_least_s", "_size")
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once, self._size, self._least_s = at_once, float(at_once), inf
+
+    @property
+    def size(self) -> int:
+        return int(self._size)
+
+    def took(self, seconds: float) -> None:
+        """A turn did."""
+        self._least_s = min(seconds, self._least_s * OLDER)
+        is_slow = seconds > max(SLOW_S, SLOWER * self._least_s)
+        self._size = max(min(PROBES, self._at_once), min(self._at_once, self._size + (-STEP if is_slow else STEP)))
+
+
 class Turns:
     """See the module. `at_once`: turns of one method that are taken at the same time."""
 
@@ -53,6 +84,7 @@ class Turns:
         self._at_once = at_once
         self._waiting: dict[str, deque[Turn]] = {}
         self._taken: dict[str, int] = {}
+        self._windows: dict[str, Window] = {}
         self._sweep_at: dict[str, int] = {}  # when so many wait, it is time to look who has gone
         self._refused: dict[str, bool] = {}  # methods whose last one was refused behind: is it time to try again?
 
@@ -76,7 +108,7 @@ class Turns:
 
     def take(self, method: str) -> Iterator[Turn]:
         """Those whose turn it is now; each has to be given back."""
-        waiting, at_once = self._waiting.get(method, deque()), self._at_once
+        waiting, at_once = self._waiting.get(method, deque()), self._window(method).size
         if method in self._refused:
             at_once = PROBES if self._refused[method] else 0
         while waiting and self._taken.get(method, 0) < at_once:
@@ -85,9 +117,14 @@ class Turns:
                 self._taken[method] = self._taken.get(method, 0) + 1
                 yield turn
 
-    def give_back(self, method: str) -> None:
-        """The login of this method is done, or failed."""
+    def give_back(self, method: str, took_s: float = 0.0) -> None:
+        """The login of this method is done, or failed. Players whose connection broke have as many turns as ever."""
         self._taken[method] -= 1
+        if method != RESUME:
+            self._window(method).took(took_s)
+
+    def _window(self, method: str) -> Window:
+        return self._windows.setdefault(method, Window(self._at_once))
 
     def refused(self, method: str) -> bool:
         """The nodes behind take no newcomers. True: a pause has begun, and somebody has to `try_again` after it."""

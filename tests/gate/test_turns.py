@@ -12,7 +12,7 @@ from mesh.protocol.cluster import Authenticate
 from mesh.protocol.lanes import CLIENT_GATE
 from mesh.protocol.sessions import session_of
 from nodes.gate.sessions import State
-from nodes.gate.turns import PROBES, SWEEP_MIN, Turn, Turns
+from nodes.gate.turns import PROBES, RESUME, SWEEP_MIN, Turn, Turns, Window
 from tests.gate.test_edge import heard
 from tests.gate.zone import ROLES, Login, login_frame, play
 
@@ -41,6 +41,50 @@ def test_turns_are_taken_in_order_and_only_so_many_at_once():
     turns.give_back("ticket")
     assert list(turns.take("ticket")) == comers[3:]
     assert len(turns) == 0
+
+
+def test_slow_turns_make_fewer_of_them_and_quick_ones_more():
+    window = Window(8)
+    window.took(0.05)
+    sizes = []
+    for took_s in [1.0] * 4 + [0.4] * 2 + [1.0] * 20:
+        window.took(took_s)
+        sizes.append(window.size)
+    assert sizes[:6] == [7, 7, 6, 6, 6, 7]
+    assert sizes[-1] == PROBES, "somebody always has a turn"
+    for _ in range(20):
+        window.took(0.05)
+    assert window.size == 8
+
+
+def test_a_long_way_is_nothing_slow():
+    window = Window(8)
+    for _ in range(50):
+        window.took(0.8)
+    assert window.size == 8
+    for _ in range(4):
+        window.took(2.5)
+    assert window.size == 6
+
+
+def test_a_way_that_became_longer_for_good_is_learned():
+    window = Window(8)
+    window.took(0.2)
+    for _ in range(2_000):
+        window.took(0.8)
+    assert window.size == 8
+
+
+def test_slow_logins_leave_fewer_turns_and_resumes_keep_theirs():
+    turns = Turns(4)
+    for method in ("ticket", RESUME):
+        for _ in range(40):
+            turns.wait(turn(method))
+        for took_s in [0.01] + [2.0] * 8:
+            list(turns.take(method))
+            turns.give_back(method, took_s)
+        list(turns.take(method))
+    assert turns.taken == PROBES + 4
 
 
 def test_each_method_has_turns_of_its_own():
