@@ -222,3 +222,31 @@ def test_a_client_that_has_reset_its_connection_is_told_nothing_more(run: Callab
 
     run(asyncio.wait_for(story(), LIMIT_S))
     assert failed == []
+
+
+@pytest.mark.parametrize("end", [ChaosProxy.reset, ChaosProxy.cut, lambda proxy: proxy.change(FAIR)])
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_what_is_held_for_a_client_that_is_gone_is_nobodys(
+    run: Callable[..., None], end: Callable[[ChaosProxy], object]
+) -> None:
+    failed: list[dict[str, object]] = []
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failed.append(context))
+        async with behind() as (server, proxy, port):
+            for _ in range(5):
+                server.ended.clear()
+                server.heard.clear()
+                proxy.block(Direction.DOWN)
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"hello")
+                await until(lambda: bool(server.heard))
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+                writer.transport.abort()
+                await server.ended.wait()
+                await asyncio.sleep(0.01)
+                end(proxy)
+                await asyncio.sleep(0.01)
+
+    run(asyncio.wait_for(story(), LIMIT_S))
+    assert failed == []

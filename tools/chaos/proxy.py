@@ -96,6 +96,8 @@ class Pipe:
                 _, piece = self._pieces.popleft()
                 self._held_bytes -= len(piece)
                 self.stir()
+                if writer.is_closing():  # it was reset, and who is to give does not know it yet
+                    return
                 writer.write(piece)
                 self._proxy.passed_bytes[self.direction] += len(piece)
                 await writer.drain()
@@ -146,8 +148,9 @@ class Passage:
         """End it as a machine does that has forgotten the connection."""
         for writer in self._writers:
             sock = writer.get_extra_info("socket")
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            if sock is not None:  # uvloop has none any more when it is closed
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             writer.transport.abort()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
