@@ -148,8 +148,8 @@ class Passage:
         """End it as a machine does that has forgotten the connection."""
         for writer in self._writers:
             sock = writer.get_extra_info("socket")
-            if sock is not None:  # uvloop has none any more when it is closed
-                with contextlib.suppress(OSError):
+            if sock is not None:  # uvloop has none any more when it is closed, or one without a file
+                with contextlib.suppress(OSError, ValueError):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             writer.transport.abort()
         if self._task is not None and self._task is not asyncio.current_task():

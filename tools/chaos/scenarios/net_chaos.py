@@ -87,6 +87,8 @@ async def foul_weather(made: Zone, proxies: list[ChaosProxy]) -> int:
         await asyncio.sleep(KILL_EVERY_S / 2)
         await made.ready(node)
         await asyncio.sleep(max(0.0, due - made.now()))
+        if any(task.done() for task in weather):
+            break  # by a mistake, which is raised now
     await stop_all(weather)
     return next(worse)
 
