@@ -110,5 +110,6 @@ def table_title(each: Table) -> str:
 def chart(result: Result) -> str:
     """Of the references and the product: what a frame costs."""
     known = [(one.what.partition(", ")[2], one.reached) for one in result.figures if one.reached is not None]
-    title = f"CPU of all server processes for one player's move and frame, in us ({extent(result)})"
+    with_ = f" ({result.players:,} players)" if result.players else ""
+    title = f"CPU of all server processes for one player's move and frame, in us{with_}"
     return bars(title, [(name, value) for name, value in known if value is not None], ours="zonemesh")
