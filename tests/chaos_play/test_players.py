@@ -12,6 +12,7 @@ from mesh.checking.records import Book
 from mesh.clock import SystemClock
 from mesh.errors import MeshError, RefusedError
 from mesh.protocol import play
+from mesh.protocol.client import LoggedIn
 from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.topology import load
 from tests.conftest import ZONE
@@ -27,6 +28,7 @@ from tools.chaos.mail_exploits import (
 )
 from tools.chaos.pairs import Pair
 from tools.chaos.players import Crowd, Hero, Realm
+from tools.chaos.recorded import NOBODY, RecordedPlayer
 
 WILDS = """
 [settings.scene]
@@ -202,6 +204,24 @@ def test_who_is_lost_again_in_the_moment_of_its_return_returns_again():
     hero = Hero("anna", SimpleNamespace(book=Book(), clock=SystemClock(), dial=None), 0, 1)
     hero.player = Lost()
     asyncio.run(story())
+
+
+def test_the_numbers_of_another_session_are_other_numbers():
+    """Also when the login was let in and its caller did not hear of it in time."""
+    player = RecordedPlayer(Book(), SystemClock())
+    for session in (5, 6):
+        player.session.session = session
+        player.on_event(LoggedIn(session, "anna", "", 60.0, []))
+        player._begin("ask", 1, NOBODY)
+        player._begin("ask", 2, NOBODY)
+        player.on_event(play.PlayDenied(1, "not_found"))
+        assert len(player.owed) == 1
+    assert player.answered_twice == 0
+    player.on_event(play.PlayDenied(1, "not_found"))
+    assert player.answered_twice == 1
+    assert [(one.session, one.number, one.ended) for one in player.book.operations] == [
+        (5, 1, "ok"), (5, 2, "unknown"), (6, 1, "ok"), (6, 2, "unknown"),
+    ]  # fmt: skip
 
 
 def test_the_dead_do_not_remember_to_have_walked_on(tell):

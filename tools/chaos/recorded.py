@@ -70,7 +70,8 @@ class RecordedPlayer(Player):
         self.leaving = False  # connections that end now are meant to
         self._hear_next, self._gone_next, self._now = hear, gone, clock.now
         self._pending: dict[int, int] = {}  # play sequence -> line in the book; several of a trade confirmed again
-        self._answered: set[int] = set()  # questions of this session
+        self._answered: set[int] = set()  # questions
+        self._of = 0  # of which session both are
 
     @property
     def owed(self) -> set[int]:
@@ -88,14 +89,12 @@ class RecordedPlayer(Player):
         self, url: str, account: str, secret: str, *, method: LoginMethod = "password", timeout_s: float = 10.0
     ) -> None:
         """As the client's, noted."""
-        line, before = self.book.call(0, 0, "login", (account, url), self._now()), self.session.session
+        line = self.book.call(0, 0, "login", (account, url), self._now())
         try:
             await super().join(url, account, secret, method=method, timeout_s=timeout_s)
         except MeshError as error:
             self._failed(line, error)
             raise
-        if self.session.session != before:
-            self._answered.clear()
         self.book.end(line, self._now(), "ok", self.session.session)
 
     async def resume(self, url: str = "", timeout_s: float = 10.0) -> None:
@@ -155,6 +154,10 @@ class RecordedPlayer(Player):
     # --- what it hears ---
 
     def _note(self, said: Message) -> None:
+        if self._of != self.session.session:  # it counts from 1 again, whether its login is told of in time or not
+            self._of = self.session.session
+            self._answered.clear()
+            self.give_up()
         match said:
             case game.Entered():
                 self._enter(said)
