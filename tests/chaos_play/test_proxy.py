@@ -250,3 +250,17 @@ def test_what_is_held_for_a_client_that_is_gone_is_nobodys(
 
     run(asyncio.wait_for(story(), LIMIT_S))
     assert failed == []
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_after_its_end_nothing_of_it_runs(run: Callable[..., None]) -> None:
+    async def story() -> None:
+        async with behind() as (_, proxy, port):
+            writers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(5)]
+            await proxy.stop()
+            left = [str(task.get_coro()) for task in asyncio.all_tasks()]
+            assert not [text for text in left if "ChaosProxy" in text or "Pipe" in text]
+            for writer in writers:
+                writer.close()
+
+    run(asyncio.wait_for(story(), LIMIT_S))

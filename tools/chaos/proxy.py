@@ -165,6 +165,7 @@ class ChaosProxy:
         self.passed_bytes: Counter[Direction] = Counter()
         self.connections = 0  # in all
         self._passages: set[Passage] = set()
+        self._accepting: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> int:
@@ -196,7 +197,10 @@ class ChaosProxy:
         """Nobody is let in any more, and everybody who is in is cut."""
         if self._server is not None:
             self._server.close()
-            self.cut()
+            await asyncio.sleep(0)  # whoever was let in just now begins
+            for task in self._accepting:
+                task.cancel()
+            await asyncio.gather(*self._accepting, return_exceptions=True)
             await self._server.wait_closed()
             self._server = None
 
@@ -207,15 +211,18 @@ class ChaosProxy:
         return len(ended)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        passage = Passage(self, writer)
+        passage, task = Passage(self, writer), asyncio.current_task()
         if self.weather.refuses:
             passage.reset()
             return
+        assert task is not None, "it runs"
         self.connections += 1
         self._passages.add(passage)
+        self._accepting.add(task)
         try:
             await passage.run(reader, self.host, self.port)
         except asyncio.CancelledError:
             return  # cut: the server of asyncio is not to hear of it
         finally:
             self._passages.discard(passage)
+            self._accepting.discard(task)

@@ -6,7 +6,9 @@ is killed. In the end the weather is fair: everybody is back and there once, eve
 """
 
 import asyncio
+import contextlib
 import random
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import count
 
@@ -38,39 +40,41 @@ SLOW = Weather(latency_s=0.05, jitter_s=0.15)
 
 async def run(arena: Arena) -> Found:
     players = PLAYERS_QUICK if arena.quick else PLAYERS
-    async with zone(arena, Shape(gates=2, scenes=2, dials=DIALS), 2 * players) as made:
-        proxies = await before_gates(made)
+    async with zone(arena, Shape(gates=2, scenes=2, dials=DIALS), 2 * players) as made, before_gates(made) as proxies:
         crowd = made.crowd(players, "hero", fighters=0.3)
         for hero in crowd.heroes:
             hero.patience_s = PATIENCE_S
         await crowd.come_in(BACK_S)
         began = made.now()
-        worsened = await foul_weather(made, list(proxies.values()))
+        worsened = await foul_weather(made, proxies)
         lasted_s = made.now() - began
-        problems = await heal(made, crowd, list(proxies.values()))
+        problems = await heal(made, crowd, proxies)
         owed, twice = crowd.owed(), crowd.answered_twice
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
-        for proxy in proxies.values():
-            await proxy.stop()
     found.reached = {"away": float(sum(problem.checker == "back" for problem in problems)), "lasted_s": lasted_s}
     found.notes.append(f"the network got worse {worsened:,} times")
     found.notes.append(f"{sum(len(hero.player.losses) for hero in crowd.heroes):,} connections ended")
     return found
 
 
-async def before_gates(made: Zone) -> dict[str, ChaosProxy]:
-    """One in front of each gate, by the gate's address; clients that dial the gate get there through it."""
-    proxies, ports = dict[str, ChaosProxy](), dict[str, int]()
-    for number, gate in enumerate(made.realm.gates):
-        port = int(gate.rpartition(":")[2])
-        proxies[gate] = ChaosProxy("127.0.0.1", port, made.arena.chance(f"proxy {number}"))
-        ports[gate] = await proxies[gate].start()
+@contextlib.asynccontextmanager
+async def before_gates(made: Zone) -> AsyncIterator[list[ChaosProxy]]:
+    """One in front of each gate; clients that dial the gate's address get there through it."""
+    proxies, ports = list[ChaosProxy](), dict[str, int]()
+    try:
+        for number, gate in enumerate(made.realm.gates):
+            port = int(gate.rpartition(":")[2])
+            proxies.append(ChaosProxy("127.0.0.1", port, made.arena.chance(f"proxy {number}")))
+            ports[gate] = await proxies[-1].start()
 
-    async def dial(url: str, on_frame: wire.OnFrame, on_closed: wire.OnClosed) -> wire.Wire:
-        return await wire.dial(f"ws://127.0.0.1:{ports[url]}" if url in ports else url, on_frame, on_closed)
+        async def dial(url: str, on_frame: wire.OnFrame, on_closed: wire.OnClosed) -> wire.Wire:
+            return await wire.dial(f"ws://127.0.0.1:{ports[url]}" if url in ports else url, on_frame, on_closed)
 
-    made.realm = replace(made.realm, dial=dial)
-    return proxies
+        made.realm = replace(made.realm, dial=dial)
+        yield proxies
+    finally:
+        for proxy in proxies:
+            await proxy.stop()
 
 
 async def foul_weather(made: Zone, proxies: list[ChaosProxy]) -> int:
