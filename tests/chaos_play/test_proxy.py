@@ -204,6 +204,12 @@ def free_port() -> int:
         return port
 
 
+def vanish(writer: asyncio.StreamWriter) -> None:
+    """As a client that resets its connection."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    writer.transport.abort()
+
+
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_a_client_that_has_reset_its_connection_is_told_nothing_more(run: Callable[..., None]) -> None:
     failed: list[dict[str, object]] = []
@@ -216,8 +222,7 @@ def test_a_client_that_has_reset_its_connection_is_told_nothing_more(run: Callab
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(b"hello")
                 await until(lambda: proxy.passed_bytes[Direction.DOWN] % 5 == 0 and bool(server.heard))
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-                writer.transport.abort()
+                vanish(writer)
                 await server.ended.wait()
 
     run(asyncio.wait_for(story(), LIMIT_S))
@@ -241,8 +246,7 @@ def test_what_is_held_for_a_client_that_is_gone_is_nobodys(
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(b"hello")
                 await until(lambda: bool(server.heard))
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-                writer.transport.abort()
+                vanish(writer)
                 await server.ended.wait()
                 await asyncio.sleep(0.01)
                 end(proxy)

@@ -26,7 +26,7 @@ from tools.bench.dcdesk import Login, Scene
 from tools.bench.standin import stand_in
 from tools.chaos.dcdesk import PLAYERS, STARTING_GOLD
 from tools.chaos.household import Kept, household
-from tools.chaos.roads import Dial, Roads
+from tools.chaos.roads import Dial, Roads, roads_between
 from tools.chaos.scenario import Arena
 from tools.chaos.writers import Writers
 from tools.ctl.clusters import topology_file
@@ -125,25 +125,23 @@ async def pair_of(arena: Arena, settings: Sequence[tuple[str, str]] = ()) -> Asy
     overrides = {"dc.starting_gold": str(STARTING_GOLD), **dict(settings)}
     topology = load(topology_file("pair"), base_port=ground.base_port, runtime=ground.folder / "p")
     topology.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    roads = Roads(arena.chance("network"), topology.sockets, DIALS)
-    await roads.start()
-    try:
-        async with household(ground, topology, (CENTER, *DCS), overrides, roads.environments) as kept:
-            for one in kept.values():
-                if not await one.wait_ready():
-                    raise CommandError(f"{one.process.name} did not start: {' '.join(one.words())}")
-            cluster = Cluster(topology, {}, (), ground.folder, ground.clock)
-            async with (
-                Operator(topology) as operator,
-                stand_in(cluster, AskingScene) as scene,
-                stand_in(cluster, Login) as login,
-            ):
-                chance = arena.chance("writers")
-                writers = Writers(login, scene, ground.clock, chance, PER_S, replicated_every=REPLICATED_EVERY)
-                desk = PairDesk(arena, topology, kept, roads, scene, writers, operator)
-                if not await desk.wait_paired():
-                    raise CommandError("the standby has not got a copy of everything")
-                await writers.log_in(PLAYERS)
-                yield desk
-    finally:
-        await roads.stop()
+    async with (
+        roads_between(arena.chance("network"), topology.sockets, DIALS) as roads,
+        household(ground, topology, (CENTER, *DCS), overrides, roads.environments) as kept,
+    ):
+        for one in kept.values():
+            if not await one.wait_ready():
+                raise CommandError(f"{one.process.name} did not start: {' '.join(one.words())}")
+        cluster = Cluster(topology, {}, (), ground.folder, ground.clock)
+        async with (
+            Operator(topology) as operator,
+            stand_in(cluster, AskingScene) as scene,
+            stand_in(cluster, Login) as login,
+        ):
+            chance = arena.chance("writers")
+            writers = Writers(login, scene, ground.clock, chance, PER_S, replicated_every=REPLICATED_EVERY)
+            desk = PairDesk(arena, topology, kept, roads, scene, writers, operator)
+            if not await desk.wait_paired():
+                raise CommandError("the standby has not got a copy of everything")
+            await writers.log_in(PLAYERS)
+            yield desk

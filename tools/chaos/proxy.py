@@ -114,15 +114,14 @@ class Pipe:
 
 
 class Passage:
-    """One connection of a client, and the one to the server that belongs to it."""
+    """One connection of a client, and the one to the server that belongs to it. `task`: that runs it."""
 
-    def __init__(self, proxy: "ChaosProxy", client: asyncio.StreamWriter) -> None:
+    def __init__(self, proxy: "ChaosProxy", client: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
         self.pipes = [Pipe(proxy, direction) for direction in Direction]
+        self.task = task
         self._writers = [client]
-        self._task: asyncio.Task[None] | None = None
 
     async def run(self, reader: asyncio.StreamReader, host: str, port: int) -> None:
-        self._task = asyncio.current_task()
         try:
             async with asyncio.timeout(CONNECT_S):
                 opening = asyncio.open_connection(host, port) if port else asyncio.open_unix_connection(host)
@@ -141,8 +140,7 @@ class Passage:
 
     def cut(self) -> None:
         """End it in order, without what is still on its way."""
-        if self._task is not None:
-            self._task.cancel()
+        self.task.cancel()
 
     def reset(self) -> None:
         """End it as a machine does that has forgotten the connection."""
@@ -152,8 +150,8 @@ class Passage:
                 with contextlib.suppress(OSError, ValueError):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             writer.transport.abort()
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
+        if self.task is not asyncio.current_task():
+            self.task.cancel()
 
 
 class ChaosProxy:
@@ -165,7 +163,6 @@ class ChaosProxy:
         self.passed_bytes: Counter[Direction] = Counter()
         self.connections = 0  # in all
         self._passages: set[Passage] = set()
-        self._accepting: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> int:
@@ -198,9 +195,9 @@ class ChaosProxy:
         if self._server is not None:
             self._server.close()
             await asyncio.sleep(0)  # whoever was let in just now begins
-            for task in self._accepting:
-                task.cancel()
-            await asyncio.gather(*self._accepting, return_exceptions=True)
+            tasks = [passage.task for passage in self._passages]
+            self.cut()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._server.wait_closed()
             self._server = None
 
@@ -211,18 +208,17 @@ class ChaosProxy:
         return len(ended)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        passage, task = Passage(self, writer), asyncio.current_task()
+        task = asyncio.current_task()
+        assert task is not None, "it runs"
+        passage = Passage(self, writer, task)
         if self.weather.refuses:
             passage.reset()
             return
-        assert task is not None, "it runs"
         self.connections += 1
         self._passages.add(passage)
-        self._accepting.add(task)
         try:
             await passage.run(reader, self.host, self.port)
         except asyncio.CancelledError:
             return  # cut: the server of asyncio is not to hear of it
         finally:
             self._passages.discard(passage)
-            self._accepting.discard(task)

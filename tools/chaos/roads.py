@@ -4,8 +4,9 @@ A process learns by its environment where to dial instead (`mesh/detours.py`), s
 of its own while all others are fair.
 """
 
+import contextlib
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from mesh import detours
@@ -49,3 +50,14 @@ class Roads:
     def mend(self) -> None:
         for proxy in self.proxies.values():
             proxy.change(FAIR)
+
+
+@contextlib.asynccontextmanager
+async def roads_between(chance: random.Random, sockets: Path, dials: Iterable[Dial]) -> AsyncIterator[Roads]:
+    """Open as long as the body runs."""
+    roads = Roads(chance, sockets, dials)
+    try:
+        await roads.start()
+        yield roads
+    finally:
+        await roads.stop()

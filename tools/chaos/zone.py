@@ -22,7 +22,7 @@ from tools.bots.roll import Roll, call_roll
 from tools.chaos.books import Books, read_books
 from tools.chaos.household import Kept, household
 from tools.chaos.players import Crowd, Hero, Realm
-from tools.chaos.roads import Dial, Roads
+from tools.chaos.roads import Dial, Roads, roads_between
 from tools.chaos.scenario import Arena
 from tools.ctl.exits import CommandError
 
@@ -153,7 +153,7 @@ async def zone(
     overrides = shape.overrides()
     topology = topologies.load(file, base_port=ground.base_port, runtime=ground.folder / "c", overrides=overrides)
     async with (
-        roads_of(arena, topology, shape) as roads,
+        roads_between(arena.chance("network"), topology.sockets, shape.dials) as roads,
         household(ground, topology, shape.names(), overrides, {**roads.environments, **(environments or {})}) as kept,
     ):
         realm = Realm(gates_of(topology), signer(topology, ground.clock.wall), ground.clock, Book())
@@ -162,17 +162,6 @@ async def zone(
             await made.ready()
             ground.say(f"{len(kept)} processes are Ready")
             yield made
-
-
-@contextlib.asynccontextmanager
-async def roads_of(arena: Arena, topology: Topology, shape: Shape) -> AsyncIterator[Roads]:
-    """Open as long as the body runs."""
-    roads = Roads(arena.chance("network"), topology.sockets, shape.dials)
-    await roads.start()
-    try:
-        yield roads
-    finally:
-        await roads.stop()
 
 
 def gates_of(topology: Topology) -> Sequence[str]:
