@@ -33,7 +33,8 @@ HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
 _REQUEST = Kind.REQUEST  # to find a member of an enum takes longer than to compare it
 
 _Known = tuple[str, int, str | None]
-"""Of a message: who may say it, its step, and the field that makes it be heard alone; None: nothing else is done."""
+"""Of a message: who may say it, its step, and the field in which those that are heard together are alike, "" for none;
+None: each is heard alone."""
 
 
 class _Heard(NamedTuple):
@@ -148,7 +149,7 @@ class Dispatch:
                 continue
             try:
                 said = decode(envelope.body)
-                source, step, unless = known[type(said)]
+                source, step, alike = known[type(said)]
                 if source != link.role and source != "any":
                     raise RemoteProtocolError(f"{type(said).__name__} is not for a {link.role} to say")
             except RemoteProtocolError as error:
@@ -156,9 +157,9 @@ class Dispatch:
                 continue
             if step:
                 self.steps[step] += 1
-            is_alone = unless is None or (unless and getattr(said, unless))
+            is_alone = alike is None
             traced = envelope.trace or (together and together[0].trace)  # what one handler does is of one trace
-            if together and (is_alone or traced or type(said) is not type(said_together[0])):
+            if together and (is_alone or traced or not _are_alike(said, said_together[0], alike)):
                 self._handle_together(link, together, said_together)
                 together, said_together = [], []
             if is_alone:
@@ -173,7 +174,7 @@ class Dispatch:
         handlers = self.handlers
         heard = handlers.messages.keys() | handlers.together.keys()
         self._decode = decoder(heard)
-        self._known = {type_: (*_how(type_), handlers.unless.get(type_)) for type_ in heard}
+        self._known = {type_: (*_how(type_), handlers.alike.get(type_)) for type_ in heard}
 
     def _refuse_malformed(self, link: Link, envelope: Envelope, error: RemoteProtocolError) -> None:
         self.malformed += 1
@@ -313,6 +314,11 @@ class Dispatch:
 def _how(type_: type[Message]) -> tuple[str, int]:
     declared = CATALOGUE[number_of(type_)]
     return declared.source, declared.step
+
+
+def _are_alike(one: Message, other: Message, field: str | None) -> bool:
+    """May they be heard together? `field`: of the first."""
+    return type(one) is type(other) and (not field or bool(getattr(one, field) == getattr(other, field)))
 
 
 def _left_s(link: Link, envelope: Envelope) -> float:

@@ -21,12 +21,13 @@ def on(*types: type[Message]) -> Callable[[F], F]:
     return _mark(_HEARS, types)
 
 
-def on_together(message: type[Message], *, unless: str = "") -> Callable[[F], F]:
+def on_together(message: type[Message], *, alike: str = "") -> Callable[[F], F]:
     """This method hears all of these that came in one go, in their order: `(self, said, caller)`, plain, with a promise
-    of their answers; in the place of an answer may be the error that there is instead. It is for what is said ten
-    thousand times a second: that one of them comes costs no call, no task and no deadline of its own. Those whose field
-    `unless` is set have a handler of the other kind."""
-    return _mark(_TOGETHER, (message, unless))
+    of their answers; in the place of an answer may be the error that there is instead, and of a promise that is kept
+    `is_in_part` another promise, of that answer alone. It is for what is said ten
+    thousand times a second: that one of them comes costs no call, no task and no deadline of its own. `alike`: a field
+    that has the same value in all that are heard together."""
+    return _mark(_TOGETHER, (message, alike))
 
 
 def to_the_end(function: F) -> F:
@@ -59,7 +60,7 @@ class Handlers:
     def __init__(self) -> None:
         self.messages: dict[type[Message], Callable[..., Any]] = {}
         self.together: dict[type[Message], Callable[..., Promise[Sequence[Any]]]] = {}
-        self.unless: dict[type[Message], str] = {}  # of each of those: the field that makes one be heard alone, or ""
+        self.alike: dict[type[Message], str] = {}  # of each of those: the field in which they are alike, or ""
         self.lanes: dict[int, Callable[..., None]] = {}
         self.publications: dict[type[Message], Callable[..., None]] = {}
         self.to_the_end: set[type[Message]] = set()
@@ -73,10 +74,10 @@ class Handlers:
                 self.messages[message] = getattr(part, name)
                 if hasattr(function, _TO_THE_END):
                     self.to_the_end.add(message)
-            message, unless = getattr(function, _TOGETHER, (None, ""))
+            message, alike = getattr(function, _TOGETHER, (None, ""))
             if message is not None:
                 assert message not in self.together, f"two handlers for {message.__name__}"
-                self.together[message], self.unless[message] = getattr(part, name), unless
+                self.together[message], self.alike[message] = getattr(part, name), alike
             lane = getattr(function, _BATCH, None)
             if lane is not None:
                 assert lane not in self.lanes, f"two handlers for lane {lane!r}"

@@ -16,6 +16,7 @@ class Promise(Generic[T]):
     then: Callable[["Promise[Any]", Any], None] | None = None
     """Who waits: called with the promise and the answer, or the error that there is instead."""
     is_over = False
+    is_in_part = False  # are some of the answers promises themselves, of one answer each?
 
     def keep(self, answer: T | Exception) -> None:
         """Say it; when nobody waits any more, to nobody."""

@@ -53,7 +53,22 @@ class Promised:
     def _kept(self, promise: Promise[Sequence[Any]], answers: Sequence[Any] | Exception) -> None:
         asked = self._asked.pop(promise)
         self.under_way -= len(asked.envelopes)
-        self._answer(asked, answers)
+        if promise.is_in_part and not isinstance(answers, Exception):
+            asked, answers = self._part(asked, answers)
+        if answers:
+            self._answer(asked, answers)
+
+    def _part(self, asked: Asked, answers: Sequence[Any]) -> tuple[Asked, Sequence[Any]]:
+        """What can be told now; who is to have another answer waits for it alone."""
+        there: list[Envelope] = []
+        told: list[Any] = []
+        for envelope, answer in zip(asked.envelopes, answers, strict=True):
+            if isinstance(answer, Promise):
+                self.add(answer, asked._replace(envelopes=[envelope]))
+            else:
+                there.append(envelope)
+                told.append(answer)
+        return asked._replace(envelopes=there), told
 
     def _sweep(self) -> None:
         """Give up the answers for which nobody waits any more: to say "refused" would be to say "not done". One look

@@ -426,6 +426,31 @@ def test_a_mail_that_was_sent_is_not_refused_for_want_of_a_second_copy_when_it_i
     town(story)
 
 
+def test_what_is_refused_for_want_of_a_second_copy_does_not_wait_for_what_was_carried_out_before(town):
+    """Both are said in one go, by two players."""
+
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        old, new = await town.payer("old", replicated=True), await town.payer("new", replicated=True)
+        said = [
+            Operate(one.session, 1, "pay", [], [GoldMove(0, one.account, 1)], replicated=True) for one in (old, new)
+        ]
+        scene = town.cluster.node("scene.1")
+        await scene.ask("dc", said[0])
+        await town.cluster.kill("dc.2")
+        await wait_until(lambda: town.dc("dc.1").pair.describe()["standby"] == "alone")
+        again, refused = (asyncio.ensure_future(scene.ask("dc", one, 20.0)) for one in said)
+        await asyncio.sleep(0.1)
+        with pytest.raises(RefusedError, match="no second copy"):
+            refused.result()
+        assert not again.done(), "it waits for the second copy"
+        await town.cluster.start("dc.2")
+        await again
+        assert gold_in(town.disks.stores["dc.2"], old.account) == STARTING_GOLD + 1
+
+    town(story)
+
+
 def test_what_is_paid_for_is_refused_while_there_is_one_copy(town):
     async def story(town: Town) -> None:
         await town.begin(1)

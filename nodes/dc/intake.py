@@ -1,15 +1,15 @@
-"""Where the DC takes operations: class D, of which a scene says many in one go, and class R, which wait for a standby.
+"""Where the DC takes operations, of which a scene says many in one go: class D, and class R, which wait for a standby.
 
-Whatever one envelope brought is taken as a whole: it is carried out in its order, each operation for itself, and
-answered as a whole when the last of them is on disk, which is when all are.
+Whatever one message brought of a class is taken as a whole: it is carried out in its order, each operation for itself,
+and answered as a whole when the last of them is on disk, which is when all are, and for class R on two disks.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 from mesh.clock import Clock
 from mesh.dispatch import Dispatch
-from mesh.node import Caller, on, on_together
+from mesh.node import Caller, on_together
 from mesh.promise import Promise
 from mesh.protocol.records import Operate, Operated
 from nodes.dc import fences, operations
@@ -39,24 +39,16 @@ class Intake:
         self._house = house
         self._mail_ms = round(house.settings.mail_lifetime_s * 1000)
 
-    @on_together(Operate, unless="replicated")
+    @on_together(Operate, alike="replicated")
     def on_operations(self, said: Sequence[Operate], caller: Caller) -> Promise[Sequence[Operated | Exception]]:
         house = self._house
         house.writer.admit_operations(house.dispatch.waited_s, len(said))
+        operation = self._operation(caller)
+        if said[0].replicated and house.pair is not None:
+            return house.pair.take(said, operation)
         promise: Promise[Sequence[Operated | Exception]] = Promise()
-        house.writer.take(Waiting(self._operation(caller), said, promise))
+        house.writer.take(Waiting(operation, said, promise))
         return promise
-
-    @on(Operate)
-    def on_replicated_operation(self, said: Operate, caller: Caller) -> Coroutine[Any, Any, Operated]:
-        house, operation = self._house, self._operation(caller)
-        house.writer.admit_operations(house.dispatch.waited_s)
-        if house.pair is not None:
-            return house.pair.operate(said, operation)
-        return self._alone(lambda view: operation(view, said))
-
-    async def _alone(self, apply: Callable[[View], Operated]) -> Operated:
-        return await self._house.writer.submit(apply)
 
     def _operation(self, caller: Caller) -> Callable[[View, Operate], Operated]:
         """What somebody who is heard now can have done. Inside the transaction: not for a scene that is over then."""

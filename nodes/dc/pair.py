@@ -15,18 +15,20 @@ from contextlib import suppress
 from typing import Any, Literal, NoReturn
 
 from mesh.core.membership import EPOCH
-from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
+from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.node import Node
+from mesh.promise import Promise
 from mesh.protocol.records import Operate, Operated
 from mesh.protocol.replication import AskLease, Leased, TakeOver
 from nodes.dc import operations
 from nodes.dc.cache import Rows
+from nodes.dc.group import Waiting
 from nodes.dc.latest import Latest
 from nodes.dc.lease import Deposed, Term
 from nodes.dc.ledger import DATABASE
 from nodes.dc.outgoing import Outgoing
 from nodes.dc.records import ACCOUNTS, META
-from nodes.dc.replication import Replication
+from nodes.dc.replication import Replication, Twofold
 from nodes.dc.settings import DcSettings
 from nodes.dc.standby import Standby, position
 from nodes.dc.states import States
@@ -145,21 +147,18 @@ class Pair:
         other = self._node.member(self.other)
         return other is not None and int(other.facts.get(EPOCH, 0)) > epoch
 
-    async def operate(self, said: Operate, apply: Callable[[View, Operate], Operated]) -> Operated:
+    def take(self, said: Sequence[Operate], apply: Callable[[View, Operate], Operated]) -> Promise[Sequence[Any]]:
         """Class R. What was carried out before is never refused for want of a standby: it waits for one."""
 
-        def apply_if_safe(view: View) -> Operated:
-            if not self.in_sync and self._settings.standby_away == "refuse" and not operations.is_known(view, said):
+        def apply_if_safe(view: View, one: Operate) -> Operated:
+            if not self.in_sync and self._settings.standby_away == "refuse" and not operations.is_known(view, one):
                 raise RefusedError(Code.UNAVAILABLE, "there is no second copy at the moment: try again later")
-            return apply(view, said)
+            return apply(view, one)
 
-        answer = await self._writer.submit(apply_if_safe)
-        try:
-            if self.replication is not None:
-                await self.replication.replicated()
-        except Deposed as error:  # nobody hears this as an answer: the links were broken before
-            raise PeerLost(str(error)) from None
-        return answer
+        assert self.replication is not None, "only the DC that writes hears of operations"
+        promise = Twofold(self.replication, self._node.spawn)
+        self._writer.take(Waiting(apply_if_safe, said, promise))
+        return promise
 
     def link_lost(self, peer: str) -> None:
         """A peer is gone: is it the standby? Then nobody waits for it in vain."""

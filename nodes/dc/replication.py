@@ -10,14 +10,15 @@ It is told of nothing by the standby but where that is; who writes is between `l
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from mesh.clock import Clock
-from mesh.errors import Code, MeshError, RefusedError
+from mesh.errors import Code, MeshError, PeerLost, RefusedError
+from mesh.promise import Promise
 from mesh.protocol.catalogue import Message
 from mesh.protocol.replication import CopyRows, Follow, Replicate, Standing
 from mesh.seat import Logger
@@ -95,10 +96,13 @@ class Replication:
             self._send.set()
         await self._until(lambda: self._may_acknowledge(bool(changes)))
 
-    async def replicated(self) -> None:
-        """Until the standby has everything that was committed by now, and that is known."""
-        batch = self.log.last
-        await self._until(lambda: self.term.mode == "paired" and self.log.acknowledged >= batch)
+    def has(self, batch: int) -> bool:
+        """Does the standby have it, and is that known to the center?"""
+        return self.term.mode == "paired" and self.log.acknowledged >= batch and not self._is_over
+
+    async def replicated(self, batch: int) -> None:
+        """Until it has. Deposed: never."""
+        await self._until(lambda: self.has(batch))
 
     async def complete(self) -> bool:
         """Until the standby has everything that was committed by now; False when it is lost before."""
@@ -131,9 +135,13 @@ class Replication:
         self._ending = True
         self.changed()
 
+    @property
+    def _is_over(self) -> bool:
+        return self.term.over or self._ending
+
     async def _until(self, condition: Callable[[], bool]) -> None:
         while True:
-            if self.term.over or self._ending:
+            if self._is_over:
                 raise Deposed("another DC writes, or this one ends")
             if condition():
                 return
@@ -232,6 +240,34 @@ class Replication:
             if standing.epoch:
                 return
             await asyncio.sleep(RETRY_S)  # a transaction was read and has not been sent
+
+
+class Twofold(Promise[Sequence[Any]]):
+    """Answers that are on the writer's disk when they are there, and told when the standby has what they say. What is
+    refused is told at once."""
+
+    def __init__(self, replication: Replication, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        self._replication, self._spawn = replication, spawn
+
+    def keep(self, answer: Sequence[Any] | Exception) -> None:
+        batch = self._replication.log.last
+        if not isinstance(answer, Exception) and not self._replication.has(batch):  # the writer did not wait for it
+            answer = [one if isinstance(one, Exception) else self._later(one, batch) for one in answer]
+            self.is_in_part = True
+        super().keep(answer)
+
+    def _later(self, answer: Any, batch: int) -> Promise[Sequence[Any]]:
+        promise: Promise[Sequence[Any]] = Promise()
+        self._spawn(self._keep_later(promise, answer, batch))
+        return promise
+
+    async def _keep_later(self, promise: Promise[Sequence[Any]], answer: Any, batch: int) -> None:
+        try:
+            await self._replication.replicated(batch)
+        except Deposed as error:  # nobody hears this as an answer: the links were broken before
+            promise.keep(PeerLost(str(error)))
+        else:
+            promise.keep([answer])
 
 
 def _pieces(store: Store) -> Iterator[list[Any]]:

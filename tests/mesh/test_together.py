@@ -14,7 +14,7 @@ from mesh.promised import SWEEP_S
 from mesh.protocol.cluster import Account, FindAccount, LoadStatus, StatusLoaded
 from mesh.protocol.records import Operate, Operated
 from mesh.protocol.sessions import Status
-from mesh.testing import Cluster, run, with_cluster
+from mesh.testing import Cluster, run, wait_until, with_cluster
 from mesh.trace import CURRENT, TraceContext
 from tests.mesh.test_node import Center
 
@@ -58,7 +58,7 @@ class Answering(Finder):
 
 
 class Dc(Node):
-    """Loads the status of characters, and carries out what is replicated."""
+    """Loads the status of characters, and carries out operations, those that are replicated by themselves."""
 
     ROLE = "dc"
 
@@ -71,12 +71,7 @@ class Dc(Node):
         self.order.append("load")
         return StatusLoaded(9, Status(said.account, "", 1, 0, 1, {}, "", 0.0, 0.0, 0, "", 0, [], []))
 
-    @on(Operate)
-    def on_replicated(self, said: Operate, _caller: Caller) -> Operated:
-        self.order.append(f"alone {said.sequence}")
-        return Operated([])
-
-    @on_together(Operate, unless="replicated")
+    @on_together(Operate, alike="replicated")
     def on_operations(self, said: Sequence[Operate], _caller: Caller) -> Promise[Sequence[Any]]:
         self.order.append([one.sequence for one in said])
         promise: Promise[Sequence[Any]] = Promise()
@@ -126,6 +121,25 @@ def test_what_comes_in_one_go_is_heard_in_one_go_and_each_has_its_answer(play: P
     play(story)
 
 
+def test_some_answers_may_come_later_than_the_others(play: Play) -> None:
+    async def story(cluster: Cluster) -> None:
+        login, dc, finder = cluster.node("login.1"), cluster.node("dc.1"), Finder()
+        dc.dispatch.add(finder)
+        asks = [asyncio.ensure_future(login.ask("dc", FindAccount(name))) for name in ("a", "bb", "ccc")]
+        await wait_until(lambda: finder.promises)
+        later: Promise[Sequence[Any]] = Promise()
+        finder.promises[0].is_in_part = True
+        finder.promises[0].keep([Account(1, "a", ""), later, Account(3, "ccc", "")])
+        await wait_until(asks[2].done)
+        assert [one.done() for one in asks] == [True, False, True]
+        assert dc.dispatch.under_way == 1
+        later.keep([Account(2, "bb", "")])
+        assert [(await one).name for one in asks] == ["a", "bb", "ccc"]  # type: ignore[attr-defined]
+        assert dc.dispatch.under_way == 0
+
+    play(story)
+
+
 def test_another_message_between_them_keeps_its_place(play: Play) -> None:
     async def story(cluster: Cluster) -> None:
         login, dc, finder = cluster.node("login.1"), cluster.node("dc.1"), Answering()
@@ -138,12 +152,12 @@ def test_another_message_between_them_keeps_its_place(play: Play) -> None:
     play(story)
 
 
-def test_those_that_are_heard_alone_keep_their_place_too(play: Play) -> None:
+def test_only_those_that_are_alike_are_heard_together_and_all_in_their_order(play: Play) -> None:
     async def story(cluster: Cluster) -> None:
         scene, dc = cluster.node("scene.1"), cluster.node("dc.1")
         said = [Operate(1, number, "loot", [1], replicated=number in (3, 4)) for number in range(1, 7)]
         await asyncio.gather(*[scene.ask("dc", one) for one in said])
-        assert dc.order == [[1, 2], "alone 3", "alone 4", [5, 6]]  # type: ignore[attr-defined]
+        assert dc.order == [[1, 2], [3, 4], [5, 6]]  # type: ignore[attr-defined]
 
     play(story)
 
