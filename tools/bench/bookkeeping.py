@@ -23,6 +23,7 @@ class Town:
     """Who plays, and what they have said."""
 
     accounts: int
+    replicated: bool = False  # are all operations of class R? Then there is a pair of DCs
     chance: random.Random = field(default_factory=lambda: random.Random(4))
     done: list[Operate] = field(default_factory=list)  # what was acknowledged
     minted: int = 0
@@ -45,7 +46,8 @@ class Town:
         mine, theirs = self.sessions[one], self.sessions[other]
         trade = number % TRADES == TRADES - 1 and self.purses[one] > 0
         parties, move = ([mine, theirs], GoldMove(one, other, 1)) if trade else ([mine], GoldMove(0, one, GOLD))
-        said = Operate(mine, self.sequences[one], "trade" if trade else "loot", parties, [move])
+        kind, sequence = "trade" if trade else "loot", self.sequences[one]
+        said = Operate(mine, sequence, kind, parties, [move], replicated=self.replicated)
         self.purses[one] += -1 if trade else GOLD
         self.purses[other] += trade
         return said
@@ -58,12 +60,13 @@ class Town:
     def unlike(self, books: dict[str, Any]) -> int:
         """By how many operations and coins the DC's own `stat` differs from what was acknowledged."""
         operations = self.accounts * ENTRIES_PER_ACCOUNT + len(self.players) + len(self.done)
+        operations += self.replicated  # whose epoch it is, is an entry, too
         return abs(int(books["durable_operations"]) - operations) + abs(int(books["gold"]["wallets"]) - self.minted)
 
-    def states(self, number: int) -> SaveStates:
-        """The next batch of everybody in turn."""
-        begin = number * A_BATCH % len(self.players)
-        some = self.players[begin : begin + A_BATCH]
+    def states(self, number: int, batch: int = A_BATCH) -> SaveStates:
+        """The next of everybody in turn, so many at once."""
+        begin = number * batch % len(self.players)
+        some = self.players[begin : begin + batch]
         sessions = np.array([self.sessions[account] for account in some], "<u8")
         states = np.zeros(len(sessions), STATE)
         states["x"], states["y"], states["xp"] = number % 500, 100.0, number
