@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from mesh import patience
+from mesh.core.journal_outbox import EVENTS_MAX, JournalOutbox
 from mesh.core.lifecycle import advance
 from mesh.core.links import Caller, Link
 from mesh.core.publications import Publications, split
@@ -81,9 +82,9 @@ class Node:
         self.publications = Publications()
         self.switchboard = Switchboard(self, self.name, self.ROLE, self.incarnation, seat.network, self.clock)
         self.registry = Registry(self)
-        self.journal = Journal(
-            self.name, self.incarnation, self.clock, self.ask, lambda: [m.name for m in self._serving("log")]
-        )
+        outbox = JournalOutbox(self.name, self.incarnation, events_max=self.topology.events_kept or EVENTS_MAX)
+        asking = self.ask, lambda: [m.name for m in self._serving("log")]
+        self.journal = Journal(self.name, self.incarnation, self.clock, *asking, outbox=outbox)
         self.stopped, self.ready = asyncio.Event(), asyncio.Event()
         self.failure: MeshError | None = None  # why it cannot serve, when it cannot; `failed` is set then
         self.failed = asyncio.Event()

@@ -15,9 +15,11 @@ from mesh.topology.tables import Tables, value_of
 BASE_PORT = 7700
 BASE_PORT_MAX = 65535 - PUB_OFFSET - ZONES_MAX
 
+EVENTS_KEPT_RANGE = 16, 1 << 22
+
 _LINK = re.compile(r"^([a-z]+) -> ([a-z]+)\Z")
 _TOP_KEYS = {"cluster", "process", "settings", "links", "security", "policy"}
-_CLUSTER_KEYS = {"name": str, "region": str, "zone": str, "base_port": int, "runtime": str}
+_CLUSTER_KEYS = {"name": str, "region": str, "zone": str, "base_port": int, "runtime": str, "events_kept": int}
 
 
 def load(
@@ -76,6 +78,7 @@ def _topology(
         settings=settings,
         curve=curve,
         policy=read_policy(tables),
+        events_kept=_events_kept(tables, cluster.get("events_kept")),
     )
 
 
@@ -84,6 +87,13 @@ def _port(tables: Tables, port: int) -> int:
         return port
     tables.problem("cluster.base_port", f"{port} is out of range; choose 1024 to {BASE_PORT_MAX}")
     return BASE_PORT
+
+
+def _events_kept(tables: Tables, count: int | None) -> int | None:
+    low, high = EVENTS_KEPT_RANGE
+    if count is not None and not low <= count <= high:
+        tables.problem("cluster.events_kept", f"{count} is out of range; choose {low} to {high}")
+    return count
 
 
 def _processes(tables: Tables, ground: Ground, added: Sequence[str], standby: Any) -> list[Process]:

@@ -89,6 +89,7 @@ class Topology(msgspec.Struct, frozen=True):
     settings: dict[str, dict[str, Any]]
     curve: bool
     policy: tuple[Level, ...] = DEFAULT  # by level; 0 is full quality
+    events_kept: int | None = None  # by each node, while no log node takes them; None: as many as usual
 
     # --- who there is ---
 

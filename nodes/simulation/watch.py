@@ -7,7 +7,7 @@ import asyncio
 
 from mesh.checking.bounds import bounds, one_at_a_time
 from mesh.checking.records import Problem
-from mesh.core import journal_outbox
+from mesh.core.journal_outbox import EVENTS_MAX
 from nodes.dc.node import DcNode
 from nodes.gate.node import GateNode
 from nodes.scene.mailing import UNDER_WAY_MAX
@@ -52,7 +52,7 @@ class Watch:
         for short, node in self._zone.nodes.items():
             if not node.ready.is_set():
                 continue
-            sizes[f"events of {short} for the log"] = node.journal.pending, journal_outbox.EVENTS_MAX
+            sizes[f"events of {short} for the log"] = node.journal.pending, node.topology.events_kept or EVENTS_MAX
             if isinstance(node, DcNode):
                 sizes[f"operations at {short}"] = node.writer.depth, node.settings.queue_max
             elif isinstance(node, SceneNode):

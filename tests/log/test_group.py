@@ -225,8 +225,6 @@ def test_members_that_are_stopped_in_order_have_nothing_twice(tmp_path: Path, se
 
 def test_the_whole_group_away_costs_what_the_log_says_afterwards(tmp_path: Path) -> None:
     async def story(cluster: Cluster) -> None:
-        outbox = cluster.node("dc.1").journal._outbox
-        outbox._events_max = 40
         record(cluster, *range(10))
         await everything_stored(cluster)
         for log in LOGS:
@@ -243,4 +241,4 @@ def test_the_whole_group_away_costs_what_the_log_says_afterwards(tmp_path: Path)
         assert mine.stored == journal.stored == 51
         assert (mine.missing, mine.dropped) == (0, journal.dropped) == (0, 50)
 
-    play(tmp_path, story, more=SECOND_LOG)
+    play(tmp_path, story, cluster="events_kept = 40", more=SECOND_LOG)

@@ -25,6 +25,7 @@ ZONE = """
 name = "test"
 region = "eu"
 zone = "one"
+{cluster}
 [[process]]
 nodes = ["center.1"]
 [[process]]
@@ -52,10 +53,10 @@ class Sender(Node):
 Story = Callable[[Cluster], Awaitable[None]]
 
 
-def play(folder: Path, story: Story, *, more: str = "") -> Cluster:
+def play(folder: Path, story: Story, *, cluster: str = "", more: str = "") -> Cluster:
     """Run a story in a zone of a center, a sender and log nodes; nothing may go wrong inside."""
     file = folder / "zone.toml"
-    file.write_text(ZONE.format(more=more))
+    file.write_text(ZONE.format(cluster=cluster, more=more))
     roles: dict[str, type[Node]] = {"center": CenterNode, "log": LogNode, "dc": Sender}
     clusters: list[Cluster] = []
 

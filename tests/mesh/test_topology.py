@@ -109,6 +109,7 @@ gate = 3
         (ZONE.replace('nodes = ["gate.1"]', 'nodes = ["gate.1"]\nhost = "10.0.0.1"'), "beyond loopback"),
         (ZONE.replace('zone = "one"', 'zone = "one"\nbase_port = 80'), "out of range"),
         (ZONE.replace('zone = "one"', 'zone = "one"\nbase_port = true'), "must be a whole number"),
+        (ZONE.replace('zone = "one"', 'zone = "one"\nevents_kept = 15'), "choose 16 to 4194304"),
         (ZONE + '[settings.dc]\nstandby = {"dc.1" = "dc.2"}', "the dc nodes must be dc.1 and dc.2"),
         ("process = 3", "no process"),
         ("process = [3]\n", "must be a table"),

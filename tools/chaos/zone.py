@@ -49,6 +49,7 @@ class Shape:
     logs: int = 1
     standby: bool = False  # dc.2 has a copy of dc.1
     dials: Sequence[Dial] = ()  # connections between nodes that have a proxy
+    events_kept: int = 0  # by each node while no log node takes them; 0: the usual
 
     def names(self) -> list[str]:
         """One node a process, in the order in which they are started."""
@@ -58,7 +59,8 @@ class Shape:
     def text(self) -> str:
         """As a topology file."""
         processes = "".join(f'[[process]]\nnodes = ["{name}"]\n' for name in self.names())
-        return f'[cluster]\nname = "chaos"\nregion = "eu"\nzone = "one"\nbase_port = 14700\n{processes}'
+        kept = f"events_kept = {self.events_kept}\n" if self.events_kept else ""
+        return f'[cluster]\nname = "chaos"\nregion = "eu"\nzone = "one"\nbase_port = 14700\n{kept}{processes}'
 
     def overrides(self) -> dict[str, str]:
         """As `--set` would have them."""

@@ -1,9 +1,10 @@
 """log-outage: log nodes of a group of two are away for a while, again and again, while players talk and fight.
 
 In turn one is killed and stays away, one stands still, and both are killed. Nobody waits for them: answers take as long
-as ever. The other one takes over; what none of them takes the senders keep, and what finds no room they count. So
-afterwards every word that was carried out is shown once, or was counted, and by the numbers of the events the group has
-exactly what each sender says it has brought there.
+as ever. The other one takes over; what none of them takes the senders keep, as much as is set, which is so little here
+that there is no room for all of it, and what finds none they count. So afterwards every word that was carried out is
+shown once, or was counted, and by the numbers of the events the group has exactly what each sender says it has brought
+there.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ PLAYERS, PLAYERS_QUICK = 200, 24
 AWAY_S, AWAY_QUICK_S = 5.0, 2.0
 BETWEEN_S = 2.0
 BACK_S = 20.0
+EVENTS_KEPT, EVENTS_KEPT_QUICK = 500, 16  # by a node: fewer than a scene has to say while all log nodes are away
 STORED_S = 15.0  # for what has waited to be stored
 SAY_S = 1.3  # a scene takes one word a second for long
 TAG = "chaos"
@@ -51,11 +53,13 @@ SAMPLES = ("recorded_total", "stored_total", "dropped_total", "pending")
 
 
 async def run(arena: Arena) -> Found:
-    players, away_s = (PLAYERS_QUICK, AWAY_QUICK_S) if arena.quick else (PLAYERS, AWAY_S)
+    players, away_s, events = PLAYERS, AWAY_S, EVENTS_KEPT
+    if arena.quick:
+        players, away_s, events = PLAYERS_QUICK, AWAY_QUICK_S, EVENTS_KEPT_QUICK
     away: list[Window] = []
     chance = arena.chance("log nodes")
     began_ms = round(arena.ground.clock.wall() * 1000) - CLOCK_SLACK_MS
-    async with zone(arena, Shape(scenes=2, logs=LOGS), players) as made:
+    async with zone(arena, Shape(scenes=2, logs=LOGS, events_kept=events), players) as made:
         crowd = made.crowd(players, "hero", fighters=0.3, asks_s=0.5)
         await crowd.come_in(BACK_S)
         talking = [asyncio.create_task(talk(hero)) for hero in crowd.heroes]
@@ -76,6 +80,7 @@ async def run(arena: Arena) -> Found:
         found = attest(made.book.operations, owed, twice, await made.close(), arena.faults, problems)
     heard = sum(hero.words_heard for hero in crowd.heroes)
     found.reached = {"missing": float(max(0, heard - words.carried_out)), "ratio": ratio(made.book.operations, away)}
+    found.reached["dropped"] = float(dropped)
     found.notes.append(f"{words.carried_out:,} words logged, {heard:,} heard, {dropped:,} events dropped and counted")
     events, twice_there = (sum(getattr(one, name) for one in found_there) for name in ("stored", "twice"))
     found.notes.append(f"{events:,} events in the group, of these {twice_there:,} with both, and shown once")
@@ -173,6 +178,7 @@ SCENARIO = Scenario(
     "Take log nodes of a group away: nobody waits, another one takes over, what is missing was counted.",
     (
         Figure("missing", "words that are not logged", ""),
+        Figure("dropped", "events that found no room at their sender, each counted", "", 1, quick=True),
         LOST,
         DOUBLED,
         Figure("ratio", "answers of scenes while log nodes are away, p99, against else", "x", 1.05, better="less"),
