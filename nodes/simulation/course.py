@@ -33,6 +33,7 @@ from mesh.checking.wishes import wishes
 from mesh.testing.lives import LivingLoop
 from mesh.topology import load
 from nodes.dc.audit import Audit
+from nodes.scene.settings import OPERATIONS
 from nodes.simulation.faults import Faults
 from nodes.simulation.harm import served
 from nodes.simulation.looking import companies, membership, sight_of, state_of, tables_of, waiting
@@ -81,6 +82,7 @@ audit_s = 2.0
 [settings.scene]
 npc_level = 0
 tick_hz = 5.0
+{replicated}
 
 [settings.scene.hosts]
 "scene.1" = ["meadow:1"]
@@ -188,7 +190,9 @@ class _Course:
         processes = "".join(f'[[process]]\nnodes = ["{short}"]\n' for short in self.plan.nodes)
         file = folder / "zone.toml"
         standby = 'standby = {"dc.1" = "dc.2"}' if self.plan.pair else ""
-        file.write_text(ZONE.format(processes=processes, linkdead_s=self.plan.linkdead_s, standby=standby))
+        kinds = f"replicated = {list(OPERATIONS)}" if self.plan.replicated else ""
+        linkdead_s = self.plan.linkdead_s
+        file.write_text(ZONE.format(processes=processes, linkdead_s=linkdead_s, standby=standby, replicated=kinds))
         topology = structs.replace(load(file, runtime=ADDRESSES), runtime=folder / "run")
         for name in (keys.TICKETS, keys.RESUME):
             _write_key(topology.keys / name, self.plan.seed)

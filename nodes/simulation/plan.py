@@ -23,6 +23,7 @@ QUIET_S = 1.0  # at the beginning, for players to get in
 FAULTS = (2, 3, 4, 5, 8)  # in a course
 HOUR_S = 3600.0  # that a wall clock jumps
 PAIR_PART = 0.4  # of the courses: the DC has a standby
+REPLICATED_PART = 0.5  # of these: what scenes ask for waits for it (class R)
 
 VICTIMS = ("dc.1", "dc.1", "scene.1", "scene.2", "scene.1", "scene.2", "gate.1", "gate.2", "center.1", "login.1")
 VICTIMS_PAIRED = (*VICTIMS, "dc.1", "dc.2", "dc.2", "center.1")
@@ -81,6 +82,7 @@ class Plan:
     names: tuple[str, ...]
     faults: tuple[Fault, ...]  # in their order
     pair: bool = False  # has the DC a standby?
+    replicated: bool = False  # is what scenes ask for of class R?
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -102,7 +104,9 @@ def plan_of(seed: int) -> Plan:
     pair = rolls.random() < PAIR_PART
     count = rolls.choice(FAULTS)
     faults = sorted((_fault(rolls, pair, names) for _ in range(count)), key=lambda fault: fault.at_s)
-    return Plan(seed, latency, disk, rolls.choice((2.0, 60.0)), names, tuple(faults), pair)
+    linkdead_s = rolls.choice((2.0, 60.0))
+    replicated = pair and rolls.random() < REPLICATED_PART
+    return Plan(seed, latency, disk, linkdead_s, names, tuple(faults), pair, replicated)
 
 
 def _fault(rolls: random.Random, pair: bool, names: tuple[str, ...]) -> Fault:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mesh.checking.proof import proof
 from nodes.simulation.course import Verdict
+from nodes.simulation.plan import plan_of
 from nodes.simulation.planted import Caught
 
 FAILURES_SHOWN = 5
@@ -41,6 +42,7 @@ def summary_of(verdicts: Sequence[Verdict], seconds: float, workers: int = 1) ->
         "acked": sum(one.operations for one in verdicts),
         "kinds": _summed(one.kinds for one in verdicts),
         "with_standby": sum(one.pair for one in verdicts),
+        "with_class_r": sum(plan_of(one.seed).replicated for one in verdicts),
         "switched_over": sum(one.switched_over for one in verdicts),
         "oldest_lost_state_s": round(max((one.lost_state_s for one in verdicts), default=0.0), 2),
         "faults": _summed(one.faults for one in verdicts),
@@ -56,7 +58,8 @@ def lines_of(summary: dict[str, Any]) -> list[str]:
     lines = [
         f"{summary['seeds']} courses, {summary['virtual_s']:,.0f} virtual seconds, {summary['messages']:,} messages",
         f"{summary['acked']:,} durable operations acknowledged: {_counted(summary['kinds'])}",
-        f"{summary['with_standby']} with a standby of the DC, which took over in {summary['switched_over']}",
+        f"{summary['with_standby']} with a standby of the DC, which took over in {summary['switched_over']}; "
+        f"in {summary['with_class_r']} of them operations wait for it (class R)",
         f"the oldest state of class C that a crash has lost was acknowledged {summary['oldest_lost_state_s']} s before",
         f"faults: {_counted(summary['faults'])}",
         f"{summary['seeds_per_minute']} seeds a minute{on}",

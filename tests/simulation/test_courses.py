@@ -12,6 +12,9 @@ import pytest
 
 from mesh.checking.records import Problem
 from mesh.errors import StorageError
+from mesh.protocol.records import Operate
+from nodes.dc import intake, pair
+from nodes.dc.group import Waiting
 from nodes.simulation.command import progress
 from nodes.simulation.course import Verdict, run_course, run_plan
 from nodes.simulation.disk import SimulatedStore
@@ -107,3 +110,22 @@ def test_a_plan_with_a_standby_strikes_it() -> None:
     alone = {fault.who for plan in map(plan_of, range(200)) if not plan.pair for fault in plan.faults}
     assert "dc.2" in struck
     assert "dc.2" not in alone
+
+
+def test_in_courses_of_class_r_the_dc_hears_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[Operate] = []
+
+    class Noting(Waiting):
+        def __new__(cls, apply: Any, new: Any, done: Any) -> Any:
+            said.extend(one for one in new if isinstance(one, Operate))
+            return Waiting(apply, new, done)
+
+    for module in (intake, pair):
+        monkeypatch.setattr(module, "Waiting", Noting)
+    paired = [plan for plan in map(plan_of, range(30)) if plan.pair]
+    for replicated in (True, False):
+        plan = next(plan for plan in paired if plan.replicated is replicated)
+        said.clear()
+        assert run_plan(plan).problems == []
+        assert {one.replicated for one in said} == {replicated}
+    assert not any(plan.replicated for plan in map(plan_of, range(200)) if not plan.pair)
