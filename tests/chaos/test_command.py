@@ -58,7 +58,7 @@ def test_the_list_has_every_scenario(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert cli.run(["chaos", "list"]) == Exit.OK
     shown = capsys.readouterr().out
     assert all(name in shown for name in SCENARIOS)
-    assert cli.run(["chaos", "list", "--json"]) == Exit.OK
+    assert cli.run(["chaos", "LIST", "--json"]) == Exit.OK
     assert [one["name"] for one in json.loads(capsys.readouterr().out)] == list(SCENARIOS)
 
 

@@ -20,7 +20,7 @@ EPILOG = """Exit codes: 0 every rule held, 1 a run could not be made, 2 usage, 6
 or the run says nothing, 130 interrupted. Results go to stdout, words about the run to stderr."""
 
 
-@click.group(epilog=EPILOG)
+@click.group(epilog=EPILOG, context_settings={"token_normalize_func": str.lower})
 def chaos() -> None:
     """Break a cluster on purpose, and prove what was not lost.
 
