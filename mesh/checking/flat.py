@@ -13,7 +13,7 @@ import msgspec
 
 from mesh.checking.records import Problem
 
-HOUR_S = 3600.0
+WHILE_S = 600.0  # for which growth is told: about as long as something lives that is killed now and then
 LOOKED_AT_MAX = 120  # samples of one life, evenly spread: their pairs are what costs
 
 
@@ -28,12 +28,13 @@ Life = Sequence[Sample]
 
 
 def growth_pct(lives: Sequence[Life], warm_s: float, least_s: float) -> float | None:
-    """Per hour, in per cent of what there is. None when no life was watched for `least_s` after its first `warm_s`."""
+    """In ten minutes, in per cent of what there is. None when no life was watched for `least_s` after its first
+    `warm_s`."""
     watched = [warm for life in lives if _span(warm := [one for one in life if one.age_s >= warm_s]) >= least_s]
     total_s, size = sum(map(_span, watched)), mean([median(_sizes(life)) for life in watched]) if watched else 0.0
     if not total_s or not size:
         return None
-    return 100 * HOUR_S * sum(slope(life) * _span(life) for life in watched) / total_s / size
+    return 100 * WHILE_S * sum(slope(life) * _span(life) for life in watched) / total_s / size
 
 
 def slope(life: Life) -> float:
@@ -45,19 +46,26 @@ def slope(life: Life) -> float:
 
 
 def flat(what: str, grown_pct: float | None, limit_pct: float) -> list[Problem]:
-    """`grown_pct`: None when it is not known."""
+    """`grown_pct`: in ten minutes; None when it is not known."""
     if grown_pct is None or grown_pct <= limit_pct:
         return []
-    return [Problem("flat", f"{what} grows by {grown_pct:.1f} % an hour, at most {limit_pct:g} %")]
+    return [Problem("flat", f"{what} grows by {grown_pct:.2f} % in ten minutes, at most {limit_pct:g} %")]
 
 
 def returns(what: str, sizes: Sequence[float], warm: int, limit_pct: float) -> list[Problem]:
     """For what must be the same at like moments (everybody is there, nothing is under way): the later half of them
     is not above the earlier one, apart from the first `warm` moments."""
-    later, sooner = _halves(sizes[warm:])
-    if not sooner or not later or median(later) <= median(sooner) * (1 + limit_pct / 100):
+    change = change_pct(sizes, warm)
+    if change is None or change <= limit_pct:
         return []
+    later, sooner = _halves(sizes[warm:])
     return [Problem("flat", f"{what}: {median(later):,.0f} in the end, {median(sooner):,.0f} before")]
+
+
+def change_pct(sizes: Sequence[float], warm: int) -> float | None:
+    """By how much the median of the later half is above that of the earlier one, in per cent. None: too few moments."""
+    later, sooner = _halves(sizes[warm:])
+    return 100 * (median(later) / median(sooner) - 1) if sooner and later and median(sooner) else None
 
 
 def _halves(sizes: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:

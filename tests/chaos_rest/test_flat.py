@@ -1,12 +1,12 @@
 """The checker `flat`: growth is found in the lives of a process, whatever their beginnings and peaks look like."""
 
-from mesh.checking.flat import HOUR_S, Sample, flat, growth_pct, returns, slope
+from mesh.checking.flat import WHILE_S, Sample, change_pct, flat, growth_pct, returns, slope
 
 
-def life(size: float, per_hour: float = 0.0, *, seconds: float = 600.0, warm: float = 0.0) -> list[Sample]:
+def life(size: float, per_while: float = 0.0, *, seconds: float = 600.0, warm: float = 0.0) -> list[Sample]:
     """One sample every five seconds; `warm` is how much it gets in its first minute."""
     ages = [5.0 * n for n in range(int(seconds / 5) + 1)]
-    return [Sample(age, size + warm * min(1.0, age / 60) + per_hour * age / HOUR_S) for age in ages]
+    return [Sample(age, size + warm * min(1.0, age / 60) + per_while * age / WHILE_S) for age in ages]
 
 
 def test_what_stays_as_it_is_does_not_grow() -> None:
@@ -14,10 +14,10 @@ def test_what_stays_as_it_is_does_not_grow() -> None:
     assert growth_pct([life(100.0, warm=50.0), life(103.0, warm=60.0)], 90.0, 150.0) == 0.0, "lives differ"
 
 
-def test_growth_is_told_an_hour_and_over_all_lives() -> None:
+def test_growth_is_told_for_ten_minutes_and_over_all_lives() -> None:
     grown = growth_pct([life(100.0, 5.0), life(100.0, 5.0, seconds=300.0)], 90.0, 150.0)
     assert grown is not None
-    assert 4.9 < grown < 5.0
+    assert 4.8 < grown < 5.0
     half = growth_pct([life(100.0, 5.0), life(100.0)], 90.0, 150.0)
     assert half is not None
     assert 2.4 < half < 2.5
@@ -33,13 +33,13 @@ def test_a_peak_is_no_growth_and_a_life_that_is_too_short_says_nothing() -> None
 
 
 def test_long_lives_are_thinned_and_say_the_same() -> None:
-    assert round(slope(life(100.0, 36.0, seconds=3600.0)), 6) == 0.01
+    assert round(slope(life(100.0, 6.0, seconds=3600.0)), 6) == 0.01
 
 
 def test_problems_name_what_grows() -> None:
     assert flat("memory of dc.1", None, 1.0) == flat("memory of dc.1", 0.9, 1.0) == []
     assert [one.text for one in flat("memory of dc.1", 2.0, 1.0)] == [
-        "memory of dc.1 grows by 2.0 % an hour, at most 1 %"
+        "memory of dc.1 grows by 2.00 % in ten minutes, at most 1 %"
     ]
 
 
@@ -47,3 +47,5 @@ def test_what_must_come_back_is_compared_at_like_moments() -> None:
     assert returns("descriptors", [100, 400, 400, 401, 399], 1, 1.0) == []
     assert returns("descriptors", [900, 400, 400, 410, 420], 1, 1.0)[0].checker == "flat"
     assert returns("descriptors", [400, 400], 1, 1.0) == [], "one moment says nothing"
+    assert change_pct([900, 400, 400, 410, 440], 1) == 6.25
+    assert change_pct([400, 400], 1) is None
