@@ -100,6 +100,7 @@ def handlers_of(role: str) -> set[type[Message]]:
         for _, cls in inspect.getmembers(loaded, inspect.isclass):
             for _, function in inspect.getmembers(cls, inspect.isfunction):
                 found.update(getattr(function, "_hears_messages", ()))
+                found.update(getattr(function, "_hears_messages_together", ())[:1])
                 found.update(getattr(function, "_hears_publications", ()))
     return found
 
