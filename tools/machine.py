@@ -43,6 +43,8 @@ def times(numbers: Sequence[int], now: float) -> Times:
 def disturbance(before: Times, after: Times, ours_s: float) -> tuple[list[str], list[str]]:
     """What is to be said about the work of others on some cores, and how much of it was too much. `ours_s` are the
     seconds of processor time that the run itself used there."""
+    if os.nice(0) > 0:
+        ours_s = 0.0  # what is nice was not counted, and we and ours are
     seconds = after.at - before.at
     other = max(0.0, after.busy - before.busy - ours_s) / seconds
     steal = (after.steal - before.steal) / seconds

@@ -117,3 +117,9 @@ def test_without_knowing_the_guests_nobody_is_accused() -> None:
 
 def test_a_process_of_several_nodes_counts_for_each_of_its_roles() -> None:
     assert usage.roles_of("center.1+login.1+scene.1+gate.1") == {"center", "login", "scene", "gate"}
+
+
+def test_a_run_that_is_nice_itself_does_not_hide_the_work_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.nice", lambda _: 5)
+    _, void = disturbance(Times(0.0, 0.0, 0.0), Times(10.0, 8.0, 0.0), 10.0)
+    assert "other processes used 80 % of a core" in void[0]
