@@ -79,8 +79,9 @@ def test_too_few_cores_are_said_with_what_is_there(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_the_work_of_others_is_said_and_much_of_it_voids_the_run(
-    busy: float, steal: float, ours: float, said: int, invalid: int
+    busy: float, steal: float, ours: float, said: int, invalid: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("os.nice", lambda _: 0)
     words, void = disturbance(Times(0.0, 0.0, 0.0), Times(10.0, busy, steal), ours)
     assert (len(words), len(void)) == (said, invalid)
 
