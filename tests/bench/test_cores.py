@@ -66,6 +66,12 @@ def test_too_few_cores_are_said_with_what_is_there(monkeypatch: pytest.MonkeyPat
     assert cores.numbers((0,)) == [3]
 
 
+@pytest.fixture(autouse=True)
+def not_nice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tests themselves are."""
+    monkeypatch.setattr("os.nice", lambda _: 0)
+
+
 @pytest.mark.parametrize(
     ("busy", "steal", "ours", "said", "invalid"),
     [
@@ -79,9 +85,8 @@ def test_too_few_cores_are_said_with_what_is_there(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_the_work_of_others_is_said_and_much_of_it_voids_the_run(
-    busy: float, steal: float, ours: float, said: int, invalid: int, monkeypatch: pytest.MonkeyPatch
+    busy: float, steal: float, ours: float, said: int, invalid: int
 ) -> None:
-    monkeypatch.setattr("os.nice", lambda _: 0)
     words, void = disturbance(Times(0.0, 0.0, 0.0), Times(10.0, busy, steal), ours)
     assert (len(words), len(void)) == (said, invalid)
 
