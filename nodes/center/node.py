@@ -228,6 +228,7 @@ class CenterNode(Node):
             if self.rehoming.scene_up(member.name, self.switchboard.links.up[member.name].incarnation):
                 self.spawn(self.wholeness.compare_scene(member.name))
         elif member.role == "gate":
+            self.society.gate_up(member.name)
             self.spawn(self.wholeness.compare_gate(member.name))
         elif member.role == "center":
             self.border.zones.peer_up(member.name)

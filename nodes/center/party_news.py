@@ -82,6 +82,11 @@ class PartyNews:
         if not self._is_there(presence) and presence.gate:  # its party may have ended while it could not hear of it
             self._courier.say(NONE, [presence])
 
+    def gate_up(self, gate: str) -> None:
+        """Its link was not there: who came meanwhile, by logins that had theirs, has not heard of its party."""
+        for presence in self._directory.at_gate(gate):
+            self.moved(presence)
+
     def went(self, presence: Presence, why: str) -> None:
         account = presence.account
         self._spots.pop(account, None)

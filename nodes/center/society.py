@@ -87,6 +87,10 @@ class Society:
         """A scene said whom it has, and the directory knows it."""
         self._news.hosted(scene, said.hosted)
 
+    def gate_up(self, gate: str) -> None:
+        """Its clients can be told of something again."""
+        self._news.gate_up(gate)
+
     def relayed(self, said: Relay) -> None:
         self.channels.relayed(said)
 

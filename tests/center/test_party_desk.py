@@ -196,6 +196,18 @@ def test_a_new_login_within_two_minutes_finds_its_party_again() -> None:
     assert parlour.society.party_of(1) is not None
 
 
+def test_who_came_while_its_gate_could_not_be_told_hears_of_its_party_as_soon_as_it_can() -> None:
+    parlour = party_of(1, 2)
+    parlour.go(2)
+    for account in (2, 3):
+        parlour.come(account, gate="g2")
+    parlour.hush()  # nothing of that has arrived: the gate had no link
+    parlour.society.gate_up("g2")
+    assert parlour.heard(2) == [Party(FIRST, "P1", False, [row(1), row(2, map_="meadow")])]
+    assert parlour.heard(3) == [Party(0)]
+    assert parlour.heard(1) == []
+
+
 def test_who_does_not_come_back_is_out_after_two_minutes() -> None:
     parlour = party_of(1, 2, 3)
     parlour.go(1, "expired")
