@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from mesh.node import Caller, Node, on
 from mesh.protocol.cluster import HostedAt
 from mesh.protocol.placement import MembersSeen, PartyChanged
-from mesh.protocol.sessions import PartyAt
+from mesh.protocol.sessions import PartyAt, account_of
 from mesh.protocol.social import MemberSpot, PartyMember, PartyRefused, PartySpots
 from mesh.protocol.social import Party as PartyShown
 from nodes.center.courier import Courier
@@ -64,6 +64,8 @@ class PartyNews:
         After the directory was brought up to date with the list."""
         now = self._node.clock.now()
         for at in hosted:
+            if at.departed and at.party is not None:  # where it comes to, and that may be here, is told if it is not so
+                self._told.setdefault(account_of(at.session), (ON_THE_WAY, at.party.party))
             presence = self._directory.of_session(at.session)
             if presence is None or presence.scene != scene or presence.stage == "entering":
                 continue

@@ -399,3 +399,17 @@ def test_a_scene_that_missed_something_is_told() -> None:
     parlour.hosted("s2", msgspec.structs.replace(parlour.listed(2, known), departed=True))  # a keepsake
     assert parlour.node.told == []
     assert parlour.of(3).session == session
+
+
+def test_a_scene_to_which_one_on_the_way_comes_back_is_told_that_its_party_is_over() -> None:
+    """A center that has just started: one scene has not heard of the party, and the other one only keeps who went."""
+    parlour = Parlour(epoch=2)
+    parlour.adopt(1, "s1")
+    of_another_life = msgspec.structs.replace(
+        parlour.adopt(2, "s1"), departed=True, party=PartyAt(FIRST, 1, False, [1, 2])
+    )
+    parlour.hosted("s1", of_another_life)
+    assert parlour.scene("s1") == []
+    parlour.resume(2)
+    assert parlour.scene("s1") == [PartyChanged(PartyAt(FIRST, 0, False, []))]
+    assert parlour.society.party_of(2) is None
