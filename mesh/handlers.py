@@ -24,9 +24,9 @@ def on(*types: type[Message]) -> Callable[[F], F]:
 def on_together(message: type[Message], *, alike: str = "") -> Callable[[F], F]:
     """This method hears all of these that came in one go, in their order: `(self, said, caller)`, plain, with a promise
     of their answers; in the place of an answer may be the error that there is instead, and of a promise that is kept
-    `is_in_part` another promise, of that answer alone. It is for what is said ten
-    thousand times a second: that one of them comes costs no call, no task and no deadline of its own. `alike`: a field
-    that has the same value in all that are heard together."""
+    `is_in_part` another promise, of that answer alone. It is for what is said ten thousand times a second: that one of
+    them comes costs no call, no task and no deadline of its own. `alike`: a field that has the same value in all that
+    are heard together."""
     return _mark(_TOGETHER, (message, alike))
 
 

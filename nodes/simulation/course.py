@@ -121,6 +121,7 @@ class Verdict:
     pair: bool = False  # the DC had a standby
     switched_over: bool = False  # which wrote in the end, or in between
     lost_state_s: float = 0.0  # how old the oldest state (class C) was that a crash has lost
+    replicated: bool = False  # what scenes asked for was of class R
 
     @property
     def ok(self) -> bool:
@@ -182,6 +183,7 @@ class _Course:
         return Verdict(
             self.plan.seed, witness.digest, self.problems, list(self.events), witness.messages, acked.total(), acked,
             self.faults.counts, self._loop.time(), self.plan.pair, switched_over, witness.cached.oldest_s,
+            self.plan.replicated,
         )  # fmt: skip
 
     # --- the parts ---

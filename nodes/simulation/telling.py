@@ -6,7 +6,6 @@ from typing import Any
 
 from mesh.checking.proof import proof
 from nodes.simulation.course import Verdict
-from nodes.simulation.plan import plan_of
 from nodes.simulation.planted import Caught
 
 FAILURES_SHOWN = 5
@@ -42,7 +41,7 @@ def summary_of(verdicts: Sequence[Verdict], seconds: float, workers: int = 1) ->
         "acked": sum(one.operations for one in verdicts),
         "kinds": _summed(one.kinds for one in verdicts),
         "with_standby": sum(one.pair for one in verdicts),
-        "with_class_r": sum(plan_of(one.seed).replicated for one in verdicts),
+        "with_class_r": sum(one.replicated for one in verdicts),
         "switched_over": sum(one.switched_over for one in verdicts),
         "oldest_lost_state_s": round(max((one.lost_state_s for one in verdicts), default=0.0), 2),
         "faults": _summed(one.faults for one in verdicts),
