@@ -29,7 +29,7 @@ from nodes.simulation.telling import lines_of, planted_lines, planted_summary, s
 HASHES = "PYTHONHASHSEED"
 SEEDS_AT_ONCE = 8  # that a worker is given
 ALIVE_S = 1.0  # how often a worker looks whether it is still wanted
-PROGRESS_S = 10.0  # between two words about how far it is
+PROGRESS_S = 30.0  # between two words about how far it is
 
 
 def main(words: list[str]) -> int:
@@ -53,7 +53,9 @@ def _run(said: argparse.Namespace) -> int:
                 print(story(verdict), flush=True)
             if len(seeds) > 1 and clock.now() - told_at > PROGRESS_S:
                 told_at = clock.now()
-                print(progress(len(verdicts), len(seeds), _failed(verdicts), told_at - began), file=sys.stderr)
+                print(
+                    progress(len(verdicts), len(seeds), _failed(verdicts), told_at - began), file=sys.stderr, flush=True
+                )
     summary = summary_of(verdicts, clock.now() - began, said.workers)
     print(json.dumps(summary) if said.json else "\n".join(lines_of(summary)))
     return 0 if summary["ok"] else 1

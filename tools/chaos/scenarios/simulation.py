@@ -4,9 +4,12 @@ There is no cluster here: a program of its own runs the courses one after the ot
 found. The seed of the run is that of the first course.
 """
 
+import asyncio
 import json
 import os
 import sys
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from mesh.checking.records import Problem
@@ -14,18 +17,35 @@ from tools.bench.bench import Figure
 from tools.chaos.scenario import Arena, Found, Scenario
 from tools.ctl.exits import CommandError
 
+LAST_WORDS = 5  # lines of a program that failed
+
 
 async def run(arena: Arena) -> Found:
     workers = str(os.cpu_count() or 1)
     words = ["--seeds", str(arena.faults), "--from", str(arena.seed), "--workers", workers, "--json"]
     arena.ground.say(f"{arena.faults} courses, seeds {arena.seed} to {arena.seed + arena.faults - 1}")
     async with arena.ground.program([sys.executable, "-P", "-m", "nodes", "simulate", *words]) as child:
-        out, err = await child.communicate()
+        return found_in(await result_of(child, arena.ground.say))
+
+
+async def result_of(child: asyncio.subprocess.Process, say: Callable[[str], None]) -> dict[str, Any]:
+    """What the program prints in the end. What it says meanwhile is passed on as it comes, since ten thousand courses
+    take more than an hour. CommandError when it ends without a result."""
+    assert child.stdout is not None
+    assert child.stderr is not None
+    last: deque[str] = deque(maxlen=LAST_WORDS)
+
+    async def listen(words: asyncio.StreamReader) -> None:
+        async for line in words:
+            last.append(line.decode(errors="replace").rstrip())
+            say(last[-1])
+
+    out, _ = await asyncio.gather(child.stdout.read(), listen(child.stderr))
     try:
         said: dict[str, Any] = json.loads(out)
     except ValueError:
-        raise CommandError(f"the simulation ended without a result: {err.decode(errors='replace')[-500:]}") from None
-    return found_in(said)
+        raise CommandError("the simulation ended without a result: " + "\n".join(last)) from None
+    return said
 
 
 def found_in(said: dict[str, Any]) -> Found:

@@ -3,7 +3,9 @@
 After each kill everybody must be back, each once; in the end nothing is lost or doubled, and what the processes hold
 has not grown: memory and file descriptors of all of them together at like moments, when everybody is back and before
 the next kill; and the memory of each role within the lives of its processes. Of a role, not of a process: players who
-lose their gate or scene go to the other one and stay there.
+lose their gate or scene go to the other one and stay there. The first minutes of a life are not looked at: memory that
+a burst has needed stays with the process (500 players who lose their scene are 500 tasks of a gate), and the first
+bursts of a life are its highest so far.
 """
 
 import asyncio
@@ -29,10 +31,10 @@ BACK_S = 40.0
 PATIENCE_S = 3.0  # of a client that hears nothing
 NOTICED_S = 1.0  # until everybody who was hit knows it
 SAMPLE_S, SAMPLE_QUICK_S = 5.0, 0.5
-WARM_S, LEAST_S = 150.0, 150.0  # of a life: not looked at, and at least looked at after that
-WARM_MOMENTS, WARM_MEMORY = 2, 10  # kills: until descriptors are as ever, and processes as old as they get
+WARM_S, LEAST_S = 300.0, 150.0  # of a life: not looked at, and at least looked at after that
+WARM_MOMENTS, WARM_MEMORY = 2, 20  # kills: until descriptors are as ever, and processes as old as they get
 LIMIT_PCT = 1.0
-CACHE_BYTES = 8_000_000  # of the DC: full soon, or it would fill all the time
+CACHE_BYTES = 1_000_000  # of the DC: full soon, or it would fill for as long as it lives
 SAY_EVERY = 5
 
 
