@@ -113,8 +113,8 @@ HANDED: dict[type, dict[str, Kind]] = {
         "arrived": plain(bool),
     },
     Npcs: {
-        **dict.fromkeys(("home", "at", "goal", "slot", "think_at", "back_at", "foe"), COLUMN),
-        "_index": plain(dict[int, int]), "_stepped_at": _FLOAT, "_turn": _INT, "_steps": plain(list[float]),
+        **dict.fromkeys(("home", "at", "goal", "slot", "think_at", "back_at", "foe", "_idle_s"), COLUMN),
+        "_index": plain(dict[int, int]), "_stepped_at": _FLOAT, "_reached": _FLOAT,
     },
     Corpses: {"_by_number": plain(dict[int, Corpse])},
     Portals: {"inside": COLUMN},

@@ -6,9 +6,6 @@ fight, think at all: a line without players costs nothing. Under pressure those 
 for the ticks that they have left out: they walk as fast as ever, in fewer and longer steps.
 """
 
-from collections import deque
-from itertools import islice
-
 import numpy as np
 
 from mesh.protocol.lanes import Handle
@@ -23,6 +20,7 @@ BITE_RANGE_M = 2.0
 REST_S = (1.0, 6.0)  # between two walks
 STEP_S_MAX = 0.5  # after a pause nobody leaps
 TURNS_MAX = 10  # ticks between two turns of an NPC that does not fight, at most
+GOLDEN = 0.6180339887498949  # multiples of it are spread evenly over a circle, however many there are
 NAMES = ("wolf", "boar", "bandit")
 
 
@@ -40,9 +38,10 @@ class Npcs:
         self.back_at = np.zeros(count)
         self.foe = np.zeros(count, "<u4")  # an entity's number, 0 for none
         self._index: dict[int, int] = {}  # by slot
+        self._phase = np.arange(count) * GOLDEN % 1.0  # whose turn it is when: a place on a circle
         self._stepped_at = 0.0
-        self._turn = 0
-        self._steps: deque[float] = deque(maxlen=TURNS_MAX)  # how long the last ones were, the newest first
+        self._reached = 0.0  # of the circle
+        self._idle_s = np.zeros(count)  # since its last turn
 
     def respawn(self, now: float) -> None:
         """Those whose time has come stand at home again."""
@@ -72,20 +71,28 @@ class Npcs:
     def step(self, now: float, seen: Array, share: float = 1.0) -> list[tuple[int, int]]:
         """Think and walk: of those who do not fight this share. `seen` is a flag per slot. The (NPC, target) slots of
         those who are close enough to bite."""
-        elapsed, turns = min(now - self._stepped_at, STEP_S_MAX), min(TURNS_MAX, max(1, round(1 / share)))
+        elapsed = min(now - self._stepped_at, STEP_S_MAX)
         self._stepped_at = now
-        self._steps.appendleft(elapsed)
-        self._turn = (self._turn + 1) % turns
+        self._idle_s += elapsed
         fighting = self.foe > 0
-        mine = fighting | (np.arange(len(self.slot)) % turns == self._turn)
+        mine = fighting | self._have_turn(share)
+        lengths, self._idle_s = self._idle_s, np.where(mine, 0.0, self._idle_s)
         awake = np.flatnonzero((self.slot >= 0) & mine & (seen[self.slot] | fighting))
         if not len(awake):
             return []
-        lengths = np.where(fighting[awake], elapsed, sum(islice(self._steps, turns)))
+        lengths = lengths[awake]
         bites = self._chase(awake, now)
         self._wander(awake, now)
         self._walk(awake, lengths)
         return bites
+
+    def _have_turn(self, share: float) -> Array:
+        """A flag for each: this share of them, evenly spread over the ticks, and each again after as many."""
+        share = max(share, 1 / TURNS_MAX)
+        behind = (self._phase - self._reached) % 1.0
+        self._reached = (self._reached + share) % 1.0
+        flags: Array = behind < share
+        return flags
 
     def _chase(self, awake: Array, now: float) -> list[tuple[int, int]]:
         angry = awake[self.foe[awake] > 0]

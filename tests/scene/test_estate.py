@@ -21,7 +21,7 @@ from tests.world import DEAD, ROLES, World, creatures, walk_to, world_topology
 
 MADE_ANEW = {
     "World": {"base", "units", "capacity", "x", "y", "heading", "state", "stamp", "_active", "_used"},
-    "Npcs": {"world", "level", "respawn_s", "unit_m", "chance"},
+    "Npcs": {"world", "level", "respawn_s", "unit_m", "chance", "_phase"},
     "Corpses": {"corpses_max", "keep_s"},
     "Portals": {"portals", "x", "y", "radius2"},
     "Whereabouts": set(),

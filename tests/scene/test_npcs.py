@@ -123,6 +123,30 @@ def test_thinned_npcs_take_turns_and_walk_as_fast_as_ever() -> None:
     assert walked[1] == pytest.approx(walked[0], rel=0.11)
 
 
+@pytest.mark.parametrize("share", [0.9, 0.7, 0.4, 0.15])
+def test_any_share_is_kept_in_every_tick_and_over_time(share: float) -> None:
+    """Two thirds of them once thought as all of them do, and less than that as one half."""
+    all_of_them, _ = steps_of(1.0, 100)
+    some, moved = steps_of(share, 100)
+    assert moved.min() >= 100 * share - 1
+    assert moved.max() <= 100 * share + 1
+    walked = np.hypot(*(all_of_them.at - all_of_them.home).T), np.hypot(*(some.at - some.home).T)
+    assert walked[1] == pytest.approx(walked[0], rel=0.08)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.4, 0.1])
+def test_no_tick_has_the_work_of_many(share: float) -> None:
+    world, npcs = made()
+    npcs.goal[:] = np.clip(npcs.home + 5000, 0, world.units)
+    npcs.think_at[:] = 1e9
+    moved = []
+    for step in range(1, 60):
+        before = npcs.at.copy()
+        npcs.step(step * 0.1, everybody(world), share)
+        moved.append((npcs.at != before).any(axis=1).sum())
+    assert max(moved) - min(moved) <= 2
+
+
 def test_the_smallest_share_still_moves_everybody() -> None:
     _, moved = steps_of(0.001, 100)
     assert set(moved) == {10}
