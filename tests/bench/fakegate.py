@@ -27,6 +27,7 @@ from mesh.protocol.play import Character, Entered
 
 _decode = decoder(said.type for said in CATALOGUE.values() if said.source == "client")
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+CLOSE = 0x88  # the first byte of a frame that ends the connection
 SPEED_MPS, UNIT_M, SIZE_M = 6.0, 0.01, 100.0
 
 
@@ -113,6 +114,8 @@ class FakeGate:
 
     async def _frame(self, reader: asyncio.StreamReader) -> bytes:
         first, length = await reader.readexactly(2)
+        if first == CLOSE:
+            raise ConnectionResetError
         assert first == 0x82, "one unfragmented binary frame"
         assert length & 0x80, "what a client says is masked"
         size = length & 0x7F

@@ -1,4 +1,5 @@
-"""The C program itself against a gate that the test plays: what it says, what it counts, and what it notices."""
+"""The load generator against a gate that the test plays: what it says, what it counts, and what it notices. Both
+programs, the one in C and the one for machines without a compiler, have to say the same."""
 
 import asyncio
 import contextlib
@@ -21,17 +22,24 @@ from tools.ctl.exits import CommandError
 pytestmark = pytest.mark.cluster
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     """Built once, and not into the cache of whoever runs the tests."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(params=["C", "Python"], autouse=True)
+def program(request, cache, monkeypatch, tmp_path):
+    if request.param == "Python":
+        monkeypatch.setenv("CC", "no-such-compiler")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+        return request.param
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
     try:
         building.build_generator(os.environ)
     except building.NoCompilerError as error:
         pytest.skip(str(error))
-    yield
-    patch.undo()
+    return request.param
 
 
 def play(folder, work, clients=3, hz=20.0):
@@ -273,6 +281,30 @@ def test_quality_is_honoured_and_told(tmp_path):
     play(tmp_path, work, clients=1)
 
 
+def test_which_program_it_is_is_told(tmp_path, program):
+    said = []
+
+    async def whole():
+        tickets = tmp_path / "tickets"
+        tickets.write_text("one\n")
+        async with Generator(LoadSpec(gates=["127.0.0.1:1"], tickets=tickets), say=said.append) as load:
+            await load.do("circle 5")
+
+    asyncio.run(whole())
+    assert [("the clients are Python's" in text) for text in said] == ([True] if program == "Python" else [])
+
+
+def test_what_only_the_c_program_can_is_refused_by_the_other(tmp_path, program):
+    if program == "C":
+        pytest.skip("it can")
+
+    async def work(_gate, load):
+        with pytest.raises(CommandError, match="stall is something that only the C program can do"):
+            await load.do("stall 0 1")
+
+    play(tmp_path, work, clients=1)
+
+
 def test_what_the_generator_refuses_is_an_error(tmp_path):
     async def work(_gate, load):
         with pytest.raises(CommandError, match="no such command"):
@@ -289,24 +321,3 @@ def test_an_end_is_told_to_whoever_waits(tmp_path):
             await load.clients(1)
 
     play(tmp_path, work, clients=1)
-
-
-def test_building_twice_is_building_once(tmp_path):
-    first = building.build_generator(os.environ)
-    before = first.stat().st_mtime_ns
-    assert building.build_generator(os.environ) == first
-    assert first.stat().st_mtime_ns == before
-
-
-def test_without_a_compiler_it_says_what_to_do(tmp_path):
-    with pytest.raises(building.NoCompilerError, match=r"Install one .* `mesh bots` needs none"):
-        building.build_generator({"PATH": str(tmp_path), "HOME": str(tmp_path)})
-
-
-def test_what_the_compiler_does_not_like_is_told(tmp_path):
-    sources = tmp_path / "src"
-    sources.mkdir()
-    (sources / "main.c").write_text("int main(void) { return nothing; }")
-    with pytest.raises(CommandError, match="nothing"):
-        building.build(sources, "thing", {**os.environ, "XDG_CACHE_HOME": str(tmp_path)})
-    assert not list(tmp_path.glob("zonemesh/bench/*/thing"))

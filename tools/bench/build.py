@@ -77,14 +77,14 @@ def find_compiler(environment: Mapping[str, str]) -> list[str]:
         words = shlex.split(environment["CC"])
         if shutil.which(words[0], path=environment.get("PATH")):
             return words
-        raise NoCompilerError(f"CC is set to {environment['CC']!r}, which is not a program here")
+        raise NoCompilerError(f"CC is set to {environment['CC']!r}, which is not a program here.")
     for name in COMPILERS:
         found = shutil.which(name, path=environment.get("PATH"))
         if found:
             return [found]
     raise NoCompilerError(
-        "there is no C compiler (cc, gcc or clang) to build the load generator with. Install one "
-        "(Debian and Ubuntu: apt install gcc libc6-dev), or set CC. `mesh bots` needs none, and makes less load."
+        "there is no C compiler (cc, gcc or clang) to build programs of the benches with. Install one "
+        "(Debian and Ubuntu: apt install gcc libc6-dev), or set CC."
     )
 
 

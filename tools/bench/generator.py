@@ -1,4 +1,6 @@
-"""The Python side of the load generator: starts the C program, tells it what to do, hears what it measured.
+"""The Python side of the load generator: starts the program, tells it what to do, hears what it measured.
+
+That is the C program, or without a C compiler the one of `pythonclients`, which says the same and makes less load.
 
     async with Generator(LoadSpec(gates=cluster.gates, tickets=cluster.tickets(4000)), core=1) as load:
         wave = await load.clients(4000, rate=500)
@@ -12,7 +14,8 @@ and whether they mean anything is in `Window.invalid`.
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +23,7 @@ from typing import Self, TypeVar
 
 from mesh.errors import RemoteProtocolError
 from tools.bench import cores as machine
-from tools.bench.build import build_generator
+from tools.bench.build import NoCompilerError, build_generator
 from tools.bench.said import Begun, Distribution, Done, Heard, Said, Second, Trouble, Wave, Window, read_line
 from tools.ctl.exits import CommandError
 
@@ -60,20 +63,21 @@ class LoadSpec:
 class Generator:
     """One that runs between `async with` and its end."""
 
-    def __init__(self, spec: LoadSpec, core: int | None = None) -> None:
+    def __init__(
+        self, spec: LoadSpec, core: int | None = None, say: Callable[[str], None] = lambda _text: None
+    ) -> None:
         self.seconds: list[Second] = []
-        self._spec = spec
+        self._spec, self._say = spec, say
         self._core = core
         self._waiting: dict[object, asyncio.Future[Said]] = {}  # by the kind of answer
         self._trouble = ""  # why nothing more will come
 
     async def __aenter__(self) -> Self:
-        """NoCompilerError when it has to be built and there is none."""
-        program = await asyncio.to_thread(build_generator, os.environ)
+        program = await asyncio.to_thread(self._program)
         pipe = asyncio.subprocess.PIPE
         try:
             self._child = await asyncio.create_subprocess_exec(
-                program, *self._spec.words(), stdin=pipe, stdout=pipe, stderr=pipe, limit=LINE_BYTES_MAX
+                *program, *self._spec.words(), stdin=pipe, stdout=pipe, stderr=pipe, limit=LINE_BYTES_MAX
             )
         except OSError as error:
             raise CommandError(f"the load generator cannot be started: {error.strerror}") from None
@@ -86,6 +90,13 @@ class Generator:
         self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
         await asyncio.shield(self._stop())
+
+    def _program(self) -> list[str]:
+        try:
+            return [str(build_generator(os.environ))]
+        except NoCompilerError as error:
+            self._say(f"{error} Till then the clients are Python's: slower ones, for some hundred players")
+            return [sys.executable, "-P", "-m", "tools.bench.pythonclients"]
 
     @property
     def pid(self) -> int:

@@ -35,6 +35,7 @@ class Ground:
     folder: Path  # deleted afterwards
     base_port: int
     say: Callable[[str], None]  # a sentence about what happens now
+    notes: list[str] = field(default_factory=list)  # what whoever reads the result has to know of it
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @contextlib.asynccontextmanager
@@ -53,7 +54,13 @@ class Ground:
         """A generator with nobody in the world yet, on this core, or on any (None)."""
         from tools.bench.generator import Generator  # not every bench has players
 
-        return Generator(spec, core)
+        return Generator(spec, core, self.note)
+
+    def note(self, text: str) -> None:
+        """Say it, and keep it for the result; once."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self.say(text)
 
     @contextlib.asynccontextmanager
     async def program(

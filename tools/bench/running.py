@@ -40,6 +40,7 @@ def run_bench(
         ground = Ground(quick, players, clock, Path(folder), base_port, say)
         with own_notes(Path(folder)) as marked, guarded(marked), awake():
             outcome = to_the_end(bench.run(ground))
+    outcome.notes.extend(ground.notes)
     return result_of(bench, outcome, quick, players, machine, date, clock.now() - began)
 
 
