@@ -137,6 +137,11 @@ class Town:
             asyncio.ensure_future(work) for work in (self._watch(), *(payer.run() for payer in self.payers))
         ]
 
+    def rest(self) -> None:
+        """Nobody pays any more."""
+        for task in self._paying:
+            task.cancel()
+
     async def _watch(self) -> None:
         """At no moment do two believe that what they have is the truth."""
         while True:
@@ -160,8 +165,7 @@ class Town:
 
     async def check(self) -> None:
         """End, and compare what was acknowledged with both disks."""
-        for task in self._paying:
-            task.cancel()
+        self.rest()
         ended = await asyncio.gather(*self._paying, return_exceptions=True)
         assert [error for error in ended if not isinstance(error, asyncio.CancelledError)] == []
         await wait_until(lambda: len(self.writers()) == 1, timeout_s=20)

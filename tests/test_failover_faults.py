@@ -149,8 +149,9 @@ def test_an_office_that_is_over_before_it_was_taken_leaves_nothing(town):
             await town.cluster.kill("dc.1")
             await wait_until(lambda: pair.role == "writer", timeout_s=20)
             cut(town, "dc.2", "center.1", "both")
-            await pair._step_down(pair.replication)
-        await asyncio.sleep(0.01)
+            stepping = asyncio.ensure_future(pair._step_down(pair.replication))
+            await asyncio.sleep(0.01)
+        await stepping
         assert pair.replication is None
         assert town.dc("dc.2").writer.partner is None
         assert not pair.serves

@@ -11,7 +11,7 @@ import msgspec
 from mesh.protocol.catalogue import Message, message
 from mesh.protocol.types import U63, Label
 
-ROWS_MAX = 200_000  # in one message; bytes are bounded by whoever sends
+ROWS_MAX = 1_000_000  # in one message: far more than a commit has; bytes are bounded by whoever sends
 
 Row = tuple[Label, bytes, bytes | None]
 """Table, key, value as it is stored (None: deleted)."""

@@ -34,6 +34,7 @@ class LeaseDesk:
     def __init__(self, node: Office) -> None:
         self._node = node
         self._leases: Leases | None = None
+        self._is_on_disk = True  # what we know; after a failed write nobody knows what is
 
     def open(self) -> None:
         """StorageError when what is on disk cannot be read: to guess who writes would be worse."""
@@ -68,8 +69,9 @@ class LeaseDesk:
             said.leaving,
         )
         before, tenure = leases.tenure, leases.decide(asked, now)
-        if tenure is not None and tenure != before:
-            if not save_tenure(self._node.seat.data, tenure):
+        if tenure is not None and (tenure != before or not self._is_on_disk):
+            self._is_on_disk = save_tenure(self._node.seat.data, tenure)
+            if not self._is_on_disk:
                 raise RefusedError(Code.DISK_FULL, "the center cannot write down who writes")
             if before is None or tenure.epoch != before.epoch:
                 self._node.log.info("a DC may write", peer=tenure.writer, epoch=tenure.epoch)

@@ -72,6 +72,11 @@ class Follower:
 
     # --- the center ---
 
+    def may_begin(self, epoch: int, now: float) -> bool:
+        """The center gives us this epoch. What we were before a restart may have promised the writer to keep quiet; not
+        if it wrote itself, in the epoch before this one."""
+        return now >= self._promised_until or epoch == self.epoch + 1
+
     def wants(self, now: float) -> bool:
         """The center is being asked: would we take over? From here until its answer, and without one, nothing is
         promised."""

@@ -19,6 +19,10 @@ Done = asyncio.Future[Any] | Promise[Sequence[Any]]
 Told = tuple[Done, Sequence[Any]]
 """Who waits, and the answers, or the errors that there are instead."""
 
+ROWS_MAX = 50_000
+"""Rows that a group changes: from here on nothing more is added. A commit has to fit into one message to a standby,
+however much each operation is about."""
+
 PACKED_TOGETHER = 32
 """Operations whose rows become bytes at once, while the group still grows: mostly that is while the disk is busy with
 the one before it, and what is left to do then is in nobody's way."""
@@ -44,6 +48,10 @@ class Group:
         self.size = 0  # in operations
         self.changed = 0  # operations that have changed something
         self.refused: list[Exception] = []
+
+    def is_full(self, operations_max: int) -> bool:
+        """Has what is to come wait for the next one?"""
+        return self.size >= operations_max or self.overlay.rows >= ROWS_MAX
 
     def apply(self, waiting: Waiting) -> None:
         """Carry out operations; one that is refused leaves nothing, and is no concern of the others."""

@@ -244,6 +244,8 @@ class DcNode(Node):
             await self.writer.run()
         except StorageError as error:
             self._die(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is: without its writer a DC takes everything and answers nothing
+            self._die(StorageError(f"{type(error).__name__}: {error}"))
 
     def _die(self, error: StorageError) -> NoReturn:
         text = "a commit failed, so nobody knows what is on disk: the process ends"

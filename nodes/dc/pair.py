@@ -25,9 +25,7 @@ from nodes.dc.cache import Rows
 from nodes.dc.group import Waiting
 from nodes.dc.latest import Latest
 from nodes.dc.lease import Deposed, Term
-from nodes.dc.ledger import DATABASE
 from nodes.dc.outgoing import Outgoing
-from nodes.dc.records import ACCOUNTS, META
 from nodes.dc.replication import Replication, Twofold
 from nodes.dc.settings import DcSettings
 from nodes.dc.standby import Standby, position
@@ -156,7 +154,7 @@ class Pair:
             return apply(view, one)
 
         assert self.replication is not None, "only the DC that writes hears of operations"
-        promise = Twofold(self.replication, self._node.spawn)
+        promise = Twofold(self.replication)
         self._writer.take(Waiting(apply_if_safe, said, promise))
         return promise
 
@@ -193,11 +191,13 @@ class Pair:
 
     async def _ask(self) -> bool:
         replication, asked_at = self.replication, self._node.clock.now()
+        if (place := self._position()) is None:
+            return False
         self._serial += 1
         wish = replication.term.wish if replication is not None else None
         said = AskLease(
             self._serial,
-            *position(self._store),
+            *place,
             term=replication.term.epoch if replication is not None else 0,
             synced=wish,
             free=replication is None and self.standby.follower.wants(asked_at),
@@ -216,11 +216,21 @@ class Pair:
             replication.changed()
             if replication.term.over:
                 await self._step_down(replication)
-        elif answer.granted:
+        elif answer.granted and self.standby.follower.may_begin(answer.epoch, self._node.clock.now()):
             self._take_office(answer, asked_at)
         else:
             self._follow(answer)
         return True
+
+    def _position(self) -> tuple[int, int] | None:
+        """Of our disk; None while that cannot be read. A writer is none without it."""
+        try:
+            return position(self._store)
+        except StorageError as error:
+            if self.replication is not None:
+                self._die(error)
+            self._node.log.error("what is known about the database cannot be read", reason=str(error))
+            return None
 
     def _follow(self, answer: Leased) -> None:
         self.standby.follower.answered(answer.epoch, answer.over, self._node.clock.now())
@@ -251,7 +261,6 @@ class Pair:
         self._writer.partner = replication
         self._forget()
         try:
-            self._check_whole()
             await self._enter(replication)
         except Deposed:
             return  # whoever has found out sees to the rest
@@ -279,7 +288,7 @@ class Pair:
     async def _step_down(self, replication: Replication) -> None:
         node = self._node
         node.log.warning("another DC writes: what waits here is unknown", epoch=replication.term.epoch)
-        self.serves, self.role = False, "undecided"
+        self.serves = False
         replication.changed()
         if self._sending is not None:
             self._sending.cancel()
@@ -288,16 +297,13 @@ class Pair:
         self._writer.partner = None
         self._forget()
         self.replication = None
-        self.standby.begin()
+        async with self.standby.lock:
+            self.standby.begin()
+            self.role = "undecided"  # only now the other one's batches are taken: this disk is what they go on from
         node.registry.facts_changed()
 
     def _outgoing(self, epoch: int) -> Outgoing:
         return Outgoing(epoch, position(self._store), self._settings.standby_kept_bytes)
-
-    def _check_whole(self) -> None:
-        """A copy that was never completed has rows and nothing that says so: it must not become a new database."""
-        if self._store.get(META.name, META.keys.pack(DATABASE)) is None and self._store.count(ACCOUNTS.name):
-            raise StorageError("the database is a copy that was never completed; start the other DC of the pair")
 
     def _forget(self) -> None:
         """The disk is the truth, and the other one may have written to it."""

@@ -10,7 +10,7 @@ It is told of nothing by the standby but where that is; who writes is between `l
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from nodes.dc.ledger import DATABASE, enter, meta
 from nodes.dc.outgoing import Outgoing
 from nodes.dc.records import META, TABLES, LedgerRow
 from nodes.dc.settings import DcSettings
+from nodes.dc.standby import position
 from nodes.dc.store import Store
 from nodes.dc.view import Change, View
 
@@ -37,6 +38,7 @@ JOIN_BATCHES = 16  # so near the standby must be before acknowledgements wait fo
 COPY_ROWS = 500  # in one piece: read on the loop
 COPY_BYTES_MAX = 256 << 10
 COPY_FIRST_S = 60.0  # for the standby to forget what it had
+ENDED = "another DC writes, or this one ends"
 ALONE_S = 20.0  # for its other answers while nobody waits for it: a slow disk is to get its copy, too
 
 
@@ -71,6 +73,7 @@ class Replication:
         self._send = asyncio.Event()
         self._news = asyncio.Event()
         self._join_at: int | None = None  # with this batch the standby has everything
+        self._told_later: list[tuple[int, Promise[Sequence[Any]], Any]] = []  # with which batch, to whom, what
         self._ending = False
 
     # --- what the writer asks (writer.Partner) ---
@@ -97,12 +100,29 @@ class Replication:
         await self._until(lambda: self._may_acknowledge(bool(changes)))
 
     def has(self, batch: int) -> bool:
-        """Does the standby have it, and is that known to the center?"""
-        return self.term.mode == "paired" and self.log.acknowledged >= batch and not self._is_over
+        """Does the standby have it, and does the center know that it may take over? What both disks have counts,
+        whoever writes next."""
+        is_known = self.term.mode == "paired" and self.term.wish is not True
+        return is_known and self.log.acknowledged >= batch
 
-    async def replicated(self, batch: int) -> None:
-        """Until it has. Deposed: never."""
-        await self._until(lambda: self.has(batch))
+    def tell_later(self, batch: int, promise: Promise[Sequence[Any]], answer: Any) -> None:
+        """When the standby has this batch; an error when nobody knows whether it ever will. Not for ever: who gives
+        the promise up is forgotten."""
+        self._told_later.append((batch, promise, answer))
+        self._tell_later()
+
+    def _tell_later(self) -> None:
+        waiting, self._told_later = self._told_later, []
+        for one in waiting:
+            batch, promise, answer = one
+            if promise.is_over:
+                continue
+            if self.has(batch):
+                promise.keep([answer])
+            elif self._is_over:
+                promise.keep(PeerLost(ENDED))
+            else:
+                self._told_later.append(one)
 
     async def complete(self) -> bool:
         """Until the standby has everything that was committed by now; False when it is lost before."""
@@ -128,6 +148,8 @@ class Replication:
 
     def changed(self) -> None:
         """Something is known that somebody may wait for."""
+        if self._told_later:
+            self._tell_later()
         self._news.set()
 
     def end(self) -> None:
@@ -142,7 +164,7 @@ class Replication:
     async def _until(self, condition: Callable[[], bool]) -> None:
         while True:
             if self._is_over:
-                raise Deposed("another DC writes, or this one ends")
+                raise Deposed(ENDED)
             if condition():
                 return
             self._news.clear()
@@ -233,12 +255,14 @@ class Replication:
             await self._ask(CopyRows(epoch, self.log.acknowledged, rows=rows))
             if self.log.waiting:
                 await self._pass_on()
+        _, seen = position(self._store)  # some of the rows may be as new as this: on disk before the log knows of it
         while True:
             if self.log.waiting:
                 await self._pass_on()
-            standing = await self._ask(CopyRows(epoch, self.log.acknowledged, last=True))
-            if standing.epoch:
-                return
+            if self.log.acknowledged >= seen:
+                standing = await self._ask(CopyRows(epoch, self.log.acknowledged, last=True))
+                if standing.epoch:
+                    return
             await asyncio.sleep(RETRY_S)  # a transaction was read and has not been sent
 
 
@@ -246,28 +270,22 @@ class Twofold(Promise[Sequence[Any]]):
     """Answers that are on the writer's disk when they are there, and told when the standby has what they say. What is
     refused is told at once."""
 
-    def __init__(self, replication: Replication, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
-        self._replication, self._spawn = replication, spawn
+    def __init__(self, replication: Replication) -> None:
+        self._replication = replication
 
     def keep(self, answer: Sequence[Any] | Exception) -> None:
         batch = self._replication.log.last
-        if not isinstance(answer, Exception) and not self._replication.has(batch):  # the writer did not wait for it
-            answer = [one if isinstance(one, Exception) else self._later(one, batch) for one in answer]
-            self.is_in_part = True
-        super().keep(answer)
-
-    def _later(self, answer: Any, batch: int) -> Promise[Sequence[Any]]:
-        promise: Promise[Sequence[Any]] = Promise()
-        self._spawn(self._keep_later(promise, answer, batch))
-        return promise
-
-    async def _keep_later(self, promise: Promise[Sequence[Any]], answer: Any, batch: int) -> None:
-        try:
-            await self._replication.replicated(batch)
-        except Deposed as error:  # nobody hears this as an answer: the links were broken before
-            promise.keep(PeerLost(str(error)))
-        else:
-            promise.keep([answer])
+        if self.is_over or isinstance(answer, Exception) or self._replication.has(batch):
+            super().keep(answer)
+            return
+        promises: list[Promise[Sequence[Any]] | None] = [
+            None if isinstance(one, Exception) else Promise() for one in answer
+        ]
+        self.is_in_part = True  # the writer did not wait for the standby
+        super().keep([one if promise is None else promise for one, promise in zip(answer, promises, strict=True)])
+        for one, promise in zip(answer, promises, strict=True):
+            if promise is not None:
+                self._replication.tell_later(batch, promise, one)
 
 
 def _pieces(store: Store) -> Iterator[list[Any]]:

@@ -192,9 +192,12 @@ class States:
         find = self._places.get
         places = np.array([find(account, NOWHERE) for account in accounts], np.int64)
         unknown = (places == NOWHERE) | (self._may[places] != sessions)
-        for index in np.flatnonzero(unknown).tolist():
-            session = int(sessions[index])
-            places[index] = self._admit(accounts[index], session) if is_newest(session) else NOWHERE
+        asked = np.flatnonzero(unknown).tolist()
+        newest = [
+            is_newest(int(sessions[index])) for index in asked
+        ]  # all of them before any gets a place: it may fail
+        for index, is_one in zip(asked, newest, strict=True):
+            places[index] = self._admit(accounts[index], int(sessions[index])) if is_one else NOWHERE
         return places
 
     def _admit(self, account: int, session: int) -> int:

@@ -239,7 +239,10 @@ class LmdbStore:
         wanted = self.map_bytes * 2
         if wanted > self._map_bytes_max:
             raise DiskFull(f"{self.folder / DATA_FILE} may not become larger than {self._map_bytes_max} bytes")
-        self._environment.set_mapsize(wanted)
+        try:
+            self._environment.set_mapsize(wanted)
+        except lmdb.Error as error:  # no address space: the environment is of no use any more
+            raise self._failed(error) from None
 
     def copy(self, target: int) -> None:
         """Page by page and without those that are free. Rejected: a plain copy, which waits for whoever has begun a

@@ -85,6 +85,11 @@ class Overlay:
         self._undo.clear()
 
     @property
+    def rows(self) -> int:
+        """How many it changes."""
+        return sum(map(len, self.changes.values()))
+
+    @property
     def is_empty(self) -> bool:
         """Was nothing changed at all?"""
         return not any(self.changes.values())

@@ -29,7 +29,7 @@ from nodes.dc.cache import Rows
 from nodes.dc.group import Committed, Counts, Group, Told, Waiting, keep, tell_futures
 from nodes.dc.lease import Deposed
 from nodes.dc.ledger import DATABASE, prepare
-from nodes.dc.records import FORMAT, META, SESSIONS
+from nodes.dc.records import FORMAT, META, SESSIONS, TABLES
 from nodes.dc.settings import DcSettings
 from nodes.dc.states import NOTHING, Flush, States
 from nodes.dc.store import DiskFull, MapFull, Store
@@ -93,6 +93,7 @@ class Writer:
         """While the store is enlarged: no other thread may read it."""
         self.full = False  # was there no room at the last commit?
         self._full_until = 0.0
+        self._gave_up = False  # stopping, and the last try found the disk full, too
         self.admission, self._operations = Admission(), Admission(OPERATION_S)
         self._were_late = False  # was the last operation that came?
         self._oldest_at = self._gathered_at = self._took_s = 0.0
@@ -117,6 +118,8 @@ class Writer:
     async def _prepare(self) -> None:
         row = self._rows.get(META, DATABASE)
         if row is None:
+            if any(map(self._store.count, TABLES)):  # such a copy must not become a new database
+                raise StorageError("the database is a copy that was never completed; start the other DC of the pair")
             group = Group(self._rows)
             prepare(group.overlay, self._settings.operation_ring)
             await self._commit(group, NOTHING)
@@ -147,7 +150,7 @@ class Writer:
         if self._failpoints.armed:
             for _ in new.said:
                 self._failpoints.hit("dc.operation-heard")
-        if ahead is not None and not self._queue and ahead.size < self._per_commit:
+        if ahead is not None and not self._queue and not ahead.is_full(self._per_commit):
             ahead.apply(new)
         else:
             self._queue.append(new)
@@ -218,10 +221,10 @@ class Writer:
             self._refuse_all(Group(self._rows), Code.UNAVAILABLE, DEPOSED)
 
     def _finished(self) -> bool:
-        return self._stopping and (self.closed or (not self.depth and (not len(self._states) or self.paused)))
+        return self._stopping and (self.closed or (not self.depth and (not len(self._states) or self._gave_up)))
 
     def _due(self) -> bool:
-        if not len(self._states) or self.paused:
+        if not len(self._states) or self.paused or self._gave_up:
             return False
         return self._stopping or self._states.age_s(self._clock.now()) >= self._settings.flush_age_s
 
@@ -269,7 +272,7 @@ class Writer:
 
     def _fill(self, group: Group) -> None:
         """With what waits."""
-        while self._queue and group.size < self._per_commit:
+        while self._queue and not group.is_full(self._per_commit):
             waiting = self._queue.popleft()
             self._queued -= len(waiting.said)
             if not waiting.done.cancelled():
@@ -369,6 +372,7 @@ class Writer:
         """What is answered may reach a player: it names no file of ours."""
         self.full = True
         self._full_until = self._clock.now() + self._settings.disk_full_pause_s
+        self._gave_up = self._stopping
         self._refuse_all(group, Code.DISK_FULL, "the disk of the DC is full")
 
     def _refuse_all(self, group: Group, code: Code, text: str) -> None:

@@ -1,12 +1,21 @@
-"""The pure parts of a pair: the writer's term, the standby's mind, the batches between them, the settings."""
+"""The parts of a pair for themselves: the writer's term, the standby's mind, the batches between them, answers that
+wait for the standby, the settings."""
+
+import asyncio
+from typing import Any
 
 import pytest
 from msgspec import ValidationError, convert
 
+from mesh.errors import PeerLost
+from mesh.promise import Promise
 from mesh.protocol.replication import Leased
+from mesh.testing import run
 from nodes.dc.follower import CENTER_AWAY_S, SILENT_S, Follower
 from nodes.dc.lease import SUPPORT_MARGIN_S, SUPPORT_S, Term
+from nodes.dc.memory_store import MemoryStore
 from nodes.dc.outgoing import Outgoing
+from nodes.dc.replication import Replication, Twofold
 from nodes.dc.settings import DcSettings
 
 ONE, TWO = "eu.one.dc.1", "eu.one.dc.2"
@@ -248,3 +257,106 @@ def test_one_that_was_away_for_too_long_is_copied():
 def test_a_standby_is_another_dc(table):
     with pytest.raises(ValidationError, match="must name two nodes"):
         convert({"standby": table}, DcSettings)
+
+
+# --- the standby's office ---
+
+
+def test_who_may_have_promised_before_it_was_restarted_waits_until_that_is_over():
+    follower = Follower(3, 7, 100.0)
+    over = 100.0 + SUPPORT_S + SUPPORT_MARGIN_S
+    assert not follower.may_begin(5, over - 0.01)
+    assert follower.may_begin(5, over)
+
+
+def test_who_wrote_itself_has_promised_nothing_and_begins_at_once():
+    assert Follower(3, 7, 100.0).may_begin(4, 100.0)
+    assert Follower(0, 0, 100.0).may_begin(1, 100.0)  # nobody ever wrote
+
+
+# --- answers that wait for the standby ---
+
+
+class Waiting:
+    """Class R of a writer that tells class D without its standby; batch 6 is on its own disk."""
+
+    def __init__(self, synced: bool = True) -> None:
+        self.told: list[Any] = []
+        term = Term(leased(1, synced=synced), 0.0)
+        self.log = Outgoing(1, (1, 5), 1 << 20)
+        self.replication = Replication(
+            self,
+            TWO,
+            term,
+            self.log,
+            MemoryStore(),
+            DcSettings(replicated="paid"),
+            lambda: None,  # type: ignore[arg-type]
+        )
+        self.log.add(6, [("purses", b"k", b"v")])
+
+    def ask(self) -> Promise[Any]:
+        """For the answer to one operation; it is on this disk already."""
+        promise = Twofold(self.replication)
+        parts: list[Promise[Any]] = []
+        promise.then = lambda _, answers: parts.extend(answers)
+        promise.keep(["done"])
+        (part,) = parts
+        part.then = lambda _, answer: self.told.append(answer)
+        return part
+
+
+def test_the_last_answers_of_class_r_leave_before_the_office_is_handed_over():
+    """The word of the standby, and the end of the writing, in one turn of the loop."""
+
+    async def story() -> None:
+        waiting = Waiting()
+        waiting.ask()
+
+        async def hand_over() -> None:  # as a pair begins with it
+            assert await waiting.replication.complete()
+            waiting.replication.term.hand_back()
+
+        def heard() -> None:  # as the sending goes on with it
+            waiting.log.confirm(6)
+            waiting.replication.changed()
+
+        asyncio.get_running_loop().call_soon(heard)
+        await asyncio.create_task(hand_over())
+        assert waiting.told == [["done"]]
+
+    run(story())
+
+
+def test_class_r_is_told_when_the_center_knows_of_the_second_copy():
+    """Before that nobody would give the standby the office."""
+    waiting = Waiting(synced=False)
+    term, replication = waiting.replication.term, waiting.replication
+    waiting.ask()
+    term.join()
+    term.joined()
+    waiting.log.confirm(6)
+    replication.changed()
+    assert waiting.told == []
+    term.heard(leased(1), ONE, 1.0, True)
+    replication.changed()
+    assert waiting.told == [["done"]]
+
+
+def test_who_is_followed_by_another_writer_says_nothing_of_what_one_disk_has():
+    waiting = Waiting()
+    waiting.ask()
+    waiting.replication.term.heard(leased(2, TWO, False), ONE, 1.0, None)
+    waiting.replication.changed()
+    (answer,) = waiting.told
+    assert isinstance(answer, PeerLost)
+
+
+def test_who_waits_no_more_is_forgotten():
+    waiting = Waiting()
+    waiting.ask().give_up()
+    waiting.replication.changed()
+    waiting.log.confirm(6)
+    waiting.replication.changed()
+    assert waiting.told == []
+    assert waiting.replication._told_later == []

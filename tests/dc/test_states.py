@@ -4,6 +4,7 @@ what is packed in bulk is what a row would have been."""
 import numpy as np
 import pytest
 
+from mesh.errors import Code, RefusedError
 from mesh.protocol.lanes import STATE
 from mesh.protocol.sessions import account_of, session_of
 from nodes.dc.cache import Rows
@@ -183,3 +184,25 @@ def test_a_batch_never_takes_the_places_of_its_own_characters() -> None:
         row = states.get(account_of(session))
         assert row is not None
         assert (row.xp, row.session) == (xp, session)
+
+
+def test_a_batch_that_fails_half_way_leaves_no_place_without_a_state() -> None:
+    """Whether a session is the newest one cannot be said while its row is on its way to the standby."""
+    store = MemoryStore()
+    states = States(Rows(store, 1000, 10_000_000), 1000)
+    put_state(states, session_of(1, 1), StateRow("meadow", 3.0, 4.0, 55), 0.0)  # so that a map is known
+    row = StateRow("harbour", 7.0, 8.0, 99, xp=1234, session=session_of(2, 1))
+    key = STATES.keys.pack(2)
+    store.begin()
+    store.write([(STATES.name, key, STATES.pack(key, row))])
+    store.commit()
+
+    def is_newest(session: int) -> bool:
+        if session == session_of(3, 1):
+            raise RefusedError(Code.UNAVAILABLE, "this is being changed")
+        return True
+
+    sessions = np.array([session_of(2, 1), session_of(3, 1)], np.uint64)
+    with pytest.raises(RefusedError):
+        states.put("meadow", sessions, np.array([(1.0, 1.0, 1, 0, 0, 1)] * 2, STATE), 1.0, is_newest)
+    assert states.get(2) == row

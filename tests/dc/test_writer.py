@@ -16,9 +16,9 @@ from mesh.protocol.sessions import session_of
 from mesh.testing import ManualClock, run, wait_until
 from nodes.dc import accounts, ledger
 from nodes.dc.cache import Rows
-from nodes.dc.group import Waiting
+from nodes.dc.group import ROWS_MAX, Waiting
 from nodes.dc.memory_store import MemoryStore
-from nodes.dc.records import META, PURSES, STATES, MetaRow, StateRow
+from nodes.dc.records import META, NAMES, PURSES, STATES, MetaRow, NameRow, StateRow
 from nodes.dc.settings import DcSettings
 from nodes.dc.states import States
 from nodes.dc.store import DiskFull
@@ -679,5 +679,43 @@ def test_the_ring_of_a_database_does_not_change_with_the_settings() -> None:
         async with writing(store, settings=DcSettings(operation_ring=1000)) as again:
             await again.operate(pay(session, 20, (0, anna, 5)))
             assert ledger.gold_of(again.rows, anna) == 105
+
+    run(story())
+
+
+class FullDisk(MemoryStore):
+    """That counts how often it is tried."""
+
+    tries = 0
+
+    def commit(self) -> None:
+        self.tries += self.fail is not None
+        assert self.tries < 100, "it never stops trying"
+        super().commit()
+
+
+def test_a_writer_that_stops_gives_a_full_disk_one_last_try() -> None:
+    async def story() -> None:
+        store = FullDisk()
+        async with writing(store, settings=DcSettings(disk_full_pause_s=0)) as book:
+            put_state(book.states, session_of(1, 1), StateRow("meadow", 1.0, 1.0, 1), 0.0)
+            store.fail = DiskFull("full")
+        assert store.tries == 1
+
+    run(story())
+
+
+def test_a_group_has_a_limit_of_rows_too() -> None:
+    """It has to fit into one message to a standby, however much each operation changes."""
+    many = ROWS_MAX // 4
+
+    def change_many(view: View, number: int) -> None:
+        for row in range(many):
+            view.put(NAMES, f"{number}-{row}", NameRow(1))
+
+    async def story() -> None:
+        async with writing(MemoryStore()) as book:
+            await asyncio.gather(*[book.writer.submit(partial(change_many, number=number)) for number in range(10)])
+            assert [count for count, _ in book.commits] == [4, 4, 2]
 
     run(story())
