@@ -27,14 +27,29 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 Life = Sequence[Sample]
 
 
-def growth_pct(lives: Sequence[Life], warm_s: float, least_s: float) -> float | None:
-    """In ten minutes, in per cent of what there is. None when no life was watched for `least_s` after its first
-    `warm_s`."""
+class Growth(msgspec.Struct, frozen=True, gc=False):
+    """Of one kind of process, or of several together."""
+
+    size: float
+    more: float  # in ten minutes
+
+    @property
+    def pct(self) -> float:
+        return 100 * self.more / self.size
+
+
+def growth(lives: Sequence[Life], warm_s: float, least_s: float) -> Growth | None:
+    """None when no life was watched for `least_s` after its first `warm_s`."""
     watched = [warm for life in lives if _span(warm := [one for one in life if one.age_s >= warm_s]) >= least_s]
     total_s, size = sum(map(_span, watched)), mean([median(_sizes(life)) for life in watched]) if watched else 0.0
     if not total_s or not size:
         return None
-    return 100 * WHILE_S * sum(slope(life) * _span(life) for life in watched) / total_s / size
+    return Growth(size, WHILE_S * sum(slope(life) * _span(life) for life in watched) / total_s)
+
+
+def together(several: Sequence[Growth]) -> Growth | None:
+    """None of nobody."""
+    return Growth(sum(one.size for one in several), sum(one.more for one in several)) if several else None
 
 
 def slope(life: Life) -> float:

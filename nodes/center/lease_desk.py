@@ -11,7 +11,7 @@ from mesh.node import Caller, on
 from mesh.protocol.replication import AskLease, Leased
 from mesh.seat import Logger, Seat
 from mesh.topology import Topology
-from nodes.center.leases import LEASE_S, Leases, Question
+from nodes.center.leases import LEASE_S, Leases, Question, Tenure
 from nodes.center.memory import load_tenure, save_tenure
 
 TICK_S = 0.25
@@ -49,7 +49,8 @@ class LeaseDesk:
         known = self._leases.tenure if self._leases is not None else None
         if known is None:
             return {}
-        return {"dc_writer": known.writer, "dc_epoch": known.epoch, "dc_standby_in_sync": bool(known.synced)}
+        shown = {"dc_writer": known.writer, "dc_epoch": known.epoch, "dc_standby_in_sync": bool(known.synced)}
+        return shown if known.incarnation else {**shown, "dc_blocked": _older(known)}
 
     @on(AskLease)
     def on_ask_lease(self, said: AskLease, caller: Caller) -> Leased:
@@ -75,6 +76,8 @@ class LeaseDesk:
                 raise RefusedError(Code.DISK_FULL, "the center cannot write down who writes")
             if before is None or tenure.epoch != before.epoch:
                 self._node.log.info("a DC may write", peer=tenure.writer, epoch=tenure.epoch)
+            if not tenure.incarnation and before is not None and before.incarnation:
+                self._node.log.warning("no DC may write", reason=_older(tenure))
         granted = leases.settle(tenure, asked, now)
         if tenure is None:
             return Leased(0, "", False, False, LEASE_S)
@@ -83,3 +86,9 @@ class LeaseDesk:
     def _tick(self) -> None:
         if self._leases is not None:
             self._leases.tick(self._node.clock.now())
+
+
+def _older(tenure: Tenure) -> str:
+    """Why its writer is none any more."""
+    who = tenure.writer.split(".", 2)[-1]
+    return f"{who} has an older database than the one that it wrote to (epoch {tenure.stored})"

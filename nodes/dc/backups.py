@@ -44,6 +44,7 @@ class Backups:
         self._writer = writer
         writer.pausing = self.paused
         self._copying: Copying | None = None
+        self._into, self._since = Path(), 0.0  # of that
         self._idle = asyncio.Event()
         self._idle.set()
         self.last_s = manifest.last(data)
@@ -60,8 +61,10 @@ class Backups:
         if self._writer.closed:
             raise RefusedError(Code.STALE_EPOCH, "this DC does not write: what it has may be old")
         if self._copying is not None:
-            raise RefusedError(Code.OUT_OF_ORDER, "a backup is being made already")
+            text = f"a copy is being made already, into {self._into} since {self._node.clock.now() - self._since:.0f} s"
+            raise RefusedError(Code.OUT_OF_ORDER, f"{text}: try again when it is done")
         self._copying = Copying(self._store, self._workers, self._node.clock, self._settings.backup_growth_max)
+        self._into, self._since = folder, self._node.clock.now()
         self._idle.clear()
         try:
             made = await self._copying.run(folder, said.bytes_s or self._settings.backup_bytes_s, self._node.clock.wall)

@@ -36,7 +36,7 @@ def import_(file: Path, data: Path, map_bytes_max: int, say: Callable[[int], Non
             raise StorageError(f"{file} cannot be read: {error.strerror or error}") from None
         verdict = checked(new)
         if verdict["ok"]:
-            put_in_place(new, data)
+            verdict["kept"] = put_in_place(new, data)
         return verdict
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from mesh.errors import StorageError
 from nodes.dc.ledger import DATABASE
-from nodes.dc.records import META, TABLES
+from nodes.dc.records import META, TABLES, DamagedError
 from nodes.dc.store import DATA_FILE, LmdbStore
 
 FORMAT = 1
@@ -86,11 +86,11 @@ def check(folder: Path, copy: Path | None = None) -> Manifest:
                 target.flush()
                 os.fsync(target.fileno())
     except OSError as error:
-        raise StorageError(f"{folder} cannot be copied: {_plain(error)}") from None
+        raise StorageError(f"{folder / DATA_FILE} cannot be copied: {_plain(error)}") from None
     if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
-        raise StorageError(
-            f"{folder / DATA_FILE} is damaged: {size} bytes and another checksum than that of the manifest, "
-            f"which has {manifest.bytes} bytes"
+        differs = "its checksum is another one" if size == manifest.bytes else f"it has {size} bytes"
+        raise DamagedError(
+            f"{folder / DATA_FILE} is damaged: {differs} than the manifest says ({manifest.bytes} bytes)"
         )
     return manifest
 

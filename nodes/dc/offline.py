@@ -37,7 +37,7 @@ from nodes.dc.exporting import export
 from nodes.dc.filling import fill, name_of
 from nodes.dc.importing import import_
 from nodes.dc.listing import find_rows, stat
-from nodes.dc.records import ACCOUNTS, TABLES
+from nodes.dc.records import ACCOUNTS, TABLES, DamagedError
 from nodes.dc.restoring import restore
 from nodes.dc.settings import DcSettings
 from nodes.dc.store import LmdbStore, Store
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             answer, code = _on_store(_COMMANDS[chosen.command], chosen)
     except (StorageError, RefusedError) as error:
         sys.stderr.write(f"{error}\n")
-        return FAILED
+        return CHECK_FAILED if isinstance(error, DamagedError) else FAILED
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
     return code
 

@@ -1,16 +1,20 @@
 """Put another database in the place of a stopped DC's: that of a backup, or one that was imported.
 
 It is built and checked beside the old one, in the same folder, and takes its name in one step when it is whole and on
-disk. The old file is kept as `data.mdb.replaced` until the next time. Nothing is changed when anything is wrong.
+disk. The old file is kept as `data.mdb.replaced-TIME`, each under a time of its own: whoever has restored the wrong
+backup first has the original still. Nothing is changed when anything is wrong.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from mesh.clock import SystemClock
 from mesh.errors import StorageError
 from nodes.dc import manifest, wrecks
 from nodes.dc.audit import Audit
@@ -18,7 +22,7 @@ from nodes.dc.records import TABLES
 from nodes.dc.store import DATA_FILE, LmdbStore, locked
 
 NEW = "new"  # a folder in that of the data: what is to take the place
-REPLACED = "data.mdb.replaced"
+REPLACED = "data.mdb.replaced-"  # and when, in UTC
 LMDB_LOCK = "lock.mdb"
 
 
@@ -33,7 +37,7 @@ def restore(backup: Path, data: Path, *, force: bool) -> dict[str, Any]:
             verdict["problems"].append("there are not as many rows as the manifest says")
             verdict["ok"] = False
         if verdict["ok"]:
-            put_in_place(new, data)
+            verdict["kept"] = put_in_place(new, data)
         return {**verdict, "made_s": made.made_s, "bytes": made.bytes}
 
 
@@ -47,13 +51,14 @@ def checked(folder: Path) -> dict[str, Any]:
         store.close()
 
 
-def put_in_place(new: Path, data: Path) -> None:
-    """The file in `new`, which is whole and on disk, is the database from here on."""
-    current, kept = data / DATA_FILE, data / REPLACED
+def put_in_place(new: Path, data: Path) -> str:
+    """The file in `new`, which is whole and on disk, is the database from here on. Where the old one is kept; "" when
+    there was none."""
+    current, kept = data / DATA_FILE, ""
     try:
         os.chmod(new / DATA_FILE, 0o600)
         if current.exists():  # a second name for it, so that there is a database at every moment
-            kept.unlink(missing_ok=True)
+            kept = str(_unused(data))
             os.link(current, kept)
         os.replace(new / DATA_FILE, current)
         for left in (LMDB_LOCK, wrecks.FILE):  # they are about the old one
@@ -61,6 +66,13 @@ def put_in_place(new: Path, data: Path) -> None:
         manifest.sync_folder(data)
     except OSError as error:
         raise StorageError(f"{current} cannot be replaced: {error.strerror or error}") from None
+    return kept
+
+
+def _unused(data: Path) -> Path:
+    name = f"{REPLACED}{datetime.fromtimestamp(SystemClock().wall(), UTC):%Y%m%d-%H%M%S}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(data / one for one in names if not (data / one).exists())
 
 
 @contextmanager
@@ -68,7 +80,7 @@ def replacing(data: Path, force: bool) -> Iterator[Path]:
     """An empty folder for what is to take the place, while nobody else can use the data."""
     with locked(data):
         if (data / DATA_FILE).exists() and not force:
-            raise StorageError(f"{data} has a database: --force replaces it, and keeps it as {REPLACED}")
+            raise StorageError(f"{data} has a database: --force replaces it, and keeps it as {REPLACED}TIME")
         new = data / NEW
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)

@@ -1,6 +1,11 @@
 """The checker `flat`: growth is found in the lives of a process, whatever their beginnings and peaks look like."""
 
-from mesh.checking.flat import WHILE_S, Sample, change_pct, flat, growth_pct, returns, slope
+from mesh.checking.flat import WHILE_S, Growth, Sample, change_pct, flat, growth, returns, slope, together
+
+
+def growth_pct(lives: list[list[Sample]], warm_s: float, least_s: float) -> float | None:
+    grown = growth(lives, warm_s, least_s)
+    return None if grown is None else grown.pct
 
 
 def life(size: float, per_while: float = 0.0, *, seconds: float = 600.0, warm: float = 0.0) -> list[Sample]:
@@ -34,6 +39,13 @@ def test_a_peak_is_no_growth_and_a_life_that_is_too_short_says_nothing() -> None
 
 def test_long_lives_are_thinned_and_say_the_same() -> None:
     assert round(slope(life(100.0, 6.0, seconds=3600.0)), 6) == 0.01
+
+
+def test_several_kinds_count_by_their_size() -> None:
+    both = together([Growth(900.0, 0.0), Growth(100.0, 5.0)])
+    assert both is not None
+    assert both.pct == 0.5
+    assert together([]) is None
 
 
 def test_problems_name_what_grows() -> None:

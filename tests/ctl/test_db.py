@@ -111,7 +111,7 @@ def test_a_damaged_backup_is_refused(zone: Path, capsys: pytest.CaptureFixture[s
     content[len(content) // 2] ^= 1
     (zone / "one" / "data.mdb").write_bytes(content)
     capsys.readouterr()
-    assert db("restore", "one", "--force") == Exit.FAILURE
+    assert db("restore", "one", "--force") == Exit.CHECK_FAILED
     assert "is damaged" in capsys.readouterr().err
     assert db("check") == Exit.OK
 

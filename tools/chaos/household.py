@@ -19,6 +19,7 @@ from mesh.failpoints import VARIABLE
 from mesh.topology import Process, Topology
 from tools.bench.ground import Ground
 from tools.ctl.launch import Launched, is_ready, launch, node_command
+from tools.ctl.prechecks import check_ports
 from tools.ctl.spares import Spares, is_spared
 from tools.ctl.supervision import CONFIGURATION, HANDED_OVER
 
@@ -232,6 +233,7 @@ async def household(
     """These processes of the topology by name (`dc.1`), started and, after the body, stopped in this order reversed.
     `environments`: by name, what the environment of one has more than ours."""
     processes, own = {process.name: process for process in topology.processes}, environments or {}
+    check_ports(topology, [processes[name] for name in names])
     kept = {name: Kept(topology, processes[name], overrides or {}, ground.clock, own.get(name, {})) for name in names}
     try:
         for one in kept.values():

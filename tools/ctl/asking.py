@@ -10,12 +10,14 @@ from typing import TypeVar
 from mesh.errors import MeshError
 from mesh.operator import Operator
 from mesh.protocol.catalogue import Message
+from mesh.protocol.control import Describe
 from mesh.topology import NodeSpec, Topology
 from tools.ctl import state
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.output import say
 
 ANSWER_S = 5.0
+SIGN_S = 2.0  # between two looks whether a node that is at work is alive
 M = TypeVar("M", bound=Message)
 
 
@@ -55,6 +57,20 @@ async def ask_one(
     """The answer of this node. A refusal is raised in its words."""
     async with Operator(topology) as operator:
         return expect(await operator.ask(node.name, question, timeout_s), kind)
+
+
+async def ask_long(topology: Topology, node: NodeSpec, question: Message, kind: type[M], timeout_s: float) -> M:
+    """The same, for what takes long: a node that does not even describe itself meanwhile is given up."""
+    async with Operator(topology) as operator:
+        asking = asyncio.ensure_future(operator.ask(node.name, question, timeout_s))
+        try:
+            while True:
+                done, _ = await asyncio.wait([asking], timeout=SIGN_S)
+                if done:
+                    return expect(await asking, kind)
+                await operator.ask(node.name, Describe(), ANSWER_S)
+        finally:
+            asking.cancel()
 
 
 async def first(topology: Topology, role: str, question: Message, kind: type[M], timeout_s: float = ANSWER_S) -> M:

@@ -13,6 +13,7 @@ from tools.ctl.offline import run_offline
 
 NAMES = "names"  # the DC's table: name in lower case -> account
 CANDIDATES = 200
+DAMAGED = "damaged"  # in place of what a row says: what is wrong with it
 DIGITS_MAX = 18  # of an account's number, which has 63 bits
 
 
@@ -32,15 +33,27 @@ async def account_of(topology: Topology, player: str, runs: bool) -> int:
 async def _names(topology: Topology, prefix: str, runs: bool) -> dict[str, int]:
     if runs:
         answer = await first(topology, "dc", ReadRecords(NAMES, prefix, CANDIDATES), Records)
-        return {name: int(row["account"]) for name, row in answer.rows}
+        return _accounts(prefix, dict(answer.rows))
     value, _ = run_offline("dc", "get", data_of(topology), [NAMES, prefix, "--limit", str(CANDIDATES)])
-    return {row["key"]: int(row["account"]) for row in value["rows"]}
+    return _accounts(prefix, {row["key"]: row for row in value["rows"]})
+
+
+def _accounts(name: str, rows: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """By name. One that is damaged is left out, unless it is the one that is asked for."""
+    _whole(NAMES, name, rows.get(name, {}))
+    return {key: int(row["account"]) for key, row in rows.items() if DAMAGED not in row}
+
+
+def _whole(table: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
+    if DAMAGED in row:
+        raise CommandError(f"{table} {key}: {row[DAMAGED]}; `mesh db verify` finds everything", Exit.CHECK_FAILED)
+    return row
 
 
 async def row_of(topology: Topology, table: str, account: int, runs: bool) -> dict[str, Any]:
     """The account's row of a table of the DC; empty when it has none."""
     if runs:
         answer = await first(topology, "dc", ReadRecords(table, str(account), CANDIDATES), Records)
-        return next((row for key, row in answer.rows if key == str(account)), {})
+        return _whole(table, str(account), next((row for key, row in answer.rows if key == str(account)), {}))
     value, _ = run_offline("dc", "get", data_of(topology), [table, str(account), "--limit", str(CANDIDATES)])
-    return next((row for row in value["rows"] if row["key"] == str(account)), {})
+    return _whole(table, str(account), next((row for row in value["rows"] if row["key"] == str(account)), {}))

@@ -76,6 +76,11 @@ class Rollout:
                 done.append(await self._step(step))
             except MeshError as error:
                 raise await self._stopped(step, [one.process for one in done], error) from None
+            except asyncio.CancelledError:
+                standing = self._standing([one.process for one in done])
+                self.say(f"interrupted at {step.process.name}, which may be restarted already; {standing}")
+                self.say(self._how_on())
+                raise
             self._tell(done[-1], len(done))
         return done
 
@@ -135,17 +140,22 @@ class Rollout:
             lines.append(await self._put_back(step))
         elif step.emptied:
             lines.append(f"it may be empty, and take nobody: `mesh restart {name}` has it serve again")
-        rest = [one.process.name for one in self.steps[len(done) :]]
         if any(node.role == "scene" for node in step.process.nodes):
             lines.append("between versions that cannot hand a scene over, `--cold` empties it first")
-        lines.append(f"upgraded: {', '.join(done) or 'none'}; not upgraded: {', '.join(rest)}")
-        how = (
-            f"`mesh upgrade --python {self.python}` goes on with these" if self.python else "`mesh upgrade` begins anew"
-        )
-        lines.append(f"when the reason is gone (`mesh logs {name}`), {how}")
+        lines.append(self._standing(done))
+        lines.append(f"when the reason is gone (`mesh logs {name}`), {self._how_on()}")
         if done and self.python and step.before:
             lines.append(f"`mesh upgrade --python {step.before}` takes it back")
         return CommandError("\n".join(lines), exit_of(error))
+
+    def _standing(self, done: Sequence[str]) -> str:
+        rest = [one.process.name for one in self.steps[len(done) :]]
+        return f"upgraded: {', '.join(done) or 'none'}; not upgraded: {', '.join(rest)}"
+
+    def _how_on(self) -> str:
+        if self.python:
+            return f"`mesh upgrade --python {self.python}` goes on with these"
+        return "`mesh upgrade` begins anew"
 
     async def _put_back(self, step: Step) -> str:
         """One that was emptied takes nobody until it is restarted, from wherever it runs."""

@@ -84,7 +84,12 @@ def _step(process: Process, state: ProcessState, running: Sequence[Process], rol
 def complaints(topology: Topology, answers: Answers) -> list[str]:
     """Why the cluster is not well, a sentence for each node that is not."""
     found = [_complaint(topology.nodes[name].short, answer) for name, answer in answers.items()]
-    return [text for text in found if text]
+    return [text for text in [*found, _without_writer(answers)] if text]
+
+
+def _without_writer(answers: Answers) -> str:
+    pair = [a for a in answers.values() if isinstance(a, Description) and "pair" in a.facts]
+    return "neither DC of the pair writes" if pair and not any(map(_writes, pair)) else ""
 
 
 def _complaint(short: str, answer: Description | MeshError) -> str:

@@ -1,5 +1,6 @@
 """`mesh db check | verify | audit`: is the player database what it should be? It is only read."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,5 +82,8 @@ def tell(verdict: dict[str, Any], as_json: bool, right: str, wrong: str) -> None
         return
     for problem in verdict["problems"]:
         say(problem)
-    facts_table({key: value for key, value in verdict.items() if key != "problems"})
+    facts = {key: value for key, value in verdict.items() if key != "problems" and value != ""}
+    if "made_s" in facts:
+        facts["made"] = f"{datetime.fromtimestamp(facts.pop('made_s'), UTC):%Y-%m-%d %H:%M:%S} UTC"
+    facts_table(facts)
     say(f"mesh: {right if verdict['ok'] else wrong}")

@@ -19,6 +19,7 @@ from tools.ctl.output import emit, emit_json, say
 from tools.ctl.processes import is_local
 
 MIB = 1 << 20
+TENURE_FILE = "tenure.mp"  # of a center: which DC of a pair writes
 FORCE = click.option("--force", is_flag=True, help="Replace the database that is there; its file is kept beside.")
 
 
@@ -135,7 +136,20 @@ def _replace(command: str, words: list[str], topology: Topology, as_json: bool, 
     if not verdict:
         raise CommandError("no DC of this cluster is on this machine")
     tell(verdict, as_json, done, "nothing was changed")
+    if not code and len(dcs_of(topology)) > 1:
+        _forget_who_wrote(topology)
     return code
+
+
+def _forget_who_wrote(topology: Topology) -> None:
+    """The record of the centers is about another database: by it neither of the two could write."""
+    for node in topology.of_role("center"):
+        file = topology.data(node) / TENURE_FILE
+        if not is_local(node.host):
+            say(f"mesh: {node.short} is on {node.host}: remove {file} there before you start the cluster")
+        elif file.exists():
+            file.unlink()
+            say(f"mesh: who of the pair has written before is forgotten ({file})")
 
 
 def _name() -> str:

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mesh.errors import Code, PeerLost, RefusedError
+from mesh.errors import MeshError
+from mesh.protocol.control import Describe, Description
 from mesh.protocol.records import BackUpDb, DbStat
 from mesh.topology import NodeSpec, Topology
 from tools.ctl import clusters
-from tools.ctl.asking import ask_one
+from tools.ctl.asking import ANSWER_S, ask_long, gather
 from tools.ctl.clusters import Running
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.offline import run_offline
@@ -77,16 +78,29 @@ def stopped(name: str | None, environment: Environment) -> Topology:
 
 
 def ask_for_copy(topology: Topology, said: BackUpDb) -> dict[str, Any]:
-    """What the DC says that writes, of a pair."""
-    nodes = dcs_of(topology)
-    for node in nodes:
-        try:
-            return asyncio.run(ask_one(topology, node, said, DbStat, COPY_S)).facts
-        except (PeerLost, RefusedError) as error:
-            is_the_other = isinstance(error, PeerLost) or error.code == Code.STALE_EPOCH
-            if node is nodes[-1] or not is_the_other:
-                raise
-    raise AssertionError("the loop returns or raises")
+    """What the DC says that writes, of a pair. It may take an hour, in which it must show that it is alive."""
+    node = asyncio.run(_writing(topology))
+    try:
+        return asyncio.run(ask_long(topology, node, said, DbStat, COPY_S)).facts
+    except KeyboardInterrupt:
+        say(f"mesh: {node.short} goes on with the copy into {said.folder}, and makes no other one before its end")
+        raise
+
+
+async def _writing(topology: Topology) -> NodeSpec:
+    """The DC that writes; the error of the first when none answers."""
+    nodes = {node.name: node for node in dcs_of(topology)}
+    answers = await gather(topology, list(nodes), Describe(), Description, ANSWER_S)
+    there = {name: answer for name, answer in answers.items() if isinstance(answer, Description)}
+    for name, answer in there.items():
+        if answer.facts.get("pair", "writer") == "writer":
+            return nodes[name]
+    if there:
+        raise CommandError(
+            f"no DC writes at the moment: {', '.join(nodes[name].short for name in there)}; `mesh status` says why",
+            Exit.UNHEALTHY,
+        )
+    raise next(answer for answer in answers.values() if isinstance(answer, MeshError))
 
 
 @contextmanager

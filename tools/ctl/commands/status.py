@@ -78,7 +78,7 @@ def status(environment: Environment, name: str | None, cluster: str | None, verb
     somebody asked).
 
     Exit codes: 0 all nodes are Ready, apart from those that `mesh scale` stopped, 2 several clusters are running, 3
-    none is, 4 a node is not Ready.
+    none is, 4 a node is not Ready, or neither DC of a pair writes.
     """
     note = clusters.find(name or cluster, environment)
     topology = note.load()
@@ -87,7 +87,8 @@ def status(environment: Environment, name: str | None, cluster: str | None, verb
         emit_json(_as_json(topology, note, nodes))
     else:
         _draw(note, topology, nodes, verbose)
-    return Exit.OK if all(node.state == "Ready" or is_away(node) for node in nodes) else Exit.UNHEALTHY
+    is_well = all(node.state == "Ready" or is_away(node) for node in nodes) and not lacks_writer(nodes)
+    return Exit.OK if is_well else Exit.UNHEALTHY
 
 
 def is_away(node: NodeStatus) -> bool:
@@ -226,7 +227,15 @@ def pair_lines(nodes: list[NodeStatus]) -> list[str]:
             state = "is in sync" if facts["standby"] == "paired" else alone
             lag = f", {facts['lag_batches']} commits behind" if facts["lag_batches"] else ""
             return [f"{name} writes (epoch {facts['epoch']}); its standby {facts['other']} {state}{lag}"]
-    return [f"no DC writes at the moment: {', '.join(pair)}"]
+    why = [node.facts["dc_blocked"] for node in nodes if "dc_blocked" in node.facts]
+    mended = "; `mesh db restore` puts a backup into the place of both, see docs/reliability.md" if why else ""
+    return [f"no DC writes at the moment: {'; '.join(why) or ', '.join(pair)}{mended}"]
+
+
+def lacks_writer(nodes: list[NodeStatus]) -> bool:
+    """Is there a pair of DCs of which none writes?"""
+    states = [node.facts["pair"] for node in nodes if node.role == "dc" and "pair" in node.facts]
+    return bool(states) and "writer" not in states
 
 
 def node_table(nodes: list[NodeStatus], several: bool, width: int) -> "Table":
