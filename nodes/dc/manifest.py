@@ -88,10 +88,10 @@ def check(folder: Path, copy: Path | None = None) -> Manifest:
     except OSError as error:
         raise StorageError(f"{folder / DATA_FILE} cannot be copied: {_plain(error)}") from None
     if (size, digest.hexdigest()) != (manifest.bytes, manifest.sha256):
-        differs = "its checksum is another one" if size == manifest.bytes else f"it has {size} bytes"
-        raise DamagedError(
-            f"{folder / DATA_FILE} is damaged: {differs} than the manifest says ({manifest.bytes} bytes)"
-        )
+        said = f"it has {size} bytes, and the manifest says {manifest.bytes}"
+        if size == manifest.bytes:
+            said = "its checksum is not that of the manifest"
+        raise DamagedError(f"{folder / DATA_FILE} is damaged: {said}")
     return manifest
 
 

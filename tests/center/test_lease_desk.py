@@ -13,7 +13,15 @@ from tests.pair import TOPOLOGY
 
 
 class Quiet:
+    """A log of which only the reasons of warnings are kept."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
     def info(self, *_words, **_fields) -> None: ...
+
+    def warning(self, _text: str, reason: str) -> None:
+        self.warnings.append(reason)
 
 
 class Office:
@@ -64,3 +72,17 @@ def test_after_a_failed_write_it_is_written_again_before_anything_is_said(tmp_pa
     assert told.granted
     assert not told.synced  # from here on the writer goes on alone
     assert not memory.load_tenure(tmp_path).synced, "or the standby could take over when the center is started anew"
+
+
+def test_why_no_dc_may_write_is_told(tmp_path):
+    """An older database was put into the place of the writer's, and the center still knows the newer one."""
+    office = Office(tmp_path)
+    one, two = office.one, office.two
+    office.ask(two, epoch=0, batch=0)
+    assert office.ask(one, epoch=0, batch=0).granted
+    assert office.ask(one, epoch=1, batch=5, term=1).granted
+    assert "dc_blocked" not in office.desk.describe()
+    assert not office.ask(one, epoch=0, batch=0).granted
+    why = "dc.1 has an older database than the one that it wrote to (epoch 1)"
+    assert office.desk.describe()["dc_blocked"] == why
+    assert office.log.warnings == [why]

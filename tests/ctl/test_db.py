@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from nodes.center.memory import TENURE_FILE
 from nodes.dc.ledger import DATABASE
 from nodes.dc.manifest import MAP_BYTES
 from nodes.dc.records import META
@@ -71,6 +72,29 @@ def test_both_of_a_pair_get_the_same(zone: Path, capsys: pytest.CaptureFixture[s
     assert db("restore", "one", "--force") == Exit.OK, capsys.readouterr().err
     one, other = (zone / "run" / "data" / name / "data.mdb" for name in ("dc.1", "dc.2"))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_what_a_center_knows_of_a_pair_is_not_about_the_database_that_is_put_there(
+    zone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else neither of the two could write: that one is older than what the center has written down."""
+    pair = ZONE.replace('"dc.1"', '"dc.1", "dc.2"') + '[settings.dc]\nstandby = { "dc.1" = "dc.2" }\n'
+    assert db("backup", "one") == Exit.OK
+    assert db("export", "all.jsonl") == Exit.OK
+    tenure = zone / "run" / "data" / "center.1" / TENURE_FILE
+    tenure.parent.mkdir()
+    for words in (("restore", "one"), ("import", "all.jsonl")):
+        tenure.touch()
+        (zone / "small.toml").write_text(ZONE)
+        assert db(*words, "--force") == Exit.OK
+        assert tenure.exists(), "one DC asks nobody"
+        (zone / "small.toml").write_text(pair)
+        capsys.readouterr()
+        assert db(*words) == Exit.FAILURE
+        assert tenure.exists(), "nothing was changed"
+        assert db(*words, "--force") == Exit.OK
+        assert not tenure.exists()
+        assert str(tenure) in capsys.readouterr().err
 
 
 def test_of_two_that_have_stopped_the_one_that_wrote_last_is_read(
@@ -139,6 +163,18 @@ def test_a_check_that_finds_something_says_so(zone: Path, capsys: pytest.Capture
     shown = capsys.readouterr().err
     assert "the checksum does not match" in shown
     assert "the database is damaged" in shown
+
+
+def test_a_damaged_row_is_told_to_whoever_asks_for_that_player_and_concerns_nobody_else(
+    zone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One bit of the name, which is a key: what is left of it stands where it stood."""
+    file = zone / "run" / "data" / "dc.1" / "data.mdb"
+    file.write_bytes(file.read_bytes().replace(b"bot00000007", b"bot00000017"))
+    for words in (["player", "bot00000007"], ["friends", "bot00000007"], ["events", "--player", "bot00000007"]):
+        assert cli.run([*words, "-c", "small.toml"]) == Exit.CHECK_FAILED, words
+        assert "names bot00000017: the checksum does not match" in capsys.readouterr().err
+    assert cli.run(["player", "bot00000006", "-c", "small.toml"]) == Exit.OK
 
 
 def test_copies_of_commands_that_were_killed_are_removed(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tools.ctl.commands.status import (
     facts_lines,
     headline,
     is_away,
+    lacks_writer,
     merge,
     node_table,
     pair_lines,
@@ -342,6 +343,12 @@ def test_status_says_which_dc_writes() -> None:
             f" {words}, 4 commits behind"
         ]
     assert pair_lines([follows]) == ["no DC writes at the moment: dc.2"]
+    why = "dc.1 has an older database than the one that it wrote to (epoch 3)"
+    center = msgspec.structs.replace(node_status("center.1"), role="center", facts={"dc_blocked": why})
+    assert pair_lines([center, follows])[0].startswith(f"no DC writes at the moment: {why}; `mesh db restore`")
+    assert lacks_writer([center, follows])
+    assert not lacks_writer([follows, writes])
+    assert not lacks_writer([dc("dc.1")]), "one that has no standby asks nobody"
 
 
 def test_what_an_operator_did_is_said() -> None:

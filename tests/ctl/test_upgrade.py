@@ -305,6 +305,32 @@ def test_why_a_cluster_is_not_well(pair: Topology) -> None:
     ]  # fmt: skip
 
 
+def test_a_pair_of_which_nobody_writes_is_not_well(pair: Topology) -> None:
+    hands = Hands(pair)
+    hands.facts = {"eu.one.dc.1": {"pair": "standby"}, "eu.one.dc.2": {"pair": "undecided"}}
+    assert complaints(pair, run(hands.describe())) == ["neither DC of the pair writes"]
+
+
+def test_who_interrupts_it_is_told_how_far_it_is(zone: Topology) -> None:
+    hands, words = Hands(zone), list[str]()
+
+    def stop_at_dc(process: str, _python: str) -> None:
+        if process == "dc.1":
+            raise asyncio.CancelledError
+
+    async def interrupted() -> None:
+        steps = plan(zone, known(zone), await hands.describe(), python=NEW)
+        clock = ManualClock(asyncio.get_running_loop())
+        with pytest.raises(asyncio.CancelledError):
+            await Rollout(zone, steps, NEW, hands, clock, words.append).run()
+
+    hands.after_restart = stop_at_dc
+    run(interrupted())
+    standing = "upgraded: log.1; not upgraded: dc.1, center.1, login.1,"
+    assert words[-2].startswith(f"interrupted at dc.1, which may be restarted already; {standing}")
+    assert words[-1] == f"`mesh upgrade --python {NEW}` goes on with these"
+
+
 @pytest.mark.parametrize(
     ("python", "says"),
     [

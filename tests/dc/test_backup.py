@@ -167,11 +167,25 @@ def test_what_is_restored_is_what_was_backed_up_and_the_old_one_is_kept(store: L
     assert restore(tmp_path / "one", data, force=True)["ok"]
     assert not (data / wrecks.FILE).exists(), "of what the old one has done the new one is not suspected"
     assert verdict_of(data)["problems"] == []
-    assert (data / REPLACED).exists()
+    (kept,) = data.glob(f"{REPLACED}*")
+    assert kept.stat().st_size
     new = tmp_path / "elsewhere" / "dc.1"
     assert restore(tmp_path / "one", new, force=False)["ok"]
     assert (new / DATA_FILE).read_bytes() == (tmp_path / "one" / DATA_FILE).read_bytes()
     assert (new / DATA_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_who_restores_the_wrong_backup_first_has_the_original_still(store: LmdbStore, tmp_path: Path) -> None:
+    back_up(store, tmp_path / "wrong")
+    commit(store, [("meta", b"original", b"")])
+    store.close()
+    data = tmp_path / "dc"
+    original = (data / DATA_FILE).read_bytes()
+    first = restore(tmp_path / "wrong", data, force=True)["kept"]
+    second = restore(tmp_path / "wrong", data, force=True)["kept"]
+    assert first != second
+    assert Path(first).read_bytes() == original
+    assert Path(second).read_bytes() == (tmp_path / "wrong" / DATA_FILE).read_bytes()
 
 
 def test_a_database_in_use_is_not_replaced(store: LmdbStore, tmp_path: Path) -> None:
@@ -197,8 +211,8 @@ def change_manifest(folder: Path, **fields: object) -> None:
 
 
 DAMAGE = {
-    "another checksum": damage_file,
-    "bytes and another": cut,
+    "its checksum is not that of": damage_file,
+    "it has [0-9]+ bytes, and": cut,
     "not a backup of a DC": lambda folder: (folder / MANIFEST).unlink(),
     "is not a backup": lambda folder: (folder / MANIFEST).write_text("{}"),
     "has format 9": lambda folder: change_manifest(folder, format=9),

@@ -39,9 +39,12 @@ async def _names(topology: Topology, prefix: str, runs: bool) -> dict[str, int]:
 
 
 def _accounts(name: str, rows: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """By name. One that is damaged is left out, unless it is the one that is asked for."""
-    _whole(NAMES, name, rows.get(name, {}))
-    return {key: int(row["account"]) for key, row in rows.items() if DAMAGED not in row}
+    """By name. One that is damaged is left out, unless it may be the one that is asked for: its name may be wrong."""
+    good = {key: int(row["account"]) for key, row in rows.items() if DAMAGED not in row}
+    if name not in good:
+        for key, row in rows.items():
+            _whole(NAMES, key, row)
+    return good
 
 
 def _whole(table: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
