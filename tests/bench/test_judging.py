@@ -1,9 +1,13 @@
 """From figures to a verdict, and into words."""
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from tools.bench.bench import Bench, Better, Figure, Outcome, judge, judgement, written
 from tools.bench.result import Judgement
+from tools.bench.show import figures
 
 
 async def nothing(_ground: object) -> Outcome:
@@ -50,6 +54,15 @@ def test_a_quick_run_is_judged_only_by_the_figures_that_few_players_can_show() -
     assert (verdict, why) == ("OK", [])
     assert [one.judgement for one in judged] == ["unjudged", "required"]
     assert judge(bench(RATE, P99), Outcome(p99_ms=230.0), quick=True)[0] == "FAILED"
+
+
+def test_a_limit_that_a_quick_run_is_not_held_to_says_so() -> None:
+    _, _, judged = judge(bench(RATE, P99), Outcome(reached={"rate": 5.0}, p99_ms=130.0), quick=True)
+    console = Console(width=100, file=StringIO())
+    console.print(figures(judged))
+    assert isinstance(console.file, StringIO)
+    row = next(line for line in console.file.getvalue().splitlines() if "logins" in line)
+    assert row.split()[-2:] == ["not", "judged"]
 
 
 def test_a_run_that_says_nothing_is_invalid_however_good_its_figures_are() -> None:

@@ -143,6 +143,8 @@ def test_a_damaged_backup_is_refused(zone: Path, capsys: pytest.CaptureFixture[s
 def test_what_is_exported_is_imported_elsewhere(
     zone: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert db("export", "-") == Exit.USAGE
+    assert not (zone / "-").exists()
     assert db("export", "all.jsonl") == Exit.OK
     monkeypatch.setenv("MESH_RUNTIME", str(zone / "other"))  # a cluster that never ran
     assert db("import", "all.jsonl") == Exit.OK

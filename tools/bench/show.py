@@ -43,6 +43,8 @@ def figures(judged: list[Judged]) -> RenderableType:
     made = table("figure", "reached", "required", "aim", "", right=("reached", "required", "aim"))
     for one in judged:
         word, style = JUDGEMENTS[one.judgement]
+        if one.judgement == "unjudged" and (one.required, one.aim) != (None, None):
+            word, style = "not judged", "dim"  # there is a limit, and a short run says nothing about it
         limits = [limit(one, value) for value in (one.required, one.aim)]
         made.add_row(one.what, written(one.reached, one.unit), *limits, Text(word, style=style))
     return made

@@ -12,7 +12,7 @@ from mesh.topology import Topology
 from tools.ctl import clusters
 from tools.ctl.commands.db_checks import tell
 from tools.ctl.commands.db_data import BACKUPS, DATA_FILE, ask_for_copy, data_of, dcs_of, readable, stopped
-from tools.ctl.exits import CommandError
+from tools.ctl.exits import CommandError, Exit
 from tools.ctl.offline import run_offline
 from tools.ctl.options import Environment, any_cluster_option, json_option
 from tools.ctl.output import emit, emit_json, say
@@ -88,6 +88,8 @@ def export(environment: Environment, file: Path, secrets: bool, cluster: str | N
 
     Exit codes: 0, 1 it was not written: FILE exists, or a row is damaged, 3 there is no database.
     """
+    if str(file) == "-":
+        raise CommandError("what is exported goes into a file, which is there when it is whole: name one", Exit.USAGE)
     words = [str(file.absolute()), *(["--secrets"] if secrets else [])]
     with readable(*clusters.find_or_load(cluster, environment)) as (data, options):
         facts, _ = run_offline("dc", "export", data, [*words, *options])
