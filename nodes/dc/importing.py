@@ -93,7 +93,8 @@ class _Reader:
         except msgspec.DecodeError as error:
             raise self._wrong(f"this is not the beginning of an export: {error}") from None
         if (head.zonemesh, head.version, head.database_format) != ("export", VERSION, FORMAT):
-            raise self._wrong(f"version {head.version} of format {head.database_format}; known are {VERSION}, {FORMAT}")
+            said = f"this is version {head.version} of an export, of database format {head.database_format}"
+            raise self._wrong(f"{said}; this program reads version {VERSION} of format {FORMAT}")
         unknown = set(head.tables) - set(TABLES)
         if unknown:
             raise self._wrong(f"unknown tables: {', '.join(sorted(unknown))}")

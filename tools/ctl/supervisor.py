@@ -141,7 +141,8 @@ class Supervisor:
         self.installations.choose(process, had if python else "", child.alive)
         self._write_state()
         if len(child.failures) > failures:
-            return f"{process} goes on as it was: the process that was to take over {child.failures[-1]}"
+            text = f"{process} goes on as it was: the process that was to take over {child.failures[-1]}"
+            return f"{text}; try again, or with --cold"
         return f"nobody has taken over from {process}, which is {child.phase}"
 
     async def _wait_handed(self, child: Child, starts: int, failures: int) -> None:

@@ -16,7 +16,7 @@ def sentence(said: Instruction, topology: Topology, host: str = "") -> str:
     if word is Word.ENDED:
         return f"{who} starts again {f'in {span(said.value)}' if said.value else 'at once'}; it {said.text}"
     if word is Word.GIVEN_UP:
-        return f"{who} is not started again; it {said.text}{_remedy(said)}"
+        return f"{who} is not started again; it {said.text}{_remedy(said, topology)}"
     if word is Word.LEFT:
         return f"{who} was drained and is not started again until `mesh restart {who}`; it {said.text}"
     if word is Word.STAYS:
@@ -35,14 +35,15 @@ def sentence(said: Instruction, topology: Topology, host: str = "") -> str:
     return f"{who} has stopped"
 
 
-def _remedy(said: Instruction) -> str:
+def _remedy(said: Instruction, topology: Topology) -> str:
     """For one that keeps a database and did not come up: perhaps that is damaged."""
     if not said.database:
         return ""
+    which = f"-c {topology.runtime}"
     return (
-        f"\n    its database is {said.database}; `mesh down`, then `mesh db verify` tells whether it is whole and "
-        "`mesh db restore BACKUP --force` puts a backup in its place; when what is said above is mended, "
-        f"`mesh restart {said.process}`"
+        f"\n    its database is {said.database}; `mesh down {which}`, then `mesh db verify {which}` tells whether "
+        f"it is whole and `mesh db restore BACKUP --force {which}` puts a backup in its place; when what is said above "
+        f"is mended, `mesh restart {said.process} {which}`"
     )
 
 
