@@ -222,12 +222,15 @@ class Arrivals:
         except DeadlineExceeded:
             # It may be in the world there: to be released until the scene says that it is not.
             self.counts.enters_failed += 1
+            self.directory.doubted.add(scene)
             self.directory.retry(presence, self.node.clock.now())
             if old is not None and old.session != said.session:
                 self.departures.discard(old.scene, old.session)
             raise RefusedError(Code.UNAVAILABLE, "the scene does not answer: try again") from None
         except (RefusedError, PeerLost) as error:
             self.counts.enters_failed += 1
+            if isinstance(error, PeerLost):
+                self.directory.doubted.add(scene)
             self.node.log.warning("a scene did not take a character", scene=scene, line=line, reason=str(error))
             return None
         assert isinstance(hosted, Hosted)

@@ -89,6 +89,7 @@ class Directory:
         self._gates: dict[str, dict[int, Presence]] = {}
         self._unattended: dict[int, Presence] = {}  # linkdead and leaving ones
         self._ended: OrderedDict[int, int] = OrderedDict()  # account -> the newest session that has ended
+        self.doubted: set[str] = set()  # scenes that may have built a character without our knowing, until they say
 
     def __len__(self) -> int:
         return len(self._presences)

@@ -80,6 +80,7 @@ class Rehoming:
     _heirs: dict[str, tuple[int, int]] = field(default_factory=dict)  # by scene: who gave everything to whom
     _over: dict[str, deque[int]] = field(default_factory=dict)  # those that were given up, by scene
     _homeless: dict[int, Homeless] = field(default_factory=dict)  # by account
+    _heard: set[str] = field(default_factory=set)  # scenes that have said whom they have
 
     def __post_init__(self) -> None:
         reads = self.node.metrics.reads
@@ -89,6 +90,11 @@ class Rehoming:
         reads("center_scenes_given_up_total", "Processes of scenes that were given up.", lambda: self.given_up)
 
     # --- links ---
+
+    def heard(self, scene: str) -> None:
+        """It has said whom it has: nobody is there who is not known."""
+        self._heard.add(scene)
+        self.directory.doubted.discard(scene)
 
     def scene_up(self, scene: str, incarnation: int) -> bool:
         """A link to a scene is up. False when this process of it was given up, and is to end."""
@@ -138,8 +144,10 @@ class Rehoming:
     def _give_up(self, scene: str, incarnation: int) -> None:
         """Whoever is on this process of the scene goes elsewhere; logins under way there find out by themselves."""
         there = [presence for presence in self.directory.at_scene(scene) if presence.stage != "entering"]
-        if not there or self.is_over(scene, incarnation):
+        is_empty = not there and scene not in self.directory.doubted
+        if is_empty or self.is_over(scene, incarnation):
             return  # with nobody there it has nothing to write, and may come back as it is
+        self.directory.doubted.discard(scene)
         over = self._over.setdefault(scene, deque(maxlen=OVER_MAX))
         over.append(incarnation)
         before, heir = self._heirs.pop(scene, (0, 0))
@@ -147,7 +155,11 @@ class Rehoming:
             over.append(heir)
         self.given_up += 1
         self.node.log.warning("a scene was given up", scene=scene, players=len(there))
-        self._begin(there, FenceScene(scene, heir if before == incarnation else incarnation))
+        fence = FenceScene(scene, heir if before == incarnation else incarnation)
+        if there:
+            self._begin(there, fence)
+        else:  # somebody may have come whom another scene has by now
+            self.node.spawn(self._fence(fence, self.node.clock.now() + self.told.linkdead_s))
 
     # --- players ---
 
@@ -157,12 +169,15 @@ class Rehoming:
 
     def take_in(self, gate: str, sessions: Iterable[SessionAt]) -> list[SessionAt]:
         """A gate has these, and no scene: they lost theirs while there was no center. Returns those who cannot be let
-        in, because they are over, or because it is not known which process had them."""
+        in, because they are over, or because it is not known which process had them. Those of a living scene that has
+        not said yet whom it has wait for that."""
         others, taken = list[SessionAt](), dict[str, list[Presence]]()
         for at in sessions:
             is_free = self.directory.of_account(account_of(at.session)) is None
             if not is_free or self.directory.is_over(at.session) or at.scene not in self._remembered:
                 others.append(at)
+                continue
+            if self._may_name(at.scene):
                 continue
             now = self.node.clock.now()
             presence = self.directory.adopt(at.session, at.character, [], at.scene, at.map, at.line, now, WITHOUT_END)
@@ -177,6 +192,11 @@ class Rehoming:
                 self._over.setdefault(scene, deque(maxlen=OVER_MAX)).append(process)
             self._begin(presences, fence, is_new=True)
         return others
+
+    def _may_name(self, scene: str) -> bool:
+        """Is the process that was there before the center linked, and has it not spoken yet?"""
+        link = self.node.switchboard.links.up.get(scene)
+        return link is not None and link.incarnation == self._remembered[scene] and scene not in self._heard
 
     def strand(self, presences: Iterable[Presence]) -> None:
         """Their scenes say that they do not have these."""

@@ -230,12 +230,14 @@ class Transfers:
         return await self.enter(enter, line, is_home=line.scene == presence.scene)
 
     async def enter(self, said: Enter, line: Line, *, is_home: bool) -> Hosted | None:
-        """Have a scene build a character. None when it is certain that it has not; a refusal, too, may come from a
-        handler that was cut short after it had built the character."""
+        """Have a scene build a character. None when it is certain that it has not, or that what it has does not count:
+        a refusal, too, may come from a handler that was cut short after it had built the character, and a scene whose
+        link broke is dead, or says whom it has when it is linked again, or is given up."""
         try:
             hosted = await self.node.ask(line.scene, said, self.told.enter_s)
         except PeerLost as error:
             reason = str(error)
+            self.directory.doubted.add(line.scene)
         except (RefusedError, DeadlineExceeded) as error:
             reason = str(error)
             if not is_home:

@@ -83,6 +83,7 @@ class Wholeness:
 
     def _heard_scene(self, scene: str, said: HostedList, asked: float) -> None:
         self.lines.heard(scene, said)
+        self.rehoming.heard(scene)
         now = self.node.clock.now()
         found = compare_scene(self.directory, scene, said.hosted, asked, now, self.told.linkdead_s)
         for presence in found.adopted:
@@ -110,12 +111,13 @@ class Wholeness:
         self._has_spoken(scene, bool(found.adopted))
 
     def _has_spoken(self, scene: str, adopted: bool) -> None:
+        is_late = scene in self.unheard and self.arrivals.whole.is_set()  # gates have named some of whom it may have
         self.unheard.discard(scene)
         if self.arrivals.whole.is_set():
             departed, self._departed = self._departed, []
             for where, at in departed:
                 self._settle(where, at)
-            if adopted or departed:
+            if adopted or departed or is_late:
                 self.node.spawn(self.audit_gates())
         elif not self.unheard:
             self._become_whole()

@@ -114,6 +114,8 @@ class Ledger:
             except RefusedError as error:
                 if error.code == Code.STALE_EPOCH:
                     self._doubt()
+                    if not is_known:  # the fence is looked at first, and says nothing of what was done before it
+                        raise DeadlineExceeded("given up, and an earlier attempt may have been carried out") from None
                 is_over = is_known and error.code != Code.SHUTDOWN  # one that stops is there again in a moment
                 if error.code not in _NOT_NOW or is_over or (is_known and attempt == self._tries):
                     raise

@@ -131,8 +131,11 @@ class SceneNode(Node):
         """Everybody's state is with the DC before the scene stops. Those who have departed were saved then."""
         self.residents.closed = self.residents.stopping = self.lines.closed = True
         while self.failure is None:
-            left = [(line, slots) for line in self.lines if len(slots := line.unsaved())]
-            if not left or all([await self.saves.save(line, slots) for line, slots in left]):
+            saved = True
+            for line in list(self.lines):
+                if len(slots := line.unsaved()):  # now: somebody may have left while another line was saved
+                    saved = await self.saves.save(line, slots) and saved
+            if saved:
                 return
             await asyncio.sleep(SAVE_AGAIN_S)
 

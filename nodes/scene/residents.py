@@ -141,7 +141,8 @@ class Residents:
         if self.stopping or (self.closed and keepsake is None):
             raise RefusedError(Code.SHUTDOWN, "this scene takes nobody any more")
         older = self._older(said.session)
-        if keepsake is not None and said.carried is None:  # nobody else has what it went with
+        is_home = said.carried is None and said.operation is None  # nobody else has what it went with
+        if keepsake is not None and is_home:
             departed = keepsake.departed
             said = msgspec.structs.replace(said, status=departed.status, carried=departed.carried)
         line = self._line_for(said, older, keepsake)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mesh.errors import RefusedError
+from mesh.node import Caller, on
 from mesh.protocol.catalogue import Message
-from mesh.protocol.cluster import Enter, KickAccount, Leave, Placed, Release, Replaced
+from mesh.protocol.cluster import Enter, HostedList, KickAccount, Leave, ListHosted, Placed, Release, Replaced
 from mesh.protocol.placement import OpenLine, Transferred
 from mesh.protocol.records import FenceScene
 from mesh.protocol.sessions import Placement
@@ -398,5 +399,64 @@ def test_but_not_with_a_session_that_is_over(tmp_path: Path) -> None:
         await wait_until(lambda: len(zone.gate(1).kicks) == 2, timeout_s=6)
         assert zone.worlds(1) == zone.worlds(2) == []
         assert len(zone.center.directory) == 0
+
+    tell(tmp_path, story)
+
+
+class Slow(Scene):
+    """Takes its time to say whom it has, when it is told to."""
+
+    late_s = 0.0
+
+    @on(ListHosted)
+    async def on_list_hosted(self, said: ListHosted, caller: Caller) -> HostedList:
+        await asyncio.sleep(type(self).late_s if self.name == ONE else 0.0)
+        return Scene.on_list_hosted(self, said, caller)
+
+
+def test_whom_a_living_scene_has_not_named_yet_is_not_built_elsewhere(tmp_path: Path) -> None:
+    """A center that starts anew hears the gates, and has waited for that scene for long enough."""
+
+    class Late(Slow):
+        pass
+
+    async def story(zone: Neighbourhood) -> None:
+        anna = await on_scene_1(zone, 1)
+        await asyncio.sleep(0.5)
+        await zone.cluster.kill("center.1")
+        Late.late_s = 4.0  # it waits for three seconds
+        await zone.cluster.start("center.1")
+        await wait_until(lambda: zone.center.arrivals.whole.is_set())
+        assert zone.center.wholeness.unheard == {ONE}
+        Late.late_s = 0.0
+        until = zone.cluster.clock.now() + 8.0
+        while zone.cluster.clock.now() < until:
+            assert zone.worlds(1) == [anna.session]
+            await asyncio.sleep(0.1)
+        assert zone.dc.fenced == []
+        assert zone.stage(1) == "online"
+        assert zone.gate(1).kicks == []
+
+    tell(tmp_path, story, scene=Late)
+
+
+def test_a_scene_that_may_have_built_somebody_before_its_link_broke_is_fenced(tmp_path: Path) -> None:
+    """It lives, has the character alone, and nobody of whom the center knows; the login goes to the other scene."""
+
+    async def story(zone: Neighbourhood) -> None:
+        async def cut_off(said: Message, when: str) -> None:
+            if isinstance(said, Enter) and when == "after":
+                zone.cluster.network.cut(TWO, "eu.one.center.1")
+
+        zone.scene(2).step = cut_off
+        process = zone.scene(2).incarnation
+        for account in range(1, 6):
+            await zone.online(account)
+            if len(zone.homes(account)) == 2:
+                break
+        assert len(zone.homes(account)) == 2, "it was built at both"
+        await wait_until(lambda: zone.dc.fenced == [FenceScene(TWO, process)])
+        zone.cluster.network.mend(TWO, "eu.one.center.1")
+        await wait_until(lambda: len(zone.homes(account)) == 1)
 
     tell(tmp_path, story)

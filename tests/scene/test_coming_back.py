@@ -181,6 +181,23 @@ def test_what_a_session_brings_is_newer_than_its_keepsake(in_zone: Any) -> None:
     in_zone(story)
 
 
+def test_what_the_dc_knows_is_newer_than_a_keepsake(in_zone: Any) -> None:
+    """It was on another scene meanwhile, and that died; the end of the keepsake was lost on the way."""
+
+    async def story(zone: Zone) -> None:
+        await zone.join(1)
+        carried = (await zone.depart(1)).carried
+        assert carried is not None
+        status = zone.status(1, gold=500, level=7)
+        await zone.hosted(SCENE, Enter(ONE, status, map="meadow", operation=carried.operation + 5))
+        session = zone.session(1)
+        assert session.operation == carried.operation + 5, "numbers are never used again"
+        assert (session.gold, session.anew) == (500, True)
+        assert zone.scene.residents.keepsakes.find(ONE) is None
+
+    in_zone(story)
+
+
 def test_a_newer_session_ends_the_keepsake_of_an_older_one(in_zone: Any) -> None:
     async def story(zone: Zone) -> None:
         await zone.join(1, x=61.0)

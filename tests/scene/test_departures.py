@@ -8,6 +8,7 @@ import pytest
 
 from mesh.errors import RefusedError
 from mesh.protocol import play
+from mesh.protocol.cluster import Release
 from mesh.protocol.lanes import STATE
 from mesh.protocol.sessions import session_of
 from mesh.testing import wait_until
@@ -277,5 +278,27 @@ def test_a_trade_that_is_being_carried_out_is_finished_first(in_zone: Any) -> No
         assert (await departing).status.gold == 20
         assert their.of(play.TradeDone)
         assert zone.bank.gold == {1: 30, 2: 20}
+
+    in_zone(story)
+
+
+def test_a_scene_that_stops_saves_everybody_though_somebody_leaves_meanwhile(in_zone: Any) -> None:
+    async def story(zone: Zone) -> None:
+        for account, line in ((1, 1), (2, 2), (3, 2)):
+            await zone.join(account, line=line)
+            zone.line(account).world.unsaved[zone.session(account).slot] = True
+        saves, say = zone.scene.saves, zone.scene.saves._say
+
+        async def slow(said: Any) -> bool:
+            await asyncio.sleep(0.05)
+            return await say(said)
+
+        saves._say = slow
+        zone.bank.saved.clear()
+        draining = asyncio.ensure_future(zone.scene.drain())
+        await asyncio.sleep(0.01)
+        await zone.center.ask(SCENE, Release(session_of(2, 1), discard=True))
+        await draining
+        assert session_of(3, 1) in zone.saved()
 
     in_zone(story)

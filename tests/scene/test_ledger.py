@@ -127,3 +127,19 @@ def test_only_kinds_that_are_named_are_replicated():
 def test_any_other_refusal_tells_that_no_attempt_was_carried_out():
     with pytest.raises(RefusedError, match="insufficient"):
         carry_out(Dc(DeadlineExceeded("late"), RefusedError(Code.INSUFFICIENT)))
+
+
+@pytest.mark.parametrize("unknown", [DeadlineExceeded("late"), PeerLost("the link broke")])
+def test_a_fence_says_nothing_about_an_attempt_before_it(unknown: Exception) -> None:
+    with pytest.raises(DeadlineExceeded, match="may have been carried out"):
+        carry_out(Dc(unknown, RefusedError(Code.STALE_EPOCH)))
+
+
+def test_nor_about_what_a_scene_before_has_asked_for() -> None:
+    with pytest.raises(DeadlineExceeded, match="may have been carried out"):
+        carry_out(Dc(RefusedError(Code.STALE_EPOCH)), asked=5)
+
+
+def test_who_is_given_up_before_the_first_attempt_has_done_nothing() -> None:
+    with pytest.raises(RefusedError):
+        carry_out(Dc(RefusedError(Code.STALE_EPOCH)))

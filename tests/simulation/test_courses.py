@@ -29,7 +29,7 @@ def simulate(*words: str, hashes: str = "") -> dict[str, Any]:
     """The command in a process of its own, as people run it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)} | ({"PYTHONHASHSEED": hashes} if hashes else {})
     program = [sys.executable, "-P", "-m", "nodes", "simulate", *words, "--json"]
-    done = subprocess.run(program, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(program, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
