@@ -15,6 +15,7 @@ from mesh.client.player import Player
 from mesh.errors import MeshError, RefusedError
 from mesh.failpoints import Failpoints, parse
 from mesh.protocol.play import Loot, PlayDenied
+from mesh.protocol.social import Lines
 from mesh.testing import Cluster, MemoryConnection, run, wait_until, with_cluster
 from tests.conftest import ZONE
 from tests.world import ROLES, World, world_topology
@@ -234,3 +235,34 @@ def test_two_thousand_come_back_at_once_without_a_password_hash(play):
         assert world.node("dc.1").switchboard.counts.heard - asked < 60, "no resume asks the DC"
 
     play(story)
+
+
+def test_a_link_that_ends_right_behind_the_answer_to_an_attach_leaves_nobody_without_a_gate(tmp_path):
+    """Both in one turn of the loop: whoever waits for the answer goes on when the link is gone already."""
+
+    async def told(cluster):
+        cluster.network.latency_s = LATENCY_S
+        world = World(cluster)
+        anna = await world.login("anna", "gate.1")
+        gate = world.node("gate.1")
+        board, broken = gate.switchboard, []
+        answered = board.asking.answered
+
+        def answered_and_broken(envelope, link):
+            known = board.links.by_id.get(link)
+            is_attach = known is not None and ".scene." in known.peer and gate.clients.scene(known.peer).attaching
+            result = answered(envelope, link)
+            if is_attach and not broken:
+                broken.append(known.peer)
+                board._drop(known)
+            return result
+
+        board.asking.answered = answered_and_broken
+        anna.list_lines()
+        lines = (await anna.wait(Lines)).lines
+        other = next(line.number for line in lines if line.number != anna.session.entered.line)
+        await anna.switch_line(other, timeout_s=20.0)
+        assert len(broken) == 1
+        assert anna.playing
+
+    run(with_cluster(world_topology(tmp_path, TWO_GATES), ROLES, tmp_path / "data", told, seed=1))

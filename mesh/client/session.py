@@ -371,7 +371,7 @@ class ClientSession:
     def _enter(self, said: Entered) -> None:
         before, self.entered, self.phase, self.quality = self.entered, said, Phase.PLAYING, None
         self.view = {entity.id: entity for entity in said.view}
-        self.x, self.y = said.x, said.y
+        self.x, self.y, self.ended = said.x, said.y, None  # a Goodbye was that of the connection before
         is_new, self._is_new_session = self._is_new_session, False
         elsewhere = before is not None and not is_new and (said.anew or _place(before) != _place(said))
         unknown = self._outbox.begin_anew(said.once) if said.anew else []

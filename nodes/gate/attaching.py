@@ -46,7 +46,11 @@ class Attaching:
         assert client.placement is not None
         scene = self._sessions.scene(client.placement.scene)
         attempt, said = client.transfer, Attach(client.session, client.number, received, resumed, client.nonce)
+        links = self._node.switchboard.links.up
+        link = links.get(scene.name)
         attached, is_lost = await self._ask(scene, said)
+        if attached is not None and links.get(scene.name) is not link and not scene.held:
+            attached, is_lost = None, True  # its answer was the last thing on that link: it has no gate for it any more
         if client.is_in(State.LEAVING):
             if attached is not None:
                 self._node.tell(scene.name, Detach(said.session, client.number))
@@ -56,6 +60,8 @@ class Attaching:
             self.failed += 1
             if is_lost:
                 self.lost(scene.name, [client])
+                if (now := links.get(scene.name)) is not None and now is not link:
+                    self.found(scene.name, now.incarnation)  # it is back already: nobody else will say so
             else:
                 self._wait([client], WORD_S)
         else:
@@ -74,9 +80,8 @@ class Attaching:
     def lost(self, scene: str, clients: Iterable[Client], incarnation: int = 0) -> None:
         """The link to the scene of these is gone: where are they?"""
         new = {client.number: Waiting(client, client.transfer, incarnation) for client in clients}
-        waiting = {number: one for number, one in self._lost.get(scene, {}).items() if self._waits(*one[:2])}
-        self._lost[scene] = waiting | new
-        self._wait([one.client for one in new.values()], self._word_s)
+        self._lost.setdefault(scene, {}).update(new)
+        self._wait([one.client for one in new.values()], self._word_s, scene)
 
     def found(self, scene: str, incarnation: int) -> None:
         """The link is there again. Whoever waits for this process of the scene is still on it."""
@@ -86,12 +91,15 @@ class Attaching:
             if is_meant and self._waits(one.client, one.attempt):
                 self._node.spawn(self.attach(one.client))
 
-    def _wait(self, clients: Iterable[Client], seconds: float) -> None:
-        self._node.spawn(self._wait_for_word([(client, client.transfer) for client in clients], seconds))
+    def _wait(self, clients: Iterable[Client], seconds: float, scene: str = "") -> None:
+        self._node.spawn(self._wait_for_word([(client, client.transfer) for client in clients], seconds, scene))
 
-    async def _wait_for_word(self, lost: list[tuple[Client, int]], seconds: float) -> None:
+    async def _wait_for_word(self, lost: list[tuple[Client, int]], seconds: float, scene: str) -> None:
         await asyncio.sleep(seconds)
+        waiting = self._lost.get(scene, {})
         for client, attempt in lost:
+            if (one := waiting.get(client.number)) is not None and one.attempt == attempt:
+                del waiting[client.number]
             if self._waits(client, attempt):
                 self._dismiss(client, Code.UNAVAILABLE, "the scene cannot be reached")
 

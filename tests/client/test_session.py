@@ -252,3 +252,18 @@ def test_garbage_is_an_error_or_nothing(data, cls, framed):
     except RemoteProtocolError:
         return
     assert session.phase is Phase.PLAYING or session.ended
+
+
+def test_a_goodbye_of_the_connection_before_is_none_of_the_session() -> None:
+    """It moves to another gate: the first one says Goodbye before the other one has it in the world."""
+    session = ClientSession()
+    session.login("password", "anna", "x")
+    session.receive(gate(LOGGED_IN))
+    session.receive(view(entered()))
+    session.hold()
+    session.second()
+    session.receive(gate(LoggedIn(LOGGED_IN.session, "anna", "token-2", 30.0, ["ws://b"])))
+    session.receive(gate(Goodbye("taken_over", "")))
+    session.receive(view(entered(resumed=True)))
+    assert session.phase is Phase.PLAYING
+    assert session.disconnected(), "when that connection breaks it may come back"
