@@ -157,6 +157,10 @@ class Journal:
 
     async def flush(self, timeout_s: float) -> bool:
         """Send all at once and wait until it is stored; False when it was not in time (it stays, and is counted)."""
+        if self._quiet:  # what was dropped since the last batch is told by nothing else
+            self._outbox.tell_dropped(int(self._wall() * 1000))
+            if self._outbox.pending:
+                self._kept()
         self._flushing += 1
         self._enough.set()
         try:

@@ -432,6 +432,21 @@ def test_flush_sends_at_once_and_says_that_all_is_stored() -> None:
     assert group.all() == [1, 2]
 
 
+def test_what_was_dropped_when_nothing_followed_is_told_by_a_clean_end() -> None:
+    """An event that is too long, and then nothing more."""
+    group = LogGroup("log.1")
+
+    async def story(journal: Journal) -> None:
+        record(journal, 1)
+        assert await journal.flush(5.0)
+        journal.record("letter", 1, text="x" * (EVENT_BYTES_MAX + 1))
+        assert journal.dropped == 1
+        assert await journal.flush(5.0)
+
+    run(running(group, story))
+    assert [event[4] for event in group.stored["log.1"] if event[1] == DROPPED] == [{"count": 1}]
+
+
 def test_flush_ends_in_time_without_a_log_node() -> None:
     group = LogGroup()
 
