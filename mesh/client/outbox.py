@@ -78,7 +78,6 @@ class Outbox:
         lost = [number for number, body in kept if number_in(body) in dropped]
         left = [(number, body) for number, body in kept if number_in(body) not in dropped] if lost else kept
         self._keep(left)
-        self._later = {number: body for number, body in self._later.items() if number > processed}
         for number in lost:
             self._once.pop(number, None)
             self._later.pop(number, None)

@@ -88,7 +88,7 @@ class Entrance:
         self._next(method)
 
     async def _log_in(self, client: Client, said: Login, begun: float) -> None:
-        kind = "resume" if said.method == "resume" else "login"
+        kind, center = "resume" if said.method == "resume" else "login", self._center()
         with self._node.tracing(kind, said.account, step=1, since=begun) as trace:
             try:
                 answer = await self._authenticate(client, said)
@@ -100,7 +100,11 @@ class Entrance:
                 self._deny(client, Code.UNAVAILABLE, "try again in a moment")
                 return
             if isinstance(answer, Queued):
-                self._queue(client, answer)
+                if self._center() != center:  # the one that has this place is gone, and with it the place
+                    self._node.tell("center", LeaveQueue(answer.place))
+                    self._deny(client, Code.UNAVAILABLE, "the center starts anew: log in again")
+                else:
+                    self._queue(client, answer)
                 return
             trace.subject = answer.character
             await self._enter(client, answer, trace, said.received, begun)
@@ -125,6 +129,11 @@ class Entrance:
             self._next(said.method)
         assert isinstance(answer, Authenticated | Queued), "the catalogue allows nothing else"
         return answer
+
+    def _center(self) -> int:
+        """Its process; 0: none is linked."""
+        links = self._node.switchboard.links.up.values()
+        return next((link.incarnation for link in links if link.role == "center"), 0)
 
     def _deny(self, client: Client, code: str, text: str) -> None:
         self.results[code] += 1

@@ -337,6 +337,19 @@ def test_what_is_answered_when_it_is_on_disk_is_unknown_though_something_later_w
     assert lost(session, once=True)[1:] == [], "once"
 
 
+def test_what_the_scene_has_begun_before_a_resume_is_unknown_when_it_is_lost_after_it():
+    """It is processed when it is taken, and answered when it is on disk."""
+    session = playing()
+    for said in (Loot(7), Say("carried out")):
+        session.play(said)
+    assert session.disconnected()
+    session.resume()
+    session.receive(gate(LoggedIn(session.session, "anna", "token-2", 30.0, [])))
+    session.receive(view(replace(session.entered, resumed=True, processed=2)))
+    heard = lost(session)
+    assert [(said.sequence, said.code) for said in heard[1:]] == [(1, "unavailable")]
+
+
 @pytest.mark.parametrize(
     "how", [TradeDone(3, 90, []), TradeClosed(3, "not_allowed")], ids=lambda said: type(said).__name__
 )

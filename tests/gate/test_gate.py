@@ -284,6 +284,24 @@ def test_an_admission_that_overtakes_the_place_in_the_queue_counts(zone, tmp_pat
     play(zone, tmp_path, story)
 
 
+def test_a_place_in_the_queue_of_a_center_that_is_gone_is_none(zone, tmp_path):
+    """Its answer comes by way of the login node, when the next center is there already."""
+
+    async def story(s):
+        s.login_node.queue_delay_s = 3.0
+        client = s.raw()
+        client.send(login_frame("queued"))
+        await s.until(lambda: s.login_node.asked)
+        await s.cluster.kill("center.1")
+        await asyncio.sleep(0.5)
+        await s.cluster.start("center.1")
+        await s.until(lambda: client.closed is not None)
+        assert s.gate.entrance.results["unavailable"] == 1
+        assert s.gate.clients.counts()[State.QUEUED] == 0
+
+    play(zone, tmp_path, story)
+
+
 def test_who_leaves_the_queue_is_reported(zone, tmp_path):
     async def story(s):
         client = s.raw()
