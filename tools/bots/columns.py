@@ -118,8 +118,8 @@ class Columns:
         seeking = distance > NEAR_M  # never for a row without a goal: NaN
         angle = self.angle[rows] + self._random.normal(0, TURN, len(rows))
         angle[seeking] = np.arctan2(to_y[seeking], to_x[seeking])
-        x, flip_x = _reflect(self.x[rows] + step * np.cos(angle), self.size[rows])
-        y, flip_y = _reflect(self.y[rows] + step * np.sin(angle), self.size[rows])
+        x, flip_x = reflected(self.x[rows] + step * np.cos(angle), self.size[rows])
+        y, flip_y = reflected(self.y[rows] + step * np.sin(angle), self.size[rows])
         angle = np.where(flip_x, math.pi - angle, angle)
         self.angle[rows] = np.where(flip_y, -angle, angle)
         self.x[rows], self.y[rows] = x, y
@@ -132,7 +132,7 @@ class Columns:
         return x.tolist(), y.tolist(), headings.tolist()
 
 
-def _reflect(value: Floats, size: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def reflected(value: Floats, size: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Back into 0..size, and where that was needed."""
     below, above = value < 0, value > size
     folded = np.where(below, -value, np.where(above, 2 * size - value, value))

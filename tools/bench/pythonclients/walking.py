@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.protocol.play import Entered
+from tools.bots.columns import reflected
 from tools.bots.neighbours import PLACE, count_neighbours, world_number
 
 STEP_S_MAX = 1.0  # who was away for longer does not jump: the scene allows one second's way
@@ -62,8 +63,8 @@ class Walkers:
         if self.circle_m > 0:
             self._seek_circle(rows)
         way = self.speed[rows] * self._pace * self.dilation[rows] * seconds
-        x, turned_x = _reflected(self.x[rows] + way * np.cos(self.angle[rows]), self.size[rows])
-        y, turned_y = _reflected(self.y[rows] + way * np.sin(self.angle[rows]), self.size[rows])
+        x, turned_x = reflected(self.x[rows] + way * np.cos(self.angle[rows]), self.size[rows])
+        y, turned_y = reflected(self.y[rows] + way * np.sin(self.angle[rows]), self.size[rows])
         angle = np.where(turned_x, math.pi - self.angle[rows], self.angle[rows])
         self.angle[rows] = np.where(turned_y, -angle, angle)
         self.x[rows], self.y[rows] = x, y
@@ -143,9 +144,3 @@ class Timetable:
         self._turn += len(turns)
         times: Floats = self._started + turns.astype(np.float64) * pause_s
         return turns % self.rows, times, missed
-
-
-def _reflected(value: Floats, size: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Back into 0..size, and where that was needed."""
-    below, above = value < 0, value > size
-    return np.where(below, -value, np.where(above, 2 * size - value, value)), below | above
