@@ -108,8 +108,10 @@ class Replication:
     def tell_later(self, batch: int, promise: Promise[Sequence[Any]], answer: Any) -> None:
         """When the standby has this batch; an error when nobody knows whether it ever will. Not for ever: who gives
         the promise up is forgotten."""
-        self._told_later.append((batch, promise, answer))
-        self._tell_later()
+        if self._is_over:
+            promise.keep(PeerLost(ENDED))
+        else:
+            self._told_later.append((batch, promise, answer))
 
     def _tell_later(self) -> None:
         waiting, self._told_later = self._told_later, []

@@ -193,9 +193,8 @@ class States:
         places = np.array([find(account, NOWHERE) for account in accounts], np.int64)
         unknown = (places == NOWHERE) | (self._may[places] != sessions)
         asked = np.flatnonzero(unknown).tolist()
-        newest = [
-            is_newest(int(sessions[index])) for index in asked
-        ]  # all of them before any gets a place: it may fail
+        # All of them before anybody gets a place: it may fail.
+        newest = [is_newest(int(sessions[index])) for index in asked]
         for index, is_one in zip(asked, newest, strict=True):
             places[index] = self._admit(accounts[index], int(sessions[index])) if is_one else NOWHERE
         return places
