@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from mesh.protocol.cluster import CreateAccount
+from mesh.errors import MeshError
+from mesh.protocol.cluster import CreateAccount, LoadStatus
 from mesh.testing import wait_until
 from nodes.dc import replication, standby
 from nodes.dc.audit import Audit
@@ -81,6 +83,26 @@ def test_what_is_paid_for_and_waits_is_unknown_when_another_one_writes(town):
         await wait_until(lambda: town.dc("dc.2").pair.serves)
         mend(town)
         await asked
+        await town.check()
+
+    town(story, settings='replicated = "paid"\n')
+
+
+def test_no_two_logins_have_the_same_session_whatever_waits_for_the_standby(town):
+    async def story(town: Town) -> None:
+        await town.begin(0)
+        account = (await town.ask("login.1", CreateAccount("anna", "hash"))).account
+        sessions = [(await town.ask("login.1", LoadStatus(account))).session]
+        cut(town, "dc.1", "dc.2", "both")
+        cut(town, "dc.1", "center.1", "both")
+        cut_off = asyncio.ensure_future(town.ask("login.1", LoadStatus(account)))
+        await wait_until(lambda: town.dc("dc.2").pair.serves)
+        mend(town)
+        with suppress(MeshError):
+            sessions.append((await cut_off).session)
+        await wait_until(lambda: town.writers() == ["dc.2"])
+        sessions.append((await town.ask("login.1", LoadStatus(account))).session)
+        assert sorted(set(sessions)) == sessions
         await town.check()
 
     town(story, settings='replicated = "paid"\n')

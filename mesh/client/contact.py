@@ -189,6 +189,10 @@ class Contact:
         except MeshError as error:
             self._gone(str(error))
             raise
+        except asyncio.CancelledError:
+            if self._connection is connection:
+                self._gone("given up")
+            raise
         if elsewhere:
             self._connection = None
         return elsewhere

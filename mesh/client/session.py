@@ -24,16 +24,15 @@ handed to `on_updates(tick, records)` as raw bytes; no Python object is made for
 mesh.protocol.lanes.UPDATE)` shows them as columns.
 """
 
-import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from mesh.client.outbox import BOUND, Answer, Outbox
+from mesh.client.vocabulary import vocabulary
 from mesh.errors import Code, LocalProtocolError, RemoteProtocolError
 from mesh.protocol import client
-from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in
+from mesh.protocol.catalogue import Message, encode, number_in
 from mesh.protocol.lanes import (
     CLIENT_GATE,
     CLIENT_MOVE,
@@ -61,28 +60,6 @@ RESUMABLE = frozenset({"shutdown", "slow_reader", "idle", "unavailable"})
 
 OnUpdates = Callable[[int, memoryview], None]
 """Called with the scene's tick and the raw UPDATE records of one piece; valid during the call only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The messages that a client may say and hear."""
-
-    to_scene: frozenset[int]
-    to_center: frozenset[int]
-    heard: frozenset[int]
-    decode: Callable[[bytes | memoryview], Message]
-
-
-@functools.cache
-def _vocabulary(size: int) -> Vocabulary:
-    """Of a catalogue with `size` messages: a game may declare its own after this module was imported."""
-    assert len(CATALOGUE) == size
-    said = {
-        target: frozenset(n for n, d in CATALOGUE.items() if (d.source, d.target) == ("client", target))
-        for target in ("scene", "center")
-    }
-    heard = {n: d.type for n, d in CATALOGUE.items() if d.target == "client"}
-    return Vocabulary(said["scene"], said["center"], frozenset(heard), decoder(heard.values()))
 
 
 _UPDATES: Final = int(PieceClass.UPDATES)
@@ -137,13 +114,14 @@ class ClientSession:
         self.received = 0  # highest control sequence
         self.updates = 0
         self.duplicates = self.gaps = self.unknown = 0
-        self._words = _vocabulary(len(CATALOGUE))
+        self._words = vocabulary()
         self._acked = 0
         self._outbox = Outbox()
         self._outgoing: list[bytes] = []
         self._late: list[Message] = []  # said by ourselves, to be told behind what the frame brings
         self._shouted = (0, 0)  # epoch and sequence of the last one
         self._is_new_session = False
+        self._second: Literal["", "wanted", "admitted"] = ""  # a connection beside the first one
 
     @property
     def sent(self) -> int:
@@ -161,7 +139,7 @@ class ClientSession:
         """The first frame on a new connection. For a resume use `resume`."""
         if self.phase is not Phase.CONNECTED:
             raise LocalProtocolError(f"a login was already begun ({self.phase})")
-        self.phase = Phase.AUTHENTICATING
+        self.phase, self._second = Phase.AUTHENTICATING, ""
         return _GATE_BYTE + encode(client.Login(method, account, secret, self.received, program))
 
     def resume(self, program: str = "") -> bytes:
@@ -210,6 +188,7 @@ class ClientSession:
     def hold(self) -> None:
         """From now on social messages wait: the center hears them on one connection of a session only."""
         self._outbox.hold()
+        self._second = "wanted"
 
     def second(self, program: str = "") -> bytes:
         """The first frame on a second connection: a resume, while the first connection goes on."""
@@ -219,6 +198,7 @@ class ClientSession:
 
     def stay(self) -> None:
         """The second connection came to nothing, the first one goes on."""
+        self._second = ""
         self._outgoing += self._outbox.release()
 
     def enter_zone(self, ticket: str, program: str = "") -> bytes:
@@ -352,6 +332,8 @@ class ClientSession:
                 self.phase, self.token = Phase.ENDED, ""
             case client.Denied() if self.phase in (Phase.AUTHENTICATING, Phase.WAITING):
                 self.phase, self.ended = Phase.ENDED, said
+            case client.Goodbye() if said.code == Code.TAKEN_OVER and self._second == "admitted":
+                pass  # of the first connection, by the second one
             case client.Goodbye():
                 self.phase, self.ended = Phase.ENDED, said
 
@@ -359,6 +341,7 @@ class ClientSession:
         if said.session != self.session:
             self._forget()
         self.phase, self.ended = Phase.JOINING, None
+        self._second = "admitted" if self._second else ""
         self.session, self.character, self.token = said.session, said.character, said.resume_token
         self.linkdead_s, self.gates, self.trace = said.linkdead_s, said.gates, said.trace
 
@@ -380,7 +363,9 @@ class ClientSession:
         processed = said.processed if said.resumed or said.anew or is_new else self.sent  # else it is lost
         again, lost = self._outbox.again(processed, self.bound if elsewhere else frozenset())
         self._outgoing += [self._play_frame(number, body) for number, body in again]
-        self._outgoing += self._outbox.release()
+        if self._second != "wanted":  # there it comes on the first connection
+            self._second = ""
+            self._outgoing += self._outbox.release()
         self._late += [PlayDenied(n, Code.UNAVAILABLE, "nobody knows what came of it") for n in unknown]
         self._late += [PlayDenied(n, Code.OUT_OF_ORDER, "you are somewhere else now") for n in lost]
 

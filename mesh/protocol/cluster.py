@@ -214,9 +214,10 @@ class ResumeToken(Message, frozen=True, tag=120):
 
 @message("gate -> center")
 class Dropped(Message, frozen=True, tag=125):
-    """The connection of a session broke; its `linkdead_s` begin."""
+    """The connection of a session broke; its `linkdead_s` begin. Or the gate has heard no answer to a login over it:
+    whatever that got, nobody knows of."""
 
-    session: U63
+    session: U63  # 0: of the login that was not answered
     connection: U63
 
 

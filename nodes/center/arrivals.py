@@ -132,8 +132,17 @@ class Arrivals:
             self.expected.forget(self.node.clock.now())
             here = self.directory.of_account(account) is not None or account in self.expected
             if not here and (len(self.queue) or self._is_full(said.status.map) or self._is_held(said)):
-                return self._enqueue(said, waiting)
-            return await self._place(said) or self._enqueue(said, waiting)
+                answer: Placed | Queued = self._enqueue(said, waiting)
+            else:
+                answer = await self._place(said) or self._enqueue(said, waiting)
+            if self._is_forgone(said):
+                self.departures.forgo(said.gate, said.connection)
+            return answer
+
+    def _is_forgone(self, said: Online | Resume) -> bool:
+        """Has its gate given this login up while it was on its way? A new one is carried out all the same: the DC knows
+        of its session, and it may have to take over what an older one has in the world."""
+        return self.departures.forgone.has(said.gate, said.connection, self.node.clock.now())
 
     async def _claim(self, session: int) -> None:
         """Have the account for this zone: from here on the others have nothing of it. Refused when it has a newer
@@ -282,6 +291,8 @@ class Arrivals:
         await self._wait_for_break(said)
         async with self.locks.hold(account_of(said.session)):
             now = self.node.clock.now()
+            if self._is_forgone(said):
+                raise RefusedError(Code.UNAVAILABLE, "the gate does not wait for this any more")
             try:
                 presence, gate, connection = self.directory.resume(
                     said.session, said.nonce, said.gate, said.connection, self._nonce(), now
@@ -290,7 +301,8 @@ class Arrivals:
                 self.counts.resumes_refused += 1
                 raise
             # The gate may not have noticed yet that the old connection is broken.
-            self.courier.kick(gate, connection, said.session, Code.TAKEN_OVER)
+            if (gate, connection) != (said.gate, said.connection):
+                self.courier.kick(gate, connection, said.session, Code.TAKEN_OVER)
             self.counts.resumed += 1
             for watcher in self.watchers:
                 watcher.moved(presence)
@@ -302,7 +314,7 @@ class Arrivals:
         that the token made is about to end, since its gate is dead or has noticed."""
         until = self.node.clock.now() + BREAK_S
         while (now := self.node.clock.now()) < until:
-            if not self.directory.may_repeat(said.session, said.nonce, now):
+            if not self.directory.may_repeat(said, now):
                 return
             await asyncio.sleep(BREAK_LOOK_S)
 

@@ -15,6 +15,7 @@ from mesh.protocol.sessions import account_of
 from nodes.center.courier import Courier
 from nodes.center.directory import WITHOUT_END, Directory, Presence
 from nodes.center.finish import finish
+from nodes.center.forgone import Forgone
 from nodes.center.locks import AccountLocks
 from nodes.center.queue import Queue
 from nodes.center.settings import CenterSettings
@@ -43,6 +44,7 @@ class Departures:
     ) -> None:
         self._node, self._told, self._directory, self._queue = node, told, directory, queue
         self._locks, self._courier, self._watchers = locks, courier, watchers
+        self.forgone = Forgone()
         self.room = asyncio.Event()  # somebody left: the queue may move
         self.expired = 0
         self.lost = 0
@@ -51,11 +53,12 @@ class Departures:
 
     @on(Dropped)
     def on_dropped(self, said: Dropped, caller: Caller) -> None:
-        """A connection broke; the online monitor begins to count."""
-        now = self._node.clock.now()
-        presence = self._directory.drop(said.session, caller.peer, said.connection, now, self._told.linkdead_s)
-        if presence is not None:
-            self._dropped(presence)
+        """A connection broke; the online monitor begins to count. Or a gate does not know what became of a login."""
+        if not said.session:
+            self.forgone.add(caller.peer, said.connection, self._node.clock.now())
+            self.forgo(caller.peer, said.connection)
+            return
+        self._drop(said.session, caller.peer, said.connection)
 
     @on(Leave)
     async def on_leave(self, said: Leave, caller: Caller) -> Done:
@@ -66,6 +69,20 @@ class Departures:
         if presence is not None and not await finish(self._node, self.release(presence, "logout")):
             raise RefusedError(Code.UNAVAILABLE, "the scene does not answer; the character is saved when it does")
         return Done()
+
+    def forgo(self, gate: str, connection: int) -> None:
+        """Whatever the login over this connection got: nobody has heard of it. A session is linkdead, a position in the
+        queue is kept for a while."""
+        presence = self._directory.forgo(gate, connection)
+        if presence is not None:
+            self._drop(presence.session, gate, connection)
+        self._queue.lose_connection(gate, connection, self._node.clock.now())
+
+    def _drop(self, session: int, gate: str, connection: int) -> None:
+        now = self._node.clock.now()
+        presence = self._directory.drop(session, gate, connection, now, self._told.linkdead_s)
+        if presence is not None:
+            self._dropped(presence)
 
     # --- the end of a session ---
 
@@ -135,6 +152,7 @@ class Departures:
 
     def lose_gate(self, gate: str) -> int:
         """The gate is gone: its clients come back by another one."""
+        self.forgone.lose_gate(gate)
         dropped = self._directory.lose_gate(gate, self._node.clock.now(), self._told.linkdead_s)
         for presence in dropped:
             self._dropped(presence)

@@ -20,6 +20,7 @@ which is the same; and to have the center tell the scenes, which it may die befo
 
 A gate may die after a token was used and before its client has the next one. So while the connection that it made is
 gone again, the same token may be used once more, for REPEAT_S: whoever has stolen it could have used it a moment ago.
+Where the gate says that nobody heard of the login (`forgo`), it was not used.
 
 While a transfer is under way (`moving`) the stage keeps its meaning: who is linkdead stays so, who drops becomes so.
 The presence stays on its old line until the new one has it; meanwhile it takes a place on both.
@@ -33,6 +34,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.errors import Code, RefusedError
+from mesh.protocol.cluster import Resume
 from mesh.protocol.sessions import Friendship, Placement, account_of
 
 REPEAT_S = 10.0  # after the use of a resume token: it may be repeated when nothing came of it
@@ -201,7 +203,8 @@ class Directory:
         found = self.of_session(session)
         if found is None or found.stage not in ("online", "linkdead"):
             raise RefusedError(Code.RESUME_GONE, "the session has ended")
-        repeats = not found.gate and _was_spent(found, nonce, now)
+        is_same = (found.gate, found.connection) == (gate, connection)  # it asks again, since it heard no answer
+        repeats = (is_same or not found.gate) and _was_spent(found, nonce, now)
         if found.nonce is not None and nonce < found.nonce and not repeats:
             raise RefusedError(Code.RESUME_GONE, "the resume token was used")
         if not repeats:
@@ -211,11 +214,22 @@ class Directory:
         self.connect(found, gate, connection, now)
         return found, *before
 
-    def may_repeat(self, session: int, nonce: int, now: float) -> bool:
-        """Is this the nonce of a resume whose connection is there still, as far as is known? When that is about to
-        break, it may be used again."""
-        found = self.of_session(session)
-        return found is not None and bool(found.gate) and _was_spent(found, nonce, now)
+    def may_repeat(self, said: Resume, now: float) -> bool:
+        """Is this the nonce of a resume whose connection is another one, and there still, as far as is known? When that
+        is about to break, it may be used again."""
+        found = self.of_session(said.session)
+        if found is None or (found.gate, found.connection) in (("", 0), (said.gate, said.connection)):
+            return False
+        return _was_spent(found, said.nonce, now)
+
+    def forgo(self, gate: str, connection: int) -> Presence | None:
+        """The login that gave a session this connection came to nothing. The session, to be dropped; the token that was
+        used for it is as good as before, since nobody has heard of the one that followed."""
+        at_gate = self._gates.get(gate, {}).values()
+        found = next((presence for presence in at_gate if presence.connection == connection), None)
+        if found is not None and found.spent:
+            found.nonce = found.spent
+        return found
 
     def learn_nonce(self, presence: Presence, nonce: int) -> None:
         """A scene or a gate names this one; 0 is none."""

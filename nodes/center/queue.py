@@ -183,6 +183,11 @@ class Queue:
         self._hold(entry, now)
         return entry
 
+    def lose_connection(self, gate: str, connection: int, now: float) -> None:
+        """The same, for one that knows no place."""
+        for entry in [e for e in self._entries.values() if (e.online.gate, e.online.connection) == (gate, connection)]:
+            self._hold(entry, now)
+
     def lose_gate(self, gate: str, now: float) -> int:
         """So are all who waited at a gate that is gone. Returns how many that were."""
         gone = [entry for entry in self._entries.values() if entry.online.gate == gate]

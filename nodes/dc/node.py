@@ -356,8 +356,12 @@ class DcNode(Node):
     # --- helpers ---
 
     async def _do(self, apply: Callable[[View], T]) -> T:
-        """Carry out a durable operation."""
-        return await self.writer.submit(apply)
+        """Carry out a durable operation that is none of a scene's. They are few, and others are built on them: no
+        failover may lose one, whatever else does not wait for the standby."""
+        answer = await self.writer.submit(apply)
+        if self.pair is not None:
+            await self.pair.shared()
+        return answer
 
     def read(self, function: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Read rows; what is damaged is refused, never served."""

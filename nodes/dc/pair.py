@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Literal, NoReturn
 
 from mesh.core.membership import EPOCH
-from mesh.errors import Code, MeshError, RefusedError, StorageError
+from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
 from mesh.node import Node
 from mesh.promise import Promise
 from mesh.protocol.records import Operate, Operated
@@ -157,6 +157,14 @@ class Pair:
         promise = Twofold(self.replication)
         self._writer.take(Waiting(apply_if_safe, said, promise))
         return promise
+
+    async def shared(self) -> None:
+        """Until the standby has what is on our disk, if there is one. PeerLost: another one writes, and may not."""
+        if self.replication is not None:
+            try:
+                await self.replication.shared()
+            except Deposed as error:
+                raise PeerLost(str(error)) from None
 
     def link_lost(self, peer: str) -> None:
         """A peer is gone: is it the standby? Then nobody waits for it in vain."""

@@ -99,6 +99,11 @@ class Replication:
             self._send.set()
         await self._until(lambda: self._may_acknowledge(bool(changes)))
 
+    async def shared(self) -> None:
+        """Until what was committed by now is acknowledged by the standby, or there is none. Deposed: nobody knows."""
+        batch = self.log.last
+        await self._until(lambda: self.term.mode == "alone" or self.log.acknowledged >= batch)
+
     def has(self, batch: int) -> bool:
         """Does the standby have it, and does the center know that it may take over? What both disks have counts,
         whoever writes next."""

@@ -53,7 +53,8 @@ class DcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`{ "dc.1" = "dc.2" }`: the second one keeps a copy of the first, and takes over when that is lost."""
     replicated: Literal["all", "paid"] = "all"
     """What waits for the standby, while there is one in sync, before it is acknowledged: everything durable, or what
-    says that it is paid for. A failover loses nothing of that; of the rest it may lose `standby_window` commits."""
+    a scene says is paid for. A failover loses nothing of that, and no login, fence, account or ban; of the rest of what
+    scenes do it may lose `standby_window` commits."""
     standby_away: Literal["refuse", "wait"] = "refuse"
     """What happens to operations that say that they are paid for while no standby is in sync. All others go on."""
     standby_silent_s: Annotated[float, Meta(ge=0.1, le=10)] = 1.0

@@ -1,9 +1,9 @@
 """What came before the one it is for: the center speaks to the gate directly, a login's answer goes the long way.
 
 Owns what waits for a login to end: an admission that overtook its place in the queue, a transfer that overtook the
-placement, messages for sessions that nobody here speaks for yet, and the announcements of the last moments, for those
-who resume here: on their old gate they may have missed them. Pure: told what happened and when. Bounded in number,
-bytes and time; what does not fit is counted in `dropped` and goes.
+placement, an order to go to another zone, messages for sessions that nobody here speaks for yet, and the announcements
+of the last moments, for those who resume here: on their old gate they may have missed them. Pure: told what happened
+and when. Bounded in number, bytes and time; what does not fit is counted in `dropped` and goes.
 """
 
 from collections import deque
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mesh.protocol.cluster import Admit
 from mesh.protocol.placement import Transferred
+from mesh.protocol.zones import SendAway
 
 KEEP_S = 2.0
 """How long a message waits for its session."""
@@ -76,6 +77,7 @@ class Early:
     def __init__(self) -> None:
         self.admits: dict[int, Admit] = {}  # by connection
         self.transfers: dict[int, Transferred] = {}  # by connection
+        self.orders: dict[int, SendAway] = {}  # by connection
         self.kept = self.delivered = self.dropped = 0  # messages for sessions
         self._rows: dict[int, list[Row]] = {}  # by session
         self._waiting = self._bytes = 0
@@ -91,6 +93,7 @@ class Early:
     def forget(self, connection: int) -> Admit | None:
         """The connection ends; the admission that it did not use, if there was one."""
         self.transfers.pop(connection, None)
+        self.orders.pop(connection, None)
         return self.admits.pop(connection, None)
 
     # --- by session ---

@@ -4,7 +4,7 @@ Logins are worked on in turns (`turns.py`), so that a burst does not become a bu
 those who stand in line do not all run into a refusal that holds for a moment.
 
 What a node answers about a client that went away meanwhile is given back to the center at once, so that nobody stands
-in the world without a connection.
+in the world without a connection. So is a login whose answer is not heard: the center may have let it in.
 """
 
 import asyncio
@@ -35,6 +35,9 @@ from nodes.gate.lanes import Lanes
 from nodes.gate.sessions import Client, Sessions, State
 from nodes.gate.settings import GateSettings
 from nodes.gate.turns import PAUSE_S, Turn, Turns
+
+UNCLEAR = (Code.UNAVAILABLE, Code.INTERNAL)
+"""Refusals of which nobody knows how far the login had come."""
 
 
 class Entrance:
@@ -93,10 +96,13 @@ class Entrance:
             try:
                 answer = await self._authenticate(client, said)
             except RefusedError as error:
+                if error.code in UNCLEAR:
+                    self._node.tell("center", Dropped(0, client.number))
                 self._deny(client, error.code, error.text)
                 return
             except MeshError as error:
                 self._node.log.warning("a login could not be completed", reason=str(error))
+                self._node.tell("center", Dropped(0, client.number))
                 self._deny(client, Code.UNAVAILABLE, "try again in a moment")
                 return
             if isinstance(answer, Queued):
@@ -158,8 +164,9 @@ class Entrance:
             LoggedIn(answer.session, answer.character, answer.resume_token, answer.linkdead_s, self._gates(), trace.id),
         )
         self._catch_up(client, begun if answer.resumed else None)
+        self._exit.send_early(client)
         if client.is_in(State.LEAVING):
-            return  # it did not read that much, and was cut off
+            return  # it did not read that much, and was cut off, or it plays in another zone now
         if await self._attaching.attach(client, received, answer.resumed):
             self._entered(client, answer.resumed)
         else:

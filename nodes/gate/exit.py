@@ -137,9 +137,20 @@ class Exit:
     def on_send_away(self, said: SendAway, _caller: Caller) -> None:
         """Its character is out of this zone: with a ticket it comes into the other one."""
         client = self._sessions.by_number.get(said.connection)
-        if client is None or client.session != said.session or client.is_in(State.MOVED, State.LEAVING):
+        if client is not None and client.is_in(State.AUTHENTICATING):
+            self._early.orders[client.number] = said  # it has overtaken the login's answer
+        elif client is None or client.session != said.session or client.is_in(State.MOVED, State.LEAVING):
             self.strays += 1
-            return
+        else:
+            self._begin_to_send_away(client, said)
+
+    def send_early(self, client: Client) -> None:
+        """It is here now: was it to be sent away before?"""
+        said = self._early.orders.pop(client.number, None)
+        if said is not None and said.session == client.session:
+            self._begin_to_send_away(client, said)
+
+    def _begin_to_send_away(self, client: Client, said: SendAway) -> None:
         character = client.character
         self._out(client, TRAVELLED)
         self._node.spawn(self._send_away(client, character, said))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mesh.errors import RefusedError
+from mesh.protocol.cluster import Resume
 from mesh.protocol.sessions import account_of, session_of
 from nodes.center.directory import REPEAT_S, Directory, Presence
 
@@ -67,10 +68,11 @@ def test_a_token_whose_connection_came_to_nothing_may_be_used_again_for_a_moment
     directory = Directory()
     presence = came(directory)
     directory.resume(presence.session, 7, "g2", 2, 8, 2.0)
-    assert directory.may_repeat(presence.session, 7, 2.0), "its gate may be about to break"
-    assert not directory.may_repeat(presence.session, 8, 2.0)
+    assert directory.may_repeat(Resume(presence.session, 7, "g1", 3), 2.0), "its gate may be about to break"
+    assert not directory.may_repeat(Resume(presence.session, 8, "g1", 3), 2.0)
+    assert not directory.may_repeat(Resume(presence.session, 7, "g2", 2), 2.0), "nothing is to break: it asks again"
     directory.lose_gate("g2", 2.1, LINKDEAD_S)
-    assert not directory.may_repeat(presence.session, 7, 2.1)
+    assert not directory.may_repeat(Resume(presence.session, 7, "g1", 3), 2.1)
     directory.resume(presence.session, 7, "g1", 3, 9, 3.0)
     directory.drop(presence.session, "g1", 3, 4.0, LINKDEAD_S)
     with pytest.raises(RefusedError, match="resume_gone"):
@@ -80,6 +82,29 @@ def test_a_token_whose_connection_came_to_nothing_may_be_used_again_for_a_moment
     with pytest.raises(RefusedError, match="resume_gone"):
         directory.resume(presence.session, 7, "g1", 5, 11, 14.0)
     directory.resume(presence.session, 9, "g1", 5, 11, 14.0)
+
+
+def test_a_resume_that_is_said_again_for_the_same_connection_is_carried_out_again() -> None:
+    """Its login node has heard no answer: the link to it broke behind the center's."""
+    directory = Directory()
+    presence = came(directory)
+    directory.resume(presence.session, 7, "g2", 2, 8, 2.0)
+    _, gate, connection = directory.resume(presence.session, 7, "g2", 2, 9, 3.0)
+    assert (gate, connection, presence.nonce) == ("g2", 2, 9)
+    with pytest.raises(RefusedError, match="resume_gone"):
+        directory.resume(presence.session, 7, "g2", 3, 10, 3.0)
+
+
+def test_a_token_is_as_good_as_before_when_nobody_has_heard_of_its_use() -> None:
+    directory = Directory()
+    presence = came(directory)
+    directory.resume(presence.session, 7, "g2", 2, 8, 2.0)
+    assert directory.forgo("g2", 3) is directory.forgo("g1", 2) is None
+    assert directory.forgo("g2", 2) is presence
+    directory.drop(presence.session, "g2", 2, 2.1, LINKDEAD_S)
+    directory.resume(presence.session, 7, "g1", 4, 9, 2.1 + REPEAT_S + 20.0)
+    with pytest.raises(RefusedError, match="resume_gone"):
+        directory.resume(presence.session, 7, "g1", 5, 10, 33.0)
 
 
 @pytest.mark.parametrize("session", [session_of(1, 2), session_of(2, 1)])

@@ -185,6 +185,8 @@ def test_only_so_much_waits():
         session.social(Shout("x"))
     with pytest.raises(LocalProtocolError):
         session.social(Shout("x"))
+    session.second()
+    session.receive(gate(LOGGED_IN))
     session.receive(view(entered(resumed=True)))
     assert len(session.take_outgoing()) == RESEND_MAX + HELD_MAX
     assert session.play(Attack(0))

@@ -84,6 +84,21 @@ def test_login_and_refusal():
     run(story())
 
 
+def test_a_login_that_its_caller_gives_up_leaves_no_connection():
+    async def story():
+        server = Server((), IN)
+        player = server.player()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await player.join("a", "anna", "secret")
+        assert not player.connected
+        assert server.wires[0].ended
+        await player.join("a", "anna", "secret")
+        assert player.playing
+
+    run(story())
+
+
 def test_wait_takes_the_first_that_fits_and_leaves_the_others():
     async def story():
         server = Server(IN)

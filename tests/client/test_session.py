@@ -8,7 +8,7 @@ from mesh.client.outbox import RESEND_MAX
 from mesh.client.session import ACK_EVERY, ClientSession, Phase
 from mesh.errors import LocalProtocolError, RemoteProtocolError
 from mesh.protocol.catalogue import decoder, encode
-from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Pong, Waiting
+from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Pong, TransferBegun, Waiting
 from mesh.protocol.lanes import (
     CLIENT_GATE,
     CLIENT_MOVE,
@@ -267,3 +267,46 @@ def test_a_goodbye_of_the_connection_before_is_none_of_the_session() -> None:
     session.receive(view(entered(resumed=True)))
     assert session.phase is Phase.PLAYING
     assert session.disconnected(), "when that connection breaks it may come back"
+
+
+def test_a_goodbye_of_the_connection_before_does_not_end_a_session_whose_second_one_breaks() -> None:
+    session = playing()
+    session.hold()
+    session.second()
+    session.receive(gate(LoggedIn(LOGGED_IN.session, "anna", "token-2", 30.0, ["ws://b"])))
+    session.receive(gate(Goodbye("taken_over", "")))
+    assert session.ended is None
+    assert session.disconnected(), "the second one breaks before Entered: the session waits in the world"
+    session.resume()
+    session.receive(gate(LoggedIn(LOGGED_IN.session, "anna", "token-3", 30.0, ["ws://b"])))
+    session.receive(gate(Goodbye("taken_over", "")))
+    assert not session.disconnected(), "with one connection it is for that one"
+
+
+def test_what_is_held_for_the_second_connection_is_not_said_on_the_first() -> None:
+    """It is on its way to another line when it is asked to go to another gate, and arrives before it has gone."""
+    session = playing()
+    session.receive(gate(TransferBegun(1)))
+    session.take_outgoing()
+    session.hold()
+    assert session.social(Shout("one")) == b""
+    session.second()
+    session.receive(view(entered(resumed=True)))  # of the transfer
+    assert session.take_outgoing() == ()
+    assert session.social(Shout("two")) == b""
+    session.receive(gate(LoggedIn(LOGGED_IN.session, "anna", "token-2", 30.0, ["ws://b"])))
+    session.receive(view(entered(resumed=True)))
+    said = [bytes([CLIENT_SOCIAL]) + encode(Shout(text)) for text in ("one", "two")]
+    assert list(session.take_outgoing()) == said
+
+
+def test_what_is_held_for_a_second_connection_that_is_not_let_in_is_said_when_the_session_is_resumed() -> None:
+    session = playing()
+    session.hold()
+    assert session.social(Shout("one")) == b""
+    session.second()
+    assert session.disconnected()  # both break
+    session.resume()
+    session.receive(gate(LoggedIn(LOGGED_IN.session, "anna", "token-2", 30.0, ["ws://b"])))
+    session.receive(view(entered(resumed=True)))
+    assert list(session.take_outgoing()) == [bytes([CLIENT_SOCIAL]) + encode(Shout("one"))]

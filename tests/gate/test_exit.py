@@ -42,6 +42,22 @@ def test_a_ticket_and_the_gates_of_the_other_zone(zone, tmp_path):
     play(zone, tmp_path, story)
 
 
+def test_an_order_that_overtakes_the_answer_to_the_login_is_carried_out(zone, tmp_path):
+    async def story(s):
+        s.login_node.delay_s = 0.2
+        client = s.raw()
+        client.send(login_frame("anna"))
+        await s.until(lambda: s.login_node.logins["anna"])
+        session = session_of(1, s.login_node.logins["anna"])
+        s.center.tell(s.gate.name, SendAway(session, client.connection.number, "two", GATES))
+        await s.until(lambda: client.closed is not None)
+        assert isinstance(last(client), MoveZone)
+        assert s.gate.exit.strays == 0
+        assert s.gate.early.orders == {}
+
+    play(zone, tmp_path, story)
+
+
 def test_a_login_node_that_is_started_again_is_waited_for(zone, tmp_path):
     async def story(s):
         client = await raw(s)

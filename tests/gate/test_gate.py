@@ -10,6 +10,7 @@ from mesh.client.session import Phase
 from mesh.errors import PeerLost, RefusedError
 from mesh.protocol.catalogue import encode
 from mesh.protocol.client import Denied, Goodbye, Waiting
+from mesh.protocol.client import Login as ClientLogin
 from mesh.protocol.cluster import (
     Attach,
     Detach,
@@ -24,7 +25,7 @@ from mesh.protocol.cluster import (
     Sessions,
     ToClients,
 )
-from mesh.protocol.lanes import CLIENT_MOVE, MOVE, PLAY_HEAD, Lane, PieceClass, PieceLane, piece
+from mesh.protocol.lanes import CLIENT_GATE, CLIENT_MOVE, MOVE, PLAY_HEAD, Lane, PieceClass, PieceLane, piece
 from mesh.protocol.play import Attack, Entered, Hit, Said
 from mesh.protocol.sessions import session_of
 from mesh.protocol.social import Shout, Shouted
@@ -372,5 +373,25 @@ def test_pages(zone, tmp_path):
         assert s.gate.page("/gates") == b'{"gates": ["ws://127.0.0.1:7700"]}'
         assert s.gate.page("/-/healthy") == b'{"state": "Ready"}'
         assert s.gate.page("/etc/passwd") is None
+
+    play(zone, tmp_path, story)
+
+
+@pytest.mark.parametrize("how", ["silent", "lost", "unavailable", "bad_credentials"])
+def test_the_center_hears_of_a_login_of_which_nobody_knows_what_became(zone, tmp_path, how):
+    async def story(s):
+        client = s.raw()
+        if how == "silent":
+            s.login_node.delay_s = 30.0
+        elif how == "lost":
+            s.login_node.delay_s = 30.0
+            asyncio.get_running_loop().call_later(1.0, lambda: s.cluster.crash("login.1"))
+        else:
+            s.login_node.refusal = RefusedError(how)
+        client.send(bytes([CLIENT_GATE]) + encode(ClientLogin("resume", "", f"{session_of(1, 1)} anna")))
+        await s.until(lambda: client.closed is not None)
+        said = [] if how == "bad_credentials" else [Dropped(0, client.connection.number)]
+        await asyncio.sleep(1.0)
+        assert s.center.told.of(Dropped) == said
 
     play(zone, tmp_path, story)
