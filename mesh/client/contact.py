@@ -181,17 +181,17 @@ class Contact:
     async def _try(self, url: str, first: Callable[[], bytes], timeout_s: float) -> str:
         """At one gate. Returns the address of another one when it sends us there."""
         self.url, self.closed_reason, self._elsewhere = url, "", ""
+        is_wish = self._following is not asyncio.current_task()  # of the program, not of the servers
         connection = self._connection = await self._open(Connection(self, url), timeout_s)
         try:
             connection.send(first())
             self._keep_alive(at_once=False)
             elsewhere = await self._until(self._joined, timeout_s)
-        except MeshError as error:
-            self._gone(str(error))
-            raise
-        except asyncio.CancelledError:
-            if self._connection is connection:
-                self._gone("given up")
+        except (MeshError, asyncio.CancelledError) as error:
+            if is_wish:
+                self._stop_following()  # where the gate has sent it on to, since nobody waits for that any more
+            if is_wish or self._connection is connection:
+                self._gone(str(error) or "given up")
             raise
         if elsewhere:
             self._connection = None
@@ -216,9 +216,18 @@ class Contact:
             raise RefusedError(ended.code, ended.text)
         if self.session.phase is Phase.PLAYING or self._elsewhere:
             return self._elsewhere
-        if self._connection is None or self._connection.ended:
+        if (self._connection is None or self._connection.ended) and not self._is_followed_by_others():
             raise PeerLost(f"{self.url} ended the connection: {self.closed_reason}")
         return None
+
+    def _is_followed_by_others(self) -> bool:
+        """Is it being brought elsewhere, by another task than this one?"""
+        return self._following is not None and self._following is not asyncio.current_task()
+
+    def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
 
     # --- called by connections ---
 

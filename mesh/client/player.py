@@ -309,9 +309,7 @@ class Player(Verbs):
         raise failure
 
     def _end(self, reason: str, gently: bool) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            self._following = None
+        self._stop_following()
         connection = self._connection
         if connection is None or connection.wire is None or connection.ended:
             self._gone(reason)

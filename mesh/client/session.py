@@ -81,6 +81,9 @@ class Phase(StrEnum):
     ENDED = "Ended"  # Denied instead of a login, or Goodbye: `ended` says why
 
 
+Second = Literal["", "wanted", "asked", "failed", "admitted"]
+"""A connection beside the first one, from `hold` on. The center may have let in one that has failed."""
+
 _IN_THE_WORLD = (Phase.PLAYING, Phase.TRANSFERRING)
 _MAY_SPEAK = (Phase.JOINING, *_IN_THE_WORLD)
 
@@ -121,7 +124,7 @@ class ClientSession:
         self._late: list[Message] = []  # said by ourselves, to be told behind what the frame brings
         self._shouted = (0, 0)  # epoch and sequence of the last one
         self._is_new_session = False
-        self._second: Literal["", "wanted", "admitted"] = ""  # a connection beside the first one
+        self._second: Second = ""
 
     @property
     def sent(self) -> int:
@@ -194,11 +197,12 @@ class ClientSession:
         """The first frame on a second connection: a resume, while the first connection goes on."""
         if self.phase not in _IN_THE_WORLD:
             raise LocalProtocolError(f"not in the world ({self.phase})")
+        self._second = "asked"
         return _GATE_BYTE + encode(client.Login("resume", "", self.token, self.received, program))
 
     def stay(self) -> None:
         """The second connection came to nothing, the first one goes on."""
-        self._second = ""
+        self._second = "failed" if self._second == "asked" else ""
         self._outgoing += self._outbox.release()
 
     def enter_zone(self, ticket: str, program: str = "") -> bytes:
@@ -332,8 +336,8 @@ class ClientSession:
                 self.phase, self.token = Phase.ENDED, ""
             case client.Denied() if self.phase in (Phase.AUTHENTICATING, Phase.WAITING):
                 self.phase, self.ended = Phase.ENDED, said
-            case client.Goodbye() if said.code == Code.TAKEN_OVER and self._second == "admitted":
-                pass  # of the first connection, by the second one
+            case client.Goodbye() if said.code == Code.TAKEN_OVER and self._second not in ("", "wanted"):
+                pass  # of the first connection, perhaps by the second one: a resume will tell
             case client.Goodbye():
                 self.phase, self.ended = Phase.ENDED, said
 
@@ -341,7 +345,7 @@ class ClientSession:
         if said.session != self.session:
             self._forget()
         self.phase, self.ended = Phase.JOINING, None
-        self._second = "admitted" if self._second else ""
+        self._second = "admitted" if self._second in ("wanted", "asked") else ""
         self.session, self.character, self.token = said.session, said.character, said.resume_token
         self.linkdead_s, self.gates, self.trace = said.linkdead_s, said.gates, said.trace
 
@@ -363,7 +367,7 @@ class ClientSession:
         processed = said.processed if said.resumed or said.anew or is_new else self.sent  # else it is lost
         again, lost = self._outbox.again(processed, self.bound if elsewhere else frozenset())
         self._outgoing += [self._play_frame(number, body) for number, body in again]
-        if self._second != "wanted":  # there it comes on the first connection
+        if self._second not in ("wanted", "asked"):  # there it comes on the first connection
             self._second = ""
             self._outgoing += self._outbox.release()
         self._late += [PlayDenied(n, Code.UNAVAILABLE, "nobody knows what came of it") for n in unknown]

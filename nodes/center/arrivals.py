@@ -140,8 +140,10 @@ class Arrivals:
             return answer
 
     def _is_forgone(self, said: Online | Resume) -> bool:
-        """Has its gate given this login up while it was on its way? A new one is carried out all the same: the DC knows
-        of its session, and it may have to take over what an older one has in the world."""
+        """Has its gate given this login up while it was on its way, or is it gone? A new one is carried out all the
+        same: the DC knows of its session, and it may have to take over what an older one has in the world."""
+        if said.gate not in self.node.switchboard.links.up:  # should it live, its list will say whom it has
+            return True
         return self.departures.forgone.has(said.gate, said.connection, self.node.clock.now())
 
     async def _claim(self, session: int) -> None:

@@ -61,6 +61,7 @@ class Presence:
     nonce: int | None = None  # what the next resume must name, or a newer one; None: any, as nobody knows it
     spent: int = 0  # the nonce that the last resume named ...
     spent_until: float = -math.inf  # ... and may name again until then, if its connection does not last
+    spent_at: tuple[str, int] = ("", 0)  # that connection
     deadline: float = WITHOUT_END  # when something must be done about a linkdead or leaving one
     asking: int = 0  # social requests under way
     placed_at: float = 0.0  # since when it is on this line
@@ -89,6 +90,7 @@ class Directory:
         self._taken: Counter[tuple[str, str, int]] = Counter()  # places by scene, map and line, who comes included
         self._coming: Counter[str] = Counter()  # transfers under way to a scene
         self._gates: dict[str, dict[int, Presence]] = {}
+        self._connections: dict[tuple[str, int], Presence] = {}  # that they have, and that used their tokens
         self._unattended: dict[int, Presence] = {}  # linkdead and leaving ones
         self._ended: OrderedDict[int, int] = OrderedDict()  # account -> the newest session that has ended
         self.doubted: set[str] = set()  # scenes that may have built a character without our knowing, until they say
@@ -211,6 +213,8 @@ class Directory:
             found.spent, found.spent_until = nonce, now + REPEAT_S
         before = (found.gate, found.connection)
         found.nonce = fresh_nonce
+        self._forget_connection(found, found.spent_at)
+        found.spent_at = (gate, connection)
         self.connect(found, gate, connection, now)
         return found, *before
 
@@ -223,11 +227,11 @@ class Directory:
         return _was_spent(found, said.nonce, now)
 
     def forgo(self, gate: str, connection: int) -> Presence | None:
-        """The login that gave a session this connection came to nothing. The session, to be dropped; the token that was
-        used for it is as good as before, since nobody has heard of the one that followed."""
-        at_gate = self._gates.get(gate, {}).values()
-        found = next((presence for presence in at_gate if presence.connection == connection), None)
-        if found is not None and found.spent:
+        """The login that gave a session this connection came to nothing. The session, to be dropped if it is not yet;
+        the token that was used for it is as good as before, since nobody has heard of the one that followed."""
+        at = (gate, connection)
+        found = self._connections.get(at)
+        if found is not None and found.spent_at == at and (not found.gate or at == (found.gate, found.connection)):
             found.nonce = found.spent
         return found
 
@@ -324,6 +328,7 @@ class Directory:
         self._scenes.setdefault(presence.scene, {})[presence.account] = presence
         if presence.gate:
             self._gates.setdefault(presence.gate, {})[presence.account] = presence
+            self._connections[presence.gate, presence.connection] = presence
 
     def _forget(self, presence: Presence) -> None:
         account = presence.account
@@ -333,6 +338,8 @@ class Directory:
         del self._scenes[presence.scene][account]
         self._take_off(presence)
         self._gates.get(presence.gate, {}).pop(account, None)
+        self._forget_connection(presence, (presence.gate, presence.connection))
+        self._forget_connection(presence, presence.spent_at)
         self._unattended.pop(account, None)
 
     def _put_on(self, presence: Presence, map_: str, line: int) -> None:
@@ -360,9 +367,17 @@ class Directory:
 
     def _connect(self, presence: Presence, gate: str, connection: int, now: float) -> None:
         self._gates.get(presence.gate, {}).pop(presence.account, None)
+        if (before := (presence.gate, presence.connection)) != presence.spent_at:
+            self._forget_connection(presence, before)
         presence.gate, presence.connection, presence.since = gate, connection, now
         if gate:
             self._gates.setdefault(gate, {})[presence.account] = presence
+            self._connections[gate, connection] = presence
+
+    def _forget_connection(self, presence: Presence, at: tuple[str, int]) -> None:
+        """A gate that is started again counts anew: then it may be another one's."""
+        if self._connections.get(at) is presence:
+            del self._connections[at]
 
     def _unattend(self, presence: Presence, stage: Stage, deadline: float) -> None:
         presence.stage, presence.deadline = stage, deadline

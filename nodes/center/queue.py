@@ -62,6 +62,10 @@ class Entry:
         return account_of(self.online.session)
 
     @property
+    def connection(self) -> tuple[str, int]:
+        return self.online.gate, self.online.connection
+
+    @property
     def key(self) -> tuple[int, int]:
         """Sorts entries of one class."""
         return (0 if self.returning else -self.online.priority, self.order)
@@ -88,6 +92,7 @@ class Queue:
         self._size_max, self._hold_s = size_max, hold_s
         self._entries: dict[int, Entry] = {}  # by account
         self._places: dict[int, Entry] = {}
+        self._connections: dict[tuple[str, int], Entry] = {}
         self._returning: list[Entry] = []  # each sorted by key
         self._preferred: list[Entry] = []
         self._others: list[Entry] = []
@@ -185,7 +190,8 @@ class Queue:
 
     def lose_connection(self, gate: str, connection: int, now: float) -> None:
         """The same, for one that knows no place."""
-        for entry in [e for e in self._entries.values() if (e.online.gate, e.online.connection) == (gate, connection)]:
+        entry = self._connections.get((gate, connection))
+        if entry is not None:
             self._hold(entry, now)
 
     def lose_gate(self, gate: str, now: float) -> int:
@@ -200,6 +206,8 @@ class Queue:
         entry = self._entries.pop(account, None)
         if entry is not None:
             del self._places[entry.place]
+            if self._connections.get(entry.connection) is entry:
+                del self._connections[entry.connection]
             among = self._class_of(entry)
             del among[bisect_left(among, entry.key, key=_key)]
             self.changed = True
@@ -290,7 +298,7 @@ class Queue:
         return self._preferred if entry.online.priority else self._others
 
     def _insert(self, entry: Entry) -> None:
-        self._entries[entry.account] = self._places[entry.place] = entry
+        self._entries[entry.account] = self._places[entry.place] = self._connections[entry.connection] = entry
         insort(self._class_of(entry), entry, key=_key)
         self.changed = True
 

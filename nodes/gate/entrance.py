@@ -107,7 +107,7 @@ class Entrance:
                 return
             if isinstance(answer, Queued):
                 if self._center() != center:  # the one that has this place is gone, and with it the place
-                    self._node.tell("center", LeaveQueue(answer.place))
+                    self._node.tell("center", Dropped(0, client.number))  # its places have other owners now
                     self._deny(client, Code.UNAVAILABLE, "the center starts anew: log in again")
                 else:
                     self._queue(client, answer)
@@ -118,6 +118,7 @@ class Entrance:
     async def _authenticate(self, client: Client, said: Login) -> Authenticated | Queued:
         began = self._node.clock.now()
         ask = Authenticate(said.method, said.account, said.secret, client.number, client.address[:64])
+        client.is_asked = True
         try:
             answer = await self._node.ask("login", ask, self._settings.authenticate_s)
             self.turns.let_in(said.method)
@@ -131,6 +132,7 @@ class Entrance:
             self._pause(said.method)
             raise
         finally:
+            client.is_asked = False
             self.turns.give_back(said.method, self._node.clock.now() - began)
             self._next(said.method)
         assert isinstance(answer, Authenticated | Queued), "the catalogue allows nothing else"
@@ -150,7 +152,7 @@ class Entrance:
     ) -> None:
         """Step 7: authenticated and placed; attach to the scene."""
         if not client.is_in(State.AUTHENTICATING):
-            self._node.tell("center", Dropped(answer.session, client.number))
+            self._node.tell("center", Dropped(0, client.number))
             return
         client.become(State.ATTACHING)
         self._replace(answer.session)

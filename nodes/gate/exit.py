@@ -52,6 +52,8 @@ class Exit:
             return
         if client.is_in(State.QUEUED):
             self._node.tell("center", LeaveQueue(client.place))
+        if client.is_asked:
+            self._node.tell("center", Dropped(0, client.number))
         admitted = self._early.forget(client.number)
         if admitted is not None:
             self._node.tell("center", Dropped(admitted.placed.session, client.number))

@@ -85,9 +85,9 @@ class Client:
 
     __slots__ = (
         "address", "again", "again_at", "awaits", "bulk", "bulk_bytes", "character", "connection", "control",
-        "control_bytes", "dirty", "handle", "heard", "line", "link", "messages", "nonce", "number", "offences", "place",
-        "placement", "scene", "session", "source", "starved", "state", "tag", "told", "transfer", "unread_since",
-        "waited_s",
+        "control_bytes", "dirty", "handle", "heard", "is_asked", "line", "link", "messages", "nonce", "number",
+        "offences", "place", "placement", "scene", "session", "source", "starved", "state", "tag", "told", "transfer",
+        "unread_since", "waited_s",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, messages: Bucket) -> None:
@@ -100,6 +100,7 @@ class Client:
         self.character = ""
         self.placement: Placement | None = None  # where its character is, as the center said last
         self.nonce = 0  # of its resume token
+        self.is_asked = False  # the nodes behind are asked to let it in
         self.place = 0  # in the queue
         self.scene: Scene | None = None  # to which goes what it says
         self.source: Scene | None = None  # whose rows for `handle` reach it

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from mesh.errors import RefusedError
-from mesh.protocol.cluster import Dropped, Placed, Queued
+from mesh.protocol.cluster import Dropped, Online, Placed, Queued, Resume
 from mesh.testing import wait_until
 from nodes.center.forgone import FORGONE_MAX, KEEP_S, Forgone
-from tests.center.peers import Neighbourhood, tell
+from tests.center.peers import Neighbourhood, status, tell
 
 
 def test_what_a_gate_has_given_up_is_known_for_a_while() -> None:
@@ -78,6 +78,25 @@ def test_a_login_that_comes_after_its_gate_gave_it_up_is_carried_out_and_a_resum
         with pytest.raises(RefusedError, match="unavailable"):
             await zone.resume(anna)
         assert isinstance(await zone.resume(anna), Placed)
+
+    tell(tmp_path, story)
+
+
+def test_over_a_gate_that_is_gone_nobody_stays_in_the_world(tmp_path: Path) -> None:
+    async def story(zone: Neighbourhood) -> None:
+        anna = await zone.online(1)
+        zone.drop(anna.session)
+        gone = zone.gate(2).name
+        await zone.cluster.kill("gate.2")
+        await asyncio.sleep(1)
+        with pytest.raises(RefusedError, match="unavailable"):
+            await zone.login.ask("eu.one.center.1", Resume(anna.session, anna.nonce, gone, 8))
+        late = await zone.login.ask("eu.one.center.1", Online(zone.session(2), status(2), gone, 9))
+        assert isinstance(late, Placed)
+        assert (zone.stage(1), zone.stage(2)) == ("linkdead", "linkdead")
+        assert isinstance(await zone.resume(late), Placed)
+        await asyncio.sleep(65)
+        assert (zone.stage(1), zone.stage(2)) == (None, "online")
 
     tell(tmp_path, story)
 

@@ -508,3 +508,38 @@ def test_a_zone_wins_over_a_gate():
         assert not gates.last("ws://b").open
 
     run(story())
+
+
+@pytest.mark.parametrize("slow_s", [0.0, 0.2])
+@pytest.mark.parametrize("moment_s", [0.0, 0.5])
+def test_a_login_may_be_answered_by_the_way_to_another_zone(slow_s, moment_s):
+    async def story():
+        gates = Gates({"ws://a": [[gate(LOGGED_IN)]], "ws://x": [OTHER]})
+        gates.slow_s = slow_s
+        joining = asyncio.ensure_future(gates.player())
+        await asyncio.sleep(slow_s + moment_s + 0.001)
+        gates.last("ws://a").say(TO_TWO)
+        player = await joining
+        await settled(player)
+        assert (player.url, player.session.session, gates.ended) == ("ws://x", 990, [])
+        assert player.playing
+        assert not gates.last("ws://a").open
+
+    run(story())
+
+
+@pytest.mark.parametrize("slow_s", [0.0, 0.2, 0.6])
+def test_a_login_that_is_given_up_does_not_go_on_in_another_zone(slow_s):
+    async def story():
+        gates = Gates({"ws://a": [[gate(LOGGED_IN), TO_TWO]], "ws://x": [[]]})
+        player = Player(dial=gates.dial, clock=ManualClock(asyncio.get_running_loop()))
+        joining = asyncio.ensure_future(player.join("ws://a", "anna", "secret"))
+        await asyncio.sleep(0.1)
+        gates.slow_s = slow_s
+        await asyncio.sleep(0.5)
+        joining.cancel()
+        await asyncio.sleep(1.0)
+        assert not player.connected
+        assert not any(line.open for lines in gates.wires.values() for line in lines)
+
+    run(story())

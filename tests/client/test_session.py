@@ -283,6 +283,21 @@ def test_a_goodbye_of_the_connection_before_does_not_end_a_session_whose_second_
     assert not session.disconnected(), "with one connection it is for that one"
 
 
+def test_a_second_connection_that_failed_may_have_been_let_in() -> None:
+    """Nobody has heard the answer to its login, and by the first one comes that the session was taken over."""
+    session = playing()
+    session.hold()
+    session.second()
+    session.stay()
+    session.receive(gate(Goodbye("taken_over", "")))
+    assert session.disconnected(), "one resume tells"
+    session = playing()
+    session.hold()
+    session.stay()  # before it was asked
+    session.receive(gate(Goodbye("taken_over", "")))
+    assert not session.disconnected()
+
+
 def test_what_is_held_for_the_second_connection_is_not_said_on_the_first() -> None:
     """It is on its way to another line when it is asked to go to another gate, and arrives before it has gone."""
     session = playing()

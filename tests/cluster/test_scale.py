@@ -158,7 +158,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(zone: Running) -> None:
         (["scale", "scene=49"], 2, "makes 54 processes; one cluster has at most 50"),
         (["scale", "gate=2", "--zone", "nowhere"], 3, "there is no zone nowhere"),
         (["drain", "center.1"], 2, "a zone has one center"),
-        (["drain", "dc.1"], 2, "all zones of a file share one dc"),
+        (["drain", "dc.1"], 2, "all zones of a file share one database"),
         (["drain", "gate.7"], 3, "there is no node gate.7"),
         (["drain", "gate.1"], 1, "there is no other gate that is Ready"),
         (["lines", "open", "moon"], 3, "there is no map moon"),

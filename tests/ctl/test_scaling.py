@@ -61,7 +61,7 @@ def stops(found: Plan) -> list[str]:
         ("scene=0", "at least one scene; `mesh down` stops a cluster"),
         ("scnee=2", "there is no role scnee; did you mean scene?"),
         ("center=2", "a zone has one center"),
-        ("dc=2", "all zones of a file share one dc"),
+        ("dc=2", "all zones of a file share one database"),
         ("scene=2 scene=3", "scene is there twice"),
     ],
 )

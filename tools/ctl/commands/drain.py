@@ -43,7 +43,7 @@ def drain(environment: Environment, node: str, timeout_s: float, cluster: str | 
     topology = note.load()
     meant = node_meant(topology, node)
     if meant.role in SINGLE:
-        what = "all zones of a file share one dc" if meant.role == "dc" else f"a zone has one {meant.role}"
+        what = "all zones of a file share one database" if meant.role == "dc" else f"a zone has one {meant.role}"
         text = f"{meant.short} cannot be drained: {what}, which is restarted instead (`mesh restart {meant.short}`)"
         raise CommandError(text, Exit.USAGE)
     clock = SystemClock()
