@@ -27,6 +27,7 @@ def count(
     reads("mesh_malformed_total", "Messages that broke the rules.", lambda: counts.malformed + dispatch.malformed)
     reads("mesh_late_answers_total", "Answers to requests that had ended.", lambda: counts.late)
     reads("mesh_overdue_total", "Requests that came when nobody waited for them any more.", lambda: dispatch.overdue)
+    reads("mesh_under_way", "Requests that are being worked on.", lambda: dispatch.under_way)
     reads("mesh_given_up_total", "Requests whose asker's time ended before the answer.", lambda: dispatch.given_up)
     reads("mesh_hopeless_total", "Requests not sent, as nobody waited any more.", lambda: counts.hopeless)
     reads("mesh_breaker_refused_total", "Requests not sent, as a breaker was open.", lambda: breakers.refused)

@@ -33,6 +33,7 @@ def meter(gate: "GateNode") -> None:
     budgets = gate.budgets
     reads("gate_hindered_clients", "Whose network bears less than they could be told.", lambda: budgets.hindered)
     reads("gate_budgets_total", "Budgets of clients told to scenes.", lambda: budgets.said)
+    reads("gate_unsent_bytes", "What clients are still to be told.", lambda: sum(c.unsent for c in gate.clients))
     reads("gate_full_views_total", "Full views asked for after drops.", lambda: up.drops)
     reads("gate_slow_readers_total", "Connections cut because the client did not read.", lambda: down.cut)
     reads("gate_unknown_handles_total", "Rows for players that had left.", lambda: down.unknown)

@@ -134,6 +134,11 @@ class Client:
         """Asked again after every wait: it may have gone meanwhile."""
         return self.state in states
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that it is still to be told, movement not counted: that is thrown away when it becomes old."""
+        return self.control_bytes + self.bulk_bytes + self.connection.backlog
+
     def become(self, state: State) -> None:
         """The next state, if it may follow."""
         if state not in NEXT[self.state]:

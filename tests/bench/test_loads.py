@@ -21,8 +21,8 @@ def second(**said):
     return Second(**(usual | said))
 
 
-def moment(load, step, in_step_s, rss_mb=300.0, **said):
-    return overload.Moment(load, step, in_step_s, second(**said), 0.5, rss_mb)
+def moment(load, step, in_step_s, rss_mb=300.0, waiting=0.0, **said):
+    return overload.Moment(load, step, in_step_s, second(**said), 0.5, rss_mb, waiting)
 
 
 def fought(p99_ms, missing=0):
@@ -44,6 +44,15 @@ def test_of_a_load_that_comes_twice_the_worse_step_counts():
     assert reached["hit_p99_ms_3"] == 250.0
     assert (reached["missing"], reached["closed"]) == (3, 4)
     assert reached["growth"] == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "ratio"),
+    [([0, 900, 0, 90_000, 9, 1, 2], 1.0), ([2000, 2000, 2000, 0, 9000, 6000, 6000], 3.0)],
+    ids=["worked off", "grown"],
+)
+def test_queues_are_compared_at_the_end_with_before(waiting, ratio):
+    assert overload.queues([moment(1.0, 0, 1.0, waiting=float(many)) for many in waiting]) == ratio
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from mesh import metrics
 from mesh.protocol.catalogue import encode
 from mesh.protocol.lanes import Lane, PieceClass, PieceLane, piece
 from mesh.protocol.play import Hit, Said
@@ -13,6 +14,7 @@ from mesh.topology.policy import FULL, Level
 from nodes.gate.bandwidth import UNLIMITED
 from nodes.gate.lanes import ANNOUNCE_FLUSHES
 from tests.gate.zone import announce, play, updates
+from tools.bots.scrape import pick
 
 SHOUT = Shouted(1, 1, "everybody", "x")
 
@@ -127,6 +129,12 @@ def test_who_reads_slowly_is_spared_cosmetic_things_before_chat(zone, tmp_path):
         await asyncio.sleep(0.1)
         counts = s.gate.lanes.counts
         assert (counts.cosmetic_dropped, counts.chat_dropped) == (1, 0)
+        [unsent] = pick(metrics.page([s.gate.metrics.registry]).decode(), "gate_unsent_bytes").values()
+        assert 10_000 < unsent < 11_000, "what is for her, and the heads of frames"
+        anna._wire.client.stop_reading(False)
+        await asyncio.sleep(0.1)
+        [unsent] = pick(metrics.page([s.gate.metrics.registry]).decode(), "gate_unsent_bytes").values()
+        assert unsent == 0
 
     play(zone, tmp_path, story)
 

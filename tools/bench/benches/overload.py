@@ -37,6 +37,9 @@ COURSE_QUICK = ((0.5, 3.0), (2.0, 5.0), (3.0, 5.0), (0.5, 11.0))
 """(load, seconds): load 1.0 is what the servers just manage."""
 WIDE = 0.6  # of the usual width of the map: more of them find somebody to fight with
 SETTLED_S = 3.0  # of a step, in which quality is still on its way down
+WAITING = {"mesh_under_way": 1.0, "dc_queue_depth": 1.0, "mesh_events_pending": 1.0, "gate_unsent_bytes": 1 / 1024}
+"""What waits in the queues of the servers: requests, operations, events, kilobytes for clients."""
+IDLE = 1_000.0  # so many of these wait in a zone that has nothing to do, now and then
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Moment:
     said: Second
     pressure: float  # the greatest score of any server process
     rss_mb: float
+    waiting: float  # in all queues of the servers
 
 
 async def run(ground: Ground) -> Outcome:
@@ -96,6 +100,7 @@ class Watch:
         self.steps: list[tuple[float, Window]] = []
         self.invalid: list[str] = []
         self._ground, self._cluster, self._load, self._burden = ground, cluster, load, burden
+        self._found: dict[str, tuple[float, float]] = {}  # by process: its pressure, and what waits there
 
     async def follow(self, course: Sequence[tuple[float, float]], need: float) -> None:
         """To its end, or until it is known that the figures will say nothing."""
@@ -129,20 +134,25 @@ class Watch:
         while (passed := self._ground.clock.now() - began) < seconds:
             await asyncio.sleep(min(1.0, seconds - passed))
             rss = sum(machine.rss_of(pid) for pid in self._cluster.pids.values())
-            at, pressure = self._ground.clock.now() - began, await self._pressure()
-            self.moments.append(Moment(factor, step, at, self._load.seconds[-1], pressure, rss))
+            at = self._ground.clock.now() - began
+            await self._look()
+            found = self._found.values()
+            pressure, waiting = max((one[0] for one in found), default=0.0), sum(one[1] for one in found)
+            self.moments.append(Moment(factor, step, at, self._load.seconds[-1], pressure, rss, waiting))
 
-    async def _pressure(self) -> float:
+    async def _look(self) -> None:
         """The servers are short of time, and what watches them is not to wait for them: no answer is the last one."""
-        pages = (f"http://{p.host}:{p.metrics_port}/metrics" for p in self._cluster.topology.processes if p.nodes)
-        found = [self.moments[-1].pressure if self.moments else 0.0]
-        for url in pages:
+        for process in self._cluster.topology.processes:
+            if not process.nodes:
+                continue
             try:
                 async with asyncio.timeout(0.2):
-                    found.append(max(pick(await read_page(url), "mesh_pressure").values(), default=0.0))
+                    page = await read_page(f"http://{process.host}:{process.metrics_port}/metrics")
             except (TimeoutError, PeerLost):
                 continue
-        return max(found[1:] or found)
+            pressure = max(pick(page, "mesh_pressure").values(), default=0.0)
+            waiting = sum(WAITING[name] * value for (name, *_), value in pick(page, *WAITING).items())
+            self._found[process.name] = pressure, waiting
 
 
 @asynccontextmanager
@@ -184,9 +194,16 @@ def judged(watch: Watch) -> dict[str, float | None]:
         "closed": float(sum(moment.said.closed for moment in moments)),
         "missing": sum(missing) if missing else None,
         "growth": moments[-1].rss_mb / moments[0].rss_mb,
+        "queues": queues(moments),
         "back_s": back_after([m for m in moments if m.step == moments[-1].step]),
         "level_most": float(max(moment.said.level_most for moment in moments)),
     }
+
+
+def queues(moments: Sequence[Moment]) -> float:
+    """What waits in the last three seconds, to the first three, above what waits in idle zones, too."""
+    first, last = (statistics.median(m.waiting for m in some) for some in (moments[:3], moments[-3:]))
+    return max(IDLE, last) / max(IDLE, first)
 
 
 def back_after(last: Sequence[Moment]) -> float:
@@ -215,7 +232,18 @@ def by_load(steps: Sequence[tuple[float, Window]]) -> Table:
 
 def over_time(moments: Sequence[Moment]) -> Table:
     """For the picture."""
-    head = ["s", "load", "pressure", "quality level", "game speed", "Hit p99 ms", "move p99 ms", "updates/s", "MB"]
+    head = [
+        "s",
+        "load",
+        "pressure",
+        "quality level",
+        "game speed",
+        "Hit p99 ms",
+        "move p99 ms",
+        "updates/s",
+        "MB",
+        "in queues",
+    ]
     rows = [
         [
             f"{second}",
@@ -227,6 +255,7 @@ def over_time(moments: Sequence[Moment]) -> Table:
             f"{m.said.p99_ms:.0f}",
             f"{m.said.updates_s:.0f}",
             f"{m.rss_mb:.0f}",
+            f"{m.waiting:.0f}",
         ]
         for second, m in enumerate(moments)
     ]
@@ -248,6 +277,7 @@ BENCH = Bench(
             "missing", "Hits that somebody whom they concern did not hear", "", required=0, better="less", quick=True
         ),
         Figure("growth", "memory of all server processes at the end, to before", "x", required=1.1, better="less"),
+        Figure("queues", "what waits in queues at the end, to before", "x", required=1.5, better="less"),
         Figure("level_most", "the highest level of the policy"),
     ),
     run,
