@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from mesh.errors import MeshError
+from mesh.errors import MeshError, RefusedError
 from mesh.protocol.control import Drain
-from mesh.testing import Cluster, run, with_cluster
+from mesh.testing import Cluster, run, wait_until, with_cluster
 from tests.conftest import ZONE
-from tests.test_gate_death import LATENCY_S, TWO_GATES
+from tests.test_gate_death import LATENCY_S, TWO_GATES, hang
 from tests.world import ROLES, World, world_topology
 
 Story = Callable[[World], Awaitable[None]]
@@ -232,3 +232,89 @@ def test_a_place_of_the_center_before_is_not_given_back_to_the_next_one(play):
         assert (await bob).playing
 
     play(story, ZONE, capacity=1)
+
+
+def test_a_place_that_was_lost_with_the_link_is_not_waited_on_for_ever(play):
+    """The link between the center and the gate breaks and is back, while the login node has the answer."""
+
+    async def story(world):
+        bob = await world.login("bob", "gate.2")
+        is_slow(world, "_open_session", 2.0)
+        waiting = asyncio.ensure_future(world.login("anna", "gate.1", timeout_s=300.0))
+        center, gate = world.node("center.1"), world.node("gate.1")
+        await wait_until(lambda: len(center.queue) == 1)
+        world.cluster.network.sever(center.name, gate.name)
+        await wait_until(lambda: len(center.queue) == 0)
+        await wait_until(lambda: gate.name in center.switchboard.links.up)
+        await asyncio.sleep(4.0)
+        assert isinstance(waiting.exception(), RefusedError)
+        assert center.queue.held == 1
+        await bob.logout()
+        assert (await world.login("anna", "gate.1")).playing
+
+    play(story, capacity=1)
+
+
+def test_whose_turn_it_is_when_the_center_dies_keeps_the_first_place(play):
+    async def story(world):
+        bob = await world.login("bob", "gate.2")
+        waiting = []
+        for name in ("anna", "cleo"):
+            waiting.append(asyncio.ensure_future(world.login(name, "gate.1", timeout_s=300.0)))
+            await asyncio.sleep(1.0)
+        center = world.node("center.1")
+        assert len(center.queue) == 2
+        usual = center.arrivals._enter
+
+        async def slow(self: Any, *args: Any) -> Any:
+            await asyncio.sleep(4.0)
+            return await usual(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(center.arrivals), "_enter", slow)
+            await bob.logout()
+            await wait_until(lambda: len(center.queue) == 1)
+            await asyncio.sleep(2.5)
+            await world.cluster.kill("center.1")
+        await world.cluster.start("center.1")
+        for one in waiting:
+            with pytest.raises(MeshError):
+                await one
+        queue = world.node("center.1").queue
+        order = sorted(queue._held, key=lambda account: queue._held[account].order)
+        accounts = [(await world.node("login.1")._find(name)).account for name in ("anna", "cleo")]
+        assert order == accounts
+
+    play(story, capacity=1)
+
+
+def test_a_client_whose_second_gate_hangs_in_a_drain_can_come_back(play):
+    async def story(world):
+        hung, is_hung = world.url("gate.2"), []
+
+        async def dial(url, on_frame, on_closed):
+            if url != hung:
+                return await world.dial(url, on_frame, on_closed)
+            if is_hung:
+                await asyncio.sleep(1000)  # the kernel takes the connection, and nobody answers
+            return await world.dial(
+                url,
+                lambda frame: None if is_hung else on_frame(frame),  # a stopped process says nothing, and ends nothing
+                lambda reason: None if is_hung else on_closed(reason),
+            )
+
+        anna = await world.login("anna", "gate.1")
+        anna._dial = dial
+        await asyncio.sleep(1.0)
+        at_the_center_s_answer(world, lambda: is_hung.append(hang(world, "gate.2")))
+        drained = asyncio.ensure_future(world.node("gate.1").on_drain(Drain(), None))
+        for _ in range(30):
+            await asyncio.sleep(1.0)
+            if is_hung and not anna.connected:
+                await anna.resume()
+        assert is_hung
+        assert anna.playing
+        assert stages(world) == ["online"]
+        drained.cancel()
+
+    play(story, TWO_GATES + '[[process]]\nnodes = ["gate.3"]\n')

@@ -142,7 +142,7 @@ class Contact:
         self._has_heard = False  # since the last look
         self._silent_looks = 0
         self._quiet_s = 0.0  # since something was said to keep the connection alive
-        self._silent_gate = ""  # the address of one that hung: the last one to try again
+        self._silent_gate = ""  # the address of one that hung or took no second connection: the last one to try again
         self._was_in = False  # in the world, and its end was not reported
         self._ponged = 0  # the stamp of the last Pong
         self._elsewhere = ""  # the gate to which a waiting client was sent
@@ -330,14 +330,20 @@ class Contact:
         self._timer = None
         if self._connection is None and self._following is None:
             return
-        is_heard = self._has_heard or self.session.phase is Phase.WAITING  # in a queue it may be silent for a while
-        self._silent_looks = 0 if is_heard else self._silent_looks + 1
+        waits = (
+            self.session.phase is Phase.WAITING
+        )  # a gate has little to say to who is in a queue: it is asked for less
+        if self._has_heard:
+            self._silent_looks = 0
+        elif not waits or self._silent_looks or self._quiet_s >= KEEP_ALIVE_S:
+            self._silent_looks += 1
         self._has_heard = False
         if self._connection is not None:
             if self._silent_looks >= SILENT_LOOKS:
                 self._fell_silent(self._connection)
                 return
             if self._silent_looks == 1:
+                self._quiet_s = 0.0 if waits else self._quiet_s
                 self._connection.send(self.session.ping(int(self._clock.now() * 1e6)))
             elif self._quiet_s >= KEEP_ALIVE_S:
                 self._quiet_s = 0.0

@@ -119,6 +119,15 @@ class Outbox:
         self._later = {number: body for number, body in self._later.items() if number not in lost}
         return sorted(lost)
 
+    def abandon(self) -> list[int]:
+        """The session is over: the numbers of what nobody has answered, sent or not."""
+        lost = {number for number, _ in self._kept} | self._once.keys() | self._later.keys()
+        self._kept.clear()
+        self._once.clear()
+        self._later.clear()
+        self._waiting = 0
+        return sorted(lost)
+
     def _keep(self, kept: list[Numbered]) -> None:
         self._kept.clear()
         self._kept.extend(kept)

@@ -231,9 +231,10 @@ class Player(Verbs):
             self.session.hold()
             await self._was_heard(first)
             second.send(self.session.second(self._program))
-            await self._until(lambda: self._has_moved(second), MOVE_S)
+            await self._until(lambda: self._has_moved(first, second), MOVE_S)
         except MeshError as error:
             second.give_up()
+            self._silent_gate = url
             if first.ended or second.admitted:
                 await self._fall_back(error)
             else:
@@ -253,10 +254,14 @@ class Player(Verbs):
         except DeadlineExceeded:
             return
 
-    def _has_moved(self, second: Second) -> bool | None:
+    def _has_moved(self, first: Connection, second: Second) -> bool | None:
         if second.failure is not None:
             raise second.failure
-        return True if self._connection is second else None
+        if self._connection is second:
+            return True
+        if first.ended and not second.admitted:  # a resume is in time now, and may not be later
+            raise PeerLost(f"{second.url} has said nothing")
+        return None
 
     async def _fall_back(self, error: MeshError) -> None:
         self._let_go()

@@ -58,6 +58,8 @@ ACK_EVERY = 16
 RESUMABLE = frozenset({"shutdown", "slow_reader", "idle", "unavailable"})
 """Codes of a Goodbye or Denied after which the session is still in the world, for `linkdead_s`."""
 
+UNKNOWN = "nobody knows what came of it"
+
 OnUpdates = Callable[[int, memoryview], None]
 """Called with the scene's tick and the raw UPDATE records of one piece; valid during the call only."""
 
@@ -334,10 +336,11 @@ class ClientSession:
                 self.phase = Phase.CONNECTED  # the same Login there: the place in the queue is kept
             case client.MoveZone():
                 self.phase, self.token = Phase.ENDED, ""
+                self._late += [PlayDenied(n, Code.UNAVAILABLE, UNKNOWN) for n in self._outbox.abandon()]
             case client.Denied() if self.phase in (Phase.AUTHENTICATING, Phase.WAITING):
                 self.phase, self.ended = Phase.ENDED, said
             case client.Goodbye() if said.code == Code.TAKEN_OVER and self._second not in ("", "wanted"):
-                pass  # of the first connection, perhaps by the second one: a resume will tell
+                self.phase = Phase.JOINING  # of the first connection, perhaps by the second one: a resume will tell
             case client.Goodbye():
                 self.phase, self.ended = Phase.ENDED, said
 
@@ -367,10 +370,12 @@ class ClientSession:
         processed = said.processed if said.resumed or said.anew or is_new else self.sent  # else it is lost
         again, lost = self._outbox.again(processed, self.bound if elsewhere else frozenset())
         self._outgoing += [self._play_frame(number, body) for number, body in again]
+        if said.anew and not again:  # this was heard, and what follows is not to be said to us again
+            self._outgoing.append(self._play_frame(0, b""))
         if self._second not in ("wanted", "asked"):  # there it comes on the first connection
             self._second = ""
             self._outgoing += self._outbox.release()
-        self._late += [PlayDenied(n, Code.UNAVAILABLE, "nobody knows what came of it") for n in unknown]
+        self._late += [PlayDenied(n, Code.UNAVAILABLE, UNKNOWN) for n in unknown]
         self._late += [PlayDenied(n, Code.OUT_OF_ORDER, "you are somewhere else now") for n in lost]
 
     def _play_frame(self, sequence: int, body: bytes) -> bytes:

@@ -392,4 +392,5 @@ class Arrivals:
             self.courier.kick(online.gate, online.connection, online.session, code)
         finally:
             del self._admitting[entry.place]
+            self.queue.turn_over(entry)
             self.departures.room.set()

@@ -101,6 +101,7 @@ class Queue:
         self._ends: list[tuple[float, int]] = []  # a heap of their ends; some are of positions that are held no more
         self._returns: OrderedDict[int, float] = OrderedDict()  # by account, until when
         self._last_place = self._last_order = 0
+        self._turns: dict[int, Entry] = {}  # by account: whose turn it is, and who may not be in yet
         self._admitted: deque[float] = deque(maxlen=RATE_SAMPLES)
 
     def __len__(self) -> int:
@@ -216,9 +217,16 @@ class Queue:
     def admit(self, entry: Entry, now: float) -> None:
         """It is this one's turn."""
         self.remove(entry.account)
+        self._turns[entry.account] = entry
         self._admitted.append(now)
         if not entry.returning:
             self._run = min(self._run + 1, FAIR - 1) if entry.online.priority else 0
+
+    def turn_over(self, entry: Entry) -> None:
+        """Whatever came of it: nothing more will."""
+        if self._turns.get(entry.account) is entry:
+            del self._turns[entry.account]
+            self.changed = True
 
     def put_back(self, entry: Entry, now: float) -> None:
         """It was admitted, and there was no room after all: it waits on where it was, if its client does."""
@@ -271,7 +279,8 @@ class Queue:
         """What the next center has to know. Counts as saved."""
         self.changed = False
         self.expire(now)
-        both: list[tuple[int, Entry | Held]] = [*self._entries.items(), *self._held.items()]
+        known: dict[int, Entry | Held] = {**self._turns, **self._entries, **self._held}
+        both = list(known.items())
         both.sort(key=lambda one: one[1].order)
         positions = [
             (account, where.returning if isinstance(where, Entry) else where.returns_until > now)

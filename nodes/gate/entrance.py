@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from mesh.core.links import Link
 from mesh.errors import Code, MeshError, PeerLost, RefusedError
 from mesh.node import Caller, Node, on
 from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Waiting
@@ -106,9 +107,9 @@ class Entrance:
                 self._deny(client, Code.UNAVAILABLE, "try again in a moment")
                 return
             if isinstance(answer, Queued):
-                if self._center() != center:  # the one that has this place is gone, and with it the place
-                    self._node.tell("center", Dropped(0, client.number))  # its places have other owners now
-                    self._deny(client, Code.UNAVAILABLE, "the center starts anew: log in again")
+                if center is None or self._center() is not center:  # a place ends with the link over which it is told
+                    self._node.tell("center", Dropped(0, client.number))  # its number may have another owner now
+                    self._deny(client, Code.UNAVAILABLE, "the link to the center is new: log in again")
                 else:
                     self._queue(client, answer)
                 return
@@ -138,10 +139,9 @@ class Entrance:
         assert isinstance(answer, Authenticated | Queued), "the catalogue allows nothing else"
         return answer
 
-    def _center(self) -> int:
-        """Its process; 0: none is linked."""
+    def _center(self) -> Link | None:
         links = self._node.switchboard.links.up.values()
-        return next((link.incarnation for link in links if link.role == "center"), 0)
+        return next((link for link in links if link.role == "center"), None)
 
     def _deny(self, client: Client, code: str, text: str) -> None:
         self.results[code] += 1

@@ -543,3 +543,20 @@ def test_a_login_that_is_given_up_does_not_go_on_in_another_zone(slow_s):
         assert not any(line.open for lines in gates.wires.values() for line in lines)
 
     run(story())
+
+
+@pytest.mark.parametrize("pongs", [False, True])
+def test_who_waits_in_a_queue_notices_that_its_gate_hangs(pongs):
+    async def story():
+        gates = Gates({"ws://a": [[gate(Waiting(3, 10.0))]]})
+        gates.pongs = pongs
+        player = Player(dial=gates.dial, clock=ManualClock(asyncio.get_running_loop()))
+        joining = asyncio.ensure_future(player.join("ws://a", "anna", "secret", timeout_s=3600.0))
+        await asyncio.sleep(30.0)
+        assert joining.done() is not pongs
+        await asyncio.sleep(600.0)
+        assert joining.done() is not pongs
+        joining.cancel()
+        await asyncio.gather(joining, return_exceptions=True)
+
+    run(story())

@@ -1,12 +1,15 @@
 """Travelling: one owner at any time, nothing lost on the way, whatever dies meanwhile."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mesh.client.player import Player
-from mesh.errors import MeshError, PeerLost, RefusedError
+from mesh.errors import LocalProtocolError, MeshError, PeerLost, RefusedError
+from mesh.protocol.catalogue import Message
+from mesh.protocol.play import Loot, PlayDenied
 from mesh.protocol.sessions import account_of
 from mesh.protocol.social import FriendOffline, FriendOnline, SocialDenied, Travel
 from mesh.testing import wait_until
@@ -237,3 +240,27 @@ def test_a_center_that_does_not_answer_keeps_nobody_from_staying(tmp_path: Path)
         assert anna.url == world.url(GATES["two"])
 
     tell(tmp_path, story)
+
+
+def test_what_was_said_on_the_way_out_is_answered_or_told_as_unknown(tmp_path: Path) -> None:
+    async def story(world: TwoZones) -> None:
+        denied: set[int] = set()
+        said: set[int] = set()
+
+        def hear(one: Message) -> None:
+            if isinstance(one, PlayDenied):
+                denied.add(one.sequence)
+
+        anna = await world.enter("anna", "one", on_event=hear)
+        before = anna.session.session
+        anna.social(Travel("two"))
+        while anna.session.session == before:
+            with suppress(LocalProtocolError):
+                said.add(anna.play(Loot(7)))
+            await asyncio.sleep(0.002)
+        await wait_until(lambda: anna.playing)
+        await asyncio.sleep(1.0)
+        assert said
+        assert said <= denied
+
+    tell(tmp_path, story, latency_s=(0.001, 0.003))

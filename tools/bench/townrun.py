@@ -134,9 +134,8 @@ async def all_in(load: Generator, players: int, rate: float = ENTER_RATE) -> Non
     wave = await load.clients(players, rate, ENTER_S)
     if wave.inside < wave.asked:
         codes = ", ".join(f"{count:,} x {code}" for code, count in sorted(wave.codes.items()))
-        raise CommandError(
-            f"{wave.asked - wave.inside:,} of {wave.asked:,} players did not get in: {codes or 'no word'}"
-        )
+        waiting = f"after {ENTER_S:g} s they wait, in the queue of a zone under pressure or for an answer"
+        raise CommandError(f"{wave.asked - wave.inside:,} of {wave.asked:,} players did not get in: {codes or waiting}")
 
 
 HEAD = ["players", "verdict", "arrived", "updates/s", "p50 ms", "p99 ms", "CPU us/frame", "servers", "generator"]
