@@ -161,7 +161,7 @@ def running(own_folder: Path, zone: Topology, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("drain center.1", "a zone has one center"), ("drain dc.1", "one dc"), ("scale scene=1000", "at most 50")],
+    [("drain center.1", "a zone has one center"), ("drain dc.1", "one database"), ("scale scene=1000", "at most 50")],
 )
 @pytest.mark.usefixtures("running")
 def test_what_cannot_be_done_at_all_is_a_usage_error(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
