@@ -330,9 +330,7 @@ class Contact:
         self._timer = None
         if self._connection is None and self._following is None:
             return
-        waits = (
-            self.session.phase is Phase.WAITING
-        )  # a gate has little to say to who is in a queue: it is asked for less
+        waits = self.session.phase is Phase.WAITING  # in a queue a gate has little to say, and is asked for less
         if self._has_heard:
             self._silent_looks = 0
         elif not waits or self._silent_looks or self._quiet_s >= KEEP_ALIVE_S:

@@ -122,10 +122,9 @@ class Outbox:
     def abandon(self) -> list[int]:
         """The session is over: the numbers of what nobody has answered, sent or not."""
         lost = {number for number, _ in self._kept} | self._once.keys() | self._later.keys()
-        self._kept.clear()
+        self._keep([])
         self._once.clear()
         self._later.clear()
-        self._waiting = 0
         return sorted(lost)
 
     def _keep(self, kept: list[Numbered]) -> None:

@@ -83,8 +83,8 @@ class Phase(StrEnum):
     ENDED = "Ended"  # Denied instead of a login, or Goodbye: `ended` says why
 
 
-Second = Literal["", "wanted", "asked", "failed", "admitted"]
-"""A connection beside the first one, from `hold` on. The center may have let in one that has failed."""
+SecondStage = Literal["", "wanted", "asked", "failed", "admitted"]
+"""Of a connection beside the first one, from `hold` on. The center may have let in one that has failed."""
 
 _IN_THE_WORLD = (Phase.PLAYING, Phase.TRANSFERRING)
 _MAY_SPEAK = (Phase.JOINING, *_IN_THE_WORLD)
@@ -126,7 +126,7 @@ class ClientSession:
         self._late: list[Message] = []  # said by ourselves, to be told behind what the frame brings
         self._shouted = (0, 0)  # epoch and sequence of the last one
         self._is_new_session = False
-        self._second: Second = ""
+        self._second: SecondStage = ""
 
     @property
     def sent(self) -> int:

@@ -78,7 +78,6 @@ class Arrivals:
     expected: Promises = field(default_factory=Promises)  # who was promised a place, and has not come yet
     counts: Counts = field(default_factory=Counts)
     _nonces: "count[int]" = field(default_factory=lambda: count(1))
-    _admitting: dict[int, Entry] = field(default_factory=dict)  # by place
 
     # --- handlers ---
 
@@ -97,7 +96,7 @@ class Arrivals:
     @on(LeaveQueue)
     def on_leave_queue(self, said: LeaveQueue, caller: Caller) -> None:
         """A waiting player gave up."""
-        left = self.queue.leave(said.place, caller.peer, self.node.clock.now()) or self._admitting.get(said.place)
+        left = self.queue.leave(said.place, caller.peer, self.node.clock.now()) or self.queue.turns.get(said.place)
         if left is not None:
             left.left = True
 
@@ -162,7 +161,7 @@ class Arrivals:
 
     def _taken(self) -> int:
         """Places that somebody has, or was promised, or is about to have."""
-        coming = {entry.account for entry in self._admitting.values()}
+        coming = {entry.account for entry in self.queue.turns.values()}
         more = sum(account not in self.expected and self.directory.of_account(account) is None for account in coming)
         return len(self.directory) + len(self.expected) + more
 
@@ -173,7 +172,7 @@ class Arrivals:
         return found
 
     def _has_room(self, map_: str, but: Collection[str] = ()) -> bool:
-        return self.keeper.has_room(map_, len(self._admitting) + self.expected.on_map(map_), but)
+        return self.keeper.has_room(map_, len(self.queue.turns) + self.expected.on_map(map_), but)
 
     def _is_held(self, said: Online) -> bool:
         """Must this login wait because of the pressure on the scenes where it could go?"""
@@ -350,7 +349,7 @@ class Arrivals:
     def _admit_some(self) -> None:
         self.expected.forget(self.node.clock.now())
         full: set[str] = set()  # maps without room: who wants to go there waits on, and the next one's turn comes
-        while len(self._admitting) < self.told.admissions_max and self._taken() < self.told.capacity:
+        while len(self.queue.turns) < self.told.admissions_max and self._taken() < self.told.capacity:
             now = self.node.clock.now()
             first = self.queue.first(now, full)
             if first is None:
@@ -362,7 +361,6 @@ class Arrivals:
             except RefusedError:
                 return  # no scene at the moment
             self.queue.admit(first, now)
-            self._admitting[first.place] = first
             self.node.spawn(self._admit(first))
 
     async def _admit(self, entry: Entry) -> None:
@@ -391,6 +389,5 @@ class Arrivals:
                 self.queue.give_back(entry, self.node.clock.now())
             self.courier.kick(online.gate, online.connection, online.session, code)
         finally:
-            del self._admitting[entry.place]
             self.queue.turn_over(entry)
             self.departures.room.set()

@@ -89,6 +89,7 @@ class Queue:
 
     def __init__(self, size_max: int, hold_s: float) -> None:
         self.changed = False  # since `kept` was called
+        self.turns: dict[int, Entry] = {}  # by place: who was admitted, and may not be in yet
         self._size_max, self._hold_s = size_max, hold_s
         self._entries: dict[int, Entry] = {}  # by account
         self._places: dict[int, Entry] = {}
@@ -101,7 +102,6 @@ class Queue:
         self._ends: list[tuple[float, int]] = []  # a heap of their ends; some are of positions that are held no more
         self._returns: OrderedDict[int, float] = OrderedDict()  # by account, until when
         self._last_place = self._last_order = 0
-        self._turns: dict[int, Entry] = {}  # by account: whose turn it is, and who may not be in yet
         self._admitted: deque[float] = deque(maxlen=RATE_SAMPLES)
 
     def __len__(self) -> int:
@@ -217,16 +217,15 @@ class Queue:
     def admit(self, entry: Entry, now: float) -> None:
         """It is this one's turn."""
         self.remove(entry.account)
-        self._turns[entry.account] = entry
+        self.turns[entry.place] = entry
         self._admitted.append(now)
         if not entry.returning:
             self._run = min(self._run + 1, FAIR - 1) if entry.online.priority else 0
 
     def turn_over(self, entry: Entry) -> None:
         """Whatever came of it: nothing more will."""
-        if self._turns.get(entry.account) is entry:
-            del self._turns[entry.account]
-            self.changed = True
+        del self.turns[entry.place]
+        self.changed = True
 
     def put_back(self, entry: Entry, now: float) -> None:
         """It was admitted, and there was no room after all: it waits on where it was, if its client does."""
@@ -279,9 +278,8 @@ class Queue:
         """What the next center has to know. Counts as saved."""
         self.changed = False
         self.expire(now)
-        known: dict[int, Entry | Held] = {**self._turns, **self._entries, **self._held}
-        both = list(known.items())
-        both.sort(key=lambda one: one[1].order)
+        known: dict[int, Entry | Held] = {entry.account: entry for entry in self.turns.values()}
+        both = sorted((known | self._entries | self._held).items(), key=lambda one: one[1].order)
         positions = [
             (account, where.returning if isinstance(where, Entry) else where.returns_until > now)
             for account, where in both

@@ -101,6 +101,8 @@ class Replication:
 
     async def shared(self) -> None:
         """Until what was committed by now is acknowledged by the standby, or there is none. Deposed: nobody knows."""
+        if self._settings.replicated == "all":
+            return  # `agreed` has waited for it, and `log.last` may be of the next commit by now
         batch = self.log.last
         await self._until(lambda: self.term.mode == "alone" or self.log.acknowledged >= batch)
 

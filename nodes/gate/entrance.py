@@ -98,17 +98,17 @@ class Entrance:
                 answer = await self._authenticate(client, said)
             except RefusedError as error:
                 if error.code in UNCLEAR:
-                    self._node.tell("center", Dropped(0, client.number))
+                    self._exit.forgo(client)
                 self._deny(client, error.code, error.text)
                 return
             except MeshError as error:
                 self._node.log.warning("a login could not be completed", reason=str(error))
-                self._node.tell("center", Dropped(0, client.number))
+                self._exit.forgo(client)
                 self._deny(client, Code.UNAVAILABLE, "try again in a moment")
                 return
             if isinstance(answer, Queued):
                 if center is None or self._center() is not center:  # a place ends with the link over which it is told
-                    self._node.tell("center", Dropped(0, client.number))  # its number may have another owner now
+                    self._exit.forgo(client)  # its number may have another owner now
                     self._deny(client, Code.UNAVAILABLE, "the link to the center is new: log in again")
                 else:
                     self._queue(client, answer)
@@ -152,7 +152,7 @@ class Entrance:
     ) -> None:
         """Step 7: authenticated and placed; attach to the scene."""
         if not client.is_in(State.AUTHENTICATING):
-            self._node.tell("center", Dropped(0, client.number))
+            self._exit.forgo(client)
             return
         client.become(State.ATTACHING)
         self._replace(answer.session)

@@ -53,7 +53,7 @@ class Exit:
         if client.is_in(State.QUEUED):
             self._node.tell("center", LeaveQueue(client.place))
         if client.is_asked:
-            self._node.tell("center", Dropped(0, client.number))
+            self.forgo(client)
         admitted = self._early.forget(client.number)
         if admitted is not None:
             self._node.tell("center", Dropped(admitted.placed.session, client.number))
@@ -64,6 +64,10 @@ class Exit:
         if session:
             self._left(client, session, scene, code)
             self._node.tell("center", Dropped(session, client.number))
+
+    def forgo(self, client: Client) -> None:
+        """What came of a login over this connection is not known here, or not wanted: the center undoes it."""
+        self._node.tell("center", Dropped(0, client.number))
 
     def farewell(self, client: Client, last: Message) -> None:
         """The last word to a client that is out of the world."""

@@ -76,7 +76,7 @@ def test_one_who_is_being_admitted_from_the_queue_does_not_get_in(tmp_path: Path
         await asyncio.sleep(1)
         async with zone.center.arrivals.locks.hold(2):
             await zone.gate(1).ask("center", Leave(inside.session))
-            await wait_until(lambda: zone.center.arrivals._admitting)
+            await wait_until(lambda: zone.center.queue.turns)
             banned = asyncio.create_task(ban(zone, 2, session_of(2, 2)))
             await asyncio.sleep(0.1)
         await banned

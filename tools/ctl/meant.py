@@ -16,6 +16,11 @@ def node_meant(topology: Topology, word: str) -> NodeSpec:
         raise CommandError(text, Exit.NOT_FOUND) from None
 
 
+def only_one(role: str) -> str:
+    """Why there is no second node of one of the roles in SINGLE."""
+    return "all zones of a file share one database" if role == "dc" else f"a zone has one {role}"
+
+
 def zones_meant(topology: Topology, zone: str) -> list[str]:
     """This one, or all when none was named."""
     if not zone:

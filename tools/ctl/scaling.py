@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mesh.topology import PROCESSES_MAX, SINGLE, NodeSpec, Topology
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.lazy import did_you_mean
-from tools.ctl.meant import zones_meant
+from tools.ctl.meant import only_one, zones_meant
 from tools.ctl.state import ProcessState
 
 SCALABLE = ("gate", "login", "scene", "log")
@@ -37,8 +37,7 @@ def parse(words: Sequence[str]) -> dict[str, int]:
         if not equals or not role or not (text.isascii() and text.isdigit()) or len(text) > 4:
             raise CommandError(f"{word!r} is not ROLE=N; write scene=3, for example", Exit.USAGE)
         if role in SINGLE:
-            what = "all zones of a file share one database" if role == "dc" else f"a zone has one {role}"
-            raise CommandError(f"{role} cannot be scaled: {what}", Exit.USAGE)
+            raise CommandError(f"{role} cannot be scaled: {only_one(role)}", Exit.USAGE)
         if role not in SCALABLE:
             raise CommandError(f"there is no role {role}{did_you_mean(role, list(SCALABLE))}", Exit.USAGE)
         if role in wanted:

@@ -9,7 +9,7 @@ from mesh.topology import SINGLE
 from tools.ctl import clusters
 from tools.ctl.draining import TIMEOUT_S, contents, drain_and_show
 from tools.ctl.exits import CommandError, Exit
-from tools.ctl.meant import node_meant
+from tools.ctl.meant import node_meant, only_one
 from tools.ctl.options import Environment, cluster_option, complete_node, json_option
 from tools.ctl.output import emit_json, say, span
 
@@ -43,9 +43,8 @@ def drain(environment: Environment, node: str, timeout_s: float, cluster: str | 
     topology = note.load()
     meant = node_meant(topology, node)
     if meant.role in SINGLE:
-        what = "all zones of a file share one database" if meant.role == "dc" else f"a zone has one {meant.role}"
-        text = f"{meant.short} cannot be drained: {what}, which is restarted instead (`mesh restart {meant.short}`)"
-        raise CommandError(text, Exit.USAGE)
+        why, instead = only_one(meant.role), f"which is restarted instead (`mesh restart {meant.short}`)"
+        raise CommandError(f"{meant.short} cannot be drained: {why}, {instead}", Exit.USAGE)
     clock = SystemClock()
     begun = clock.now()
     done = asyncio.run(drain_and_show(topology, meant, timeout_s, clock))
