@@ -54,6 +54,7 @@ def run_process(
     try:
         for folder in (topology.runtime, topology.sockets):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_strangers(topology)
         logs.begin(topology.log_file(process), clock)
     except OSError as error:
         raise StorageError(f"cannot use {error.filename}: {error.strerror}; choose another --runtime") from None
@@ -64,6 +65,14 @@ def run_process(
     import uvloop
 
     return int(uvloop.run(work.run()))
+
+
+def refuse_strangers(topology: Topology) -> None:
+    """Whoever owns the folder of the sockets could put others in their place; under a temporary folder its name can be
+    guessed."""
+    is_inside = topology.runtime.resolve() in topology.sockets.parents
+    if not is_inside and topology.sockets.stat().st_uid != os.getuid():
+        raise StorageError(f"{topology.sockets} belongs to somebody else; choose a --runtime with a shorter path")
 
 
 def settle_memory() -> None:

@@ -25,7 +25,7 @@ from itertools import cycle
 from typing import Any, TypeVar
 
 from mesh.client.contact import Connection, Second
-from mesh.client.session import ClientSession, Phase
+from mesh.client.session import RESUMABLE, ClientSession, Phase
 from mesh.client.verbs import Verbs
 from mesh.errors import (
     Code,
@@ -49,6 +49,7 @@ HEARD_S = 2.0
 """For a gate to have heard what was said; what is still under way then may be lost."""
 TRAVEL_S = 30.0
 TRAVEL_PAUSE_S = 0.5  # between two gates of the other zone, of which none let us in yet
+RESUME_PAUSE_S = 0.5  # before a gate that could not let us in is asked again
 _AGAIN = (Code.UNAVAILABLE, Code.SHUTDOWN, Code.TOO_MANY)
 
 M = TypeVar("M", bound=Message)
@@ -91,7 +92,9 @@ class Player(Verbs):
     async def resume(self, url: str = "", timeout_s: float = 10.0) -> None:
         """Go on after the connection broke: on this gate, or on the last one and then the others that are known.
 
-        RefusedError when the session is gone, PeerLost when no gate can be reached. `timeout_s` is for each gate.
+        RefusedError when the session is gone, PeerLost when no gate can be reached. `timeout_s` is for each gate; for
+        so long those that cannot let it in at the moment are asked again, then it is RefusedError with their code, one
+        of RESUMABLE: the token is still good.
         """
         if self.connected:
             raise LocalProtocolError("still connected")
@@ -209,12 +212,12 @@ class Player(Verbs):
         if self._following is not None:
             self._following.cancel()
         self._following = asyncio.get_running_loop().create_task(self._followed(way))
+        self._following.add_done_callback(lambda _: way.close())  # also when it was cancelled before it had begun
 
     async def _followed(self, way: Coroutine[Any, Any, None]) -> None:
         try:
             await way
         finally:
-            way.close()
             if self._following is asyncio.current_task():
                 self._following = None
                 if self._connection is None or self._connection.ended:
@@ -301,6 +304,18 @@ class Player(Verbs):
     # --- inside ---
 
     async def _resume(self, url: str, timeout_s: float) -> None:
+        until = self._clock.now() + timeout_s
+        while True:
+            try:
+                await self._resume_once(url, timeout_s)
+            except RefusedError as error:
+                if error.code not in RESUMABLE or self._clock.now() >= until:
+                    raise
+            else:
+                return
+            await asyncio.sleep(RESUME_PAUSE_S)
+
+    async def _resume_once(self, url: str, timeout_s: float) -> None:
         failure: MeshError = RefusedError(Code.RESUME_GONE, "there is no session to go on with")
         known = [gate for gate in dict.fromkeys((self.url, *self.session.gates)) if gate != self._silent_gate]
         for gate in [url] if url else [*known, *filter(None, [self._silent_gate])]:

@@ -162,9 +162,10 @@ def is_loopback(host: str) -> bool:
 
 def socket_folder(runtime: Path) -> Path:
     """Where the Unix sockets of a cluster are: beside its data, or under the temporary folder when that path is too
-    long for a socket address."""
+    long for a socket address, or under /tmp when that one is, too."""
     near = runtime.resolve() / "run"
-    if len(os.fsencode(near)) + len("/center.1000.pub") <= SOCKET_PATH_MAX:
-        return near
     mark = hashlib.sha256(os.fsencode(runtime.resolve())).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"zonemesh-{os.getuid()}-{mark}"
+    name = f"zonemesh-{os.getuid()}-{mark}"
+    shortest = Path("/tmp") / name  # noqa: S108 - a node refuses it when it is not its own
+    folders = (near, Path(tempfile.gettempdir()) / name)
+    return next((one for one in folders if len(os.fsencode(one / "center.1000.pub")) <= SOCKET_PATH_MAX), shortest)

@@ -7,6 +7,7 @@ from mesh.checking.answers import answers
 from mesh.checking.belongings import belongings
 from mesh.checking.records import Coins, Entry, Operation, Thing
 from mesh.protocol.sessions import session_of
+from tools.chaos.gatefaults import problems_of
 from tools.chaos.players import Stand
 from tools.chaos.recorded import Arrival, Loss
 from tools.chaos.testimony import Return, Toll, place_age_ms, return_of
@@ -43,9 +44,9 @@ def test_a_place_where_it_never_was_has_no_age() -> None:
     assert place_age_ms(walk((9.0, 2.0)), 10.0, arrival(x_m=50.0)) is None
 
 
-def hero(arrivals: list[Arrival], losses: list[Loss]) -> Any:
+def hero(arrivals: list[Arrival], losses: list[Loss], turned_away: str = "") -> Any:
     player = SimpleNamespace(arrivals=arrivals, losses=losses)
-    return SimpleNamespace(name="anna", player=player, trail=walk((9.0, 2.0)))
+    return SimpleNamespace(name="anna", player=player, trail=walk((9.0, 2.0)), turned_away=turned_away)
 
 
 def test_the_first_arrival_after_the_fault_is_the_return() -> None:
@@ -55,9 +56,12 @@ def test_the_first_arrival_after_the_fault_is_the_return() -> None:
 
 
 def test_who_had_to_log_in_was_disconnected_and_is_somebody_else() -> None:
-    found = return_of(hero([arrival(11.0, session=SESSION + 1)], [Loss(10.1, "unavailable")]), 10.0, SESSION)
+    somebody_else = hero([arrival(11.0, session=SESSION + 1)], [Loss(10.1, "unavailable")], "resume_gone: it has ended")
+    found = return_of(somebody_else, 10.0, SESSION)
     assert found.disconnected
     assert not found.same_session
+    (problem,) = problems_of(Toll([found]))
+    assert problem.text == "anna came back by a new login (resume_gone: it has ended)"
 
 
 def test_a_loss_before_the_fault_is_not_its_doing() -> None:

@@ -185,6 +185,37 @@ def test_resume_goes_to_the_next_gate_when_the_last_one_is_gone():
     run(story())
 
 
+def test_resume_at_a_gate_that_cannot_let_anybody_in_at_the_moment_is_tried_again():
+    """A login node that is lost takes all that it had under way with it, and the sessions are still there."""
+
+    async def story():
+        not_now = [gate(Denied("unavailable", "try again in a moment"))]
+        server = Server(IN, not_now, [gate(Goodbye("unavailable", "the scene cannot be reached"))], AGAIN)
+        player = await inside(server)
+        server.wires[0].abort()
+        await player.resume("b")
+        assert player.playing
+        assert [LOGIN(wire.sent[0][1:]).secret for wire in server.wires[1:]] == ["token-1"] * 3
+
+    run(story())
+
+
+def test_not_for_ever_and_the_token_is_kept():
+    async def story():
+        server = Server(IN, *[[gate(Denied("unavailable"))]] * 4, AGAIN)
+        player = await inside(server)
+        server.wires[0].abort()
+        with pytest.raises(RefusedError) as refused:
+            await player.resume("b", timeout_s=1.2)
+        assert refused.value.code == "unavailable"
+        assert len(server.wires) == 5, "once, and again every half second"
+        assert not player.connected
+        await player.resume("b")
+        assert player.playing
+
+    run(story())
+
+
 def test_resume_that_cannot_be():
     async def story():
         server = Server(IN, [gate(Denied("resume_gone"))])

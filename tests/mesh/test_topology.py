@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mesh.errors import TopologyError
+from mesh.errors import StorageError, TopologyError
 from mesh.topology import load, socket_folder
+from nodes.process import refuse_strangers
 from tests.conftest import ZONE
 
 
@@ -146,3 +147,21 @@ def test_sockets_move_when_the_folder_is_too_deep(tmp_path):
     assert len(str(far)) < 80
     assert far == socket_folder(deep)
     assert far != socket_folder(tmp_path / ("y" * 80))
+
+
+def test_not_into_a_temporary_folder_that_is_too_deep_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("t" * 80)))
+    assert socket_folder(tmp_path / ("x" * 80)).parent == Path("/tmp")
+
+
+def test_a_folder_for_sockets_that_somebody_else_has_made_is_refused(tmp_path, monkeypatch):
+    file = tmp_path / "zone.toml"
+    file.write_text(ZONE)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    inside, outside = load(file, runtime=tmp_path / "run"), load(file, runtime=tmp_path / ("x" * 80))
+    outside.sockets.mkdir(parents=True)
+    refuse_strangers(outside)
+    monkeypatch.setattr("os.getuid", lambda: 4711)
+    refuse_strangers(inside)
+    with pytest.raises(StorageError, match="belongs to somebody else"):
+        refuse_strangers(outside)

@@ -193,8 +193,9 @@ class Bot:
         while not self.leaving:
             try:
                 await self.player.resume()
-            except RefusedError:
-                if await self._log_in_again(began) and self.player.connected:
+            except RefusedError as error:
+                is_over = error.code not in RESUMABLE
+                if is_over and await self._log_in_again(began) and self.player.connected:
                     return
             except MeshError:
                 pass  # no gate is there yet

@@ -77,7 +77,7 @@ def problems_of(toll: Toll) -> list[Problem]:
         if one.after_ms is None:
             found.append(Problem("resumed", f"{one.hero} did not come back"))
         elif not one.same_session:
-            found.append(Problem("resumed", f"{one.hero} came back by a new login"))
+            found.append(Problem("resumed", f"{one.hero} came back by a new login ({one.why})"))
         elif not one.resumed:
             found.append(Problem("resumed", f"{one.hero} came back, and what it had said was forgotten"))
     return found

@@ -16,6 +16,7 @@ import numpy as np
 
 from mesh.checking.records import Book, Operation
 from mesh.client import wire
+from mesh.client.session import RESUMABLE
 from mesh.clock import Clock
 from mesh.errors import MeshError, RefusedError
 from mesh.protocol import play
@@ -71,6 +72,7 @@ class Hero:
         )
         self.patience_s = 0.0  # it hears nothing for so long: it tries another gate; 0: it waits
         self.trail: deque[Stand] = deque(maxlen=TRAIL_MAX)
+        self.turned_away = ""  # why the last session could not be resumed
         self._returning: asyncio.Task[None] | None = None
         self._asked_at = self._heard_at = 0.0
         self._elsewhere = ""  # the gate where it tries first
@@ -122,8 +124,9 @@ class Hero:
                     await self.player.resume(elsewhere)
                 else:
                     await self._enter_anywhere()
-            except RefusedError:
-                self.player.session.token = ""
+            except RefusedError as error:
+                if error.code not in RESUMABLE:
+                    self.turned_away, self.player.session.token = str(error), ""
             except MeshError:
                 pass  # nobody is there yet
             else:

@@ -35,6 +35,7 @@ class Return:
     same_session: bool = False
     disconnected: bool = False
     age_ms: float | None = None  # how old the place is that it found itself at; None: it was never there
+    why: str = ""  # its session could not be resumed
 
 
 @dataclass
@@ -81,6 +82,7 @@ def return_of(hero: Hero, fault_at: float, session: int) -> Return:
         arrival.session == session,
         lost,
         place_age_ms(hero.trail, fault_at, arrival),
+        hero.turned_away,
     )
 
 
