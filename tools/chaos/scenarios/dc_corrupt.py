@@ -103,8 +103,9 @@ class Inquest:
 
     async def _look(self, damage: Damage) -> str:
         """What became of it, in a word or two. A DC that dies while it is read is started and read again, as a
-        supervisor and players would do; sooner or later it must live or give up."""
-        dc = self.desk.dc
+        supervisor and players would do; sooner or later it must live or give up. Of one that lives a link may have
+        broken, when the machine stood still: it is read once more."""
+        dc, silent = self.desk.dc, None
         await self.put(damage.image)
         for _ in range(LIVES_MAX):
             if not await dc.wait_ready(SETTLE_S):
@@ -113,9 +114,12 @@ class Inquest:
             try:
                 return await self._compare(damage, await read_all(self.desk, self.written))
             except (PeerLost, DeadlineExceeded):
-                if not await dc.wait_ended(life, SETTLE_S):
+                if await dc.wait_ended(life, SETTLE_S):
+                    continue
+                if life is silent:
                     self.problems.append(Problem("answers", f"{damage.what}: the DC lives and does not answer"))
                     return "no answer"
+                silent = life
         if dc.gave_up and dc.life.code == CONFIGURATION:
             return "not opened"
         self.problems.append(Problem("loop", f"{damage.what}: the DC dies again and again: {' '.join(dc.words())}"))
