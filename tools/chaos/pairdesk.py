@@ -91,13 +91,13 @@ class PairDesk:
             async with asyncio.timeout(PAIRED_S):
                 while True:
                     for short in DCS:
-                        if await self._leads(short):
+                        if await self.leads(short):
                             return short
                     await asyncio.sleep(POLL_S)
         return ""
 
-    async def _leads(self, short: str) -> bool:
-        """As it says itself, and as scenes know it."""
+    async def leads(self, short: str) -> bool:
+        """Does it write, with a standby that could take over? As it says itself, and as scenes know it."""
         try:
             said = await self.operator.ask(short, Describe(), 1.0)
         except MeshError:

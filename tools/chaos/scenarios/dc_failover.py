@@ -58,11 +58,10 @@ class Trial:
         await asyncio.sleep(CALM_QUICK_S if arena.quick else CALM_S)
         self.calm_ms = list(self._desk.writers.replicated_ms)
         for number, kind in enumerate(self.kinds(arena.faults), start=1):
-            writer = await self._desk.wait_paired()
+            writer = await self._wait_pair()
             if not writer:
                 self.problems.append(Problem("recovery", f"before fault {number} the two were no pair any more"))
                 return number - 1
-            await asyncio.sleep(self._chance.uniform(*LIFE_S))
             if not await self._one_fault(kind, writer):
                 text = f"fault {number}, a {kind} of {writer}: nobody wrote within {BACK_S:.0f} s"
                 self.problems.append(Problem("recovery", text))
@@ -70,6 +69,15 @@ class Trial:
             if number % SAY_EVERY == 0:
                 arena.ground.say(f"{number} of {arena.faults}, the last was felt for {self.felt_ms[kind][-1]:.0f} ms")
         return arena.faults
+
+    async def _wait_pair(self) -> str:
+        """Who writes, when the two have been a pair for a moment and still are. A machine that stands still parts them,
+        and a writer that is killed then has a standby that must not take over."""
+        while writer := await self._desk.wait_paired():
+            await asyncio.sleep(self._chance.uniform(*LIFE_S))
+            if await self._desk.leads(writer):
+                break
+        return writer
 
     def kinds(self, count: int) -> list[str]:
         """As many of each as their weights say; the first are one of each."""
