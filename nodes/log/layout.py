@@ -30,7 +30,7 @@ import numpy as np
 
 from mesh.protocol.journal import StoreEvents
 from nodes.log.columns import Array, Packed, columns_of, pack, unpack
-from nodes.log.compression import compress, decompress
+from mesh.compression import compress, decompress
 
 VERSION = 2
 FILE_MAGIC = b"ZONELOG\n"
