@@ -1,5 +1,5 @@
-"""Files that only grow, the folder that they are in, and what failures of the disk mean. Owns the words for an operator,
-no decisions.
+"""Files that only grow, the folder they are in, and what failures of the disk mean. Owns the words for an operator, no
+decisions.
 
 The file operations are an argument of whoever writes, so that a test or a simulation can bring a disk that is full or
 slow.

@@ -12,7 +12,6 @@ evenly for STEADY_ROWS.
 
 from collections.abc import Sequence
 from pathlib import Path
-from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -105,7 +104,6 @@ class Archive:
             len(segment.columns),
             np.array([row.at_s for row in rows], "<u4").tobytes(),
             np.array([len(chunk) for chunk in chunks], "<u4").tobytes(),
-            np.array([crc32(chunk) for chunk in chunks], "<u4").tobytes(),
             list(lives),
         )
         record, body_at = pack_block(head, chunks)

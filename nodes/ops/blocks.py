@@ -5,7 +5,8 @@ gauges), others by the bits that differ (XOR of the doubles, as Facebook's Goril
 are laid out by significance, all lowest bytes first, since the high ones are nearly all zero; zstd does the rest. Of
 the bit-wise codes of Gorilla itself nothing is used: they need a loop over points, which Python has no time for.
 
-    chunk   flags u8 (1 whole numbers, 2 gaps) | width u8 | zero u16 | anew u32, then a zstd frame of
+    chunk   crc32 u32 of what follows | flags u8 (1 whole numbers, 2 gaps) | width u8 | zero u16 | anew u32, then a
+            zstd frame of
             gaps      with flag 2: one bit for each point, each series beginning a new byte
             first     u64 for each series, as 8 planes of bytes, the lowest first
             rest      the distances u64[series][points - 1], as `width` planes of bytes
@@ -16,6 +17,7 @@ differences zigzag-coded. Series can be taken out singly: what is not wanted is 
 """
 
 import struct
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +29,7 @@ LEVEL = 3  # of zstd; more takes more time and saves little, as most of it are z
 POINTS_MAX = 4096  # of one block, for readers
 SERIES_MAX = 1 << 20  # of one chunk, for readers
 
-_HEAD = struct.Struct("<BBHI")
+_HEAD = struct.Struct("<IBBHI")
 _WHOLE, _GAPS = 1, 2
 _WHOLE_MAX = 2.0**53
 _ANEW_BYTES = 2 + 4 + 8
@@ -64,17 +66,23 @@ def pack(values: Array, resets: Resets = NO_RESETS) -> bytes:
     parts += [_planes(first, 8), _planes(rest, width)]
     parts += [resets.points.astype("<u2").tobytes(), resets.rows.astype("<u4").tobytes()]
     parts.append(resets.increases.astype("<f8").tobytes())
-    return _HEAD.pack(flags, width, 0, len(resets.points)) + compress(b"".join(parts), LEVEL)
+    chunk = _HEAD.pack(0, flags, width, 0, len(resets.points)) + compress(b"".join(parts), LEVEL)
+    return struct.pack("<I", zlib.crc32(chunk[4:])) + chunk[4:]
 
 
-def unpack(chunk: bytes, series: int, points: int, some: Array) -> tuple[Array, Resets]:
-    """f8[len(some), points] of a chunk with so many series and points, and all its resets. ValueError when that is not
+def intact(chunk: bytes) -> bool:
+    """Whether that is what was packed."""
+    return len(chunk) >= _HEAD.size and zlib.crc32(chunk[4:]) == _HEAD.unpack_from(chunk)[0]
+
+
+def unpack(chunk: bytes, series: int, points: int, some: Array | slice) -> tuple[Array, Resets]:
+    """f8[some, points] of a chunk with so many series and points, and all its resets. ValueError when that is not
     what it is."""
-    if len(chunk) < _HEAD.size or not (0 < points <= POINTS_MAX and series <= SERIES_MAX):
-        raise ValueError("not a chunk")
-    flags, width, _, anew = _HEAD.unpack_from(chunk)
-    if width > 8 or anew > series * points:
-        raise ValueError("not a chunk")
+    if not intact(chunk):
+        raise ValueError("a chunk is damaged")
+    _, flags, width, _, anew = _HEAD.unpack_from(chunk)
+    if not (0 < points <= POINTS_MAX and series <= SERIES_MAX and width <= 8 and anew <= series * points):
+        raise ValueError("a chunk of nothing that can be")
     gap_bytes = (points + 7) // 8 if flags & _GAPS else 0
     sizes = (series * gap_bytes, 8 * series, width * series * (points - 1), anew * _ANEW_BYTES)
     raw = decompress(chunk[_HEAD.size :], sum(sizes))
@@ -124,14 +132,12 @@ def _planes(words: Array, width: int) -> bytes:
     return np.ascontiguousarray(columns[:, :width].T).tobytes()
 
 
-def _words(raw: bytes, at: int, width: int, shape: tuple[int, int], some: Array) -> Array:
-    """u64[len(some), shape[1]] out of planes."""
-    series, points = shape
-    made = np.zeros((len(some), points, 8), np.uint8)
-    if width and points:
-        planes = np.frombuffer(raw, np.uint8, width * series * points, at).reshape(width, series, points)
-        made[:, :, :width] = np.moveaxis(planes[:, some], 0, 2)
-    return made.reshape(len(some), points * 8).view("<u8")
+def _words(raw: bytes, at: int, width: int, shape: tuple[int, int], some: Array | slice) -> Array:
+    """u64[some, shape[1]] out of planes."""
+    planes = np.frombuffer(raw, np.uint8, width * shape[0] * shape[1], at).reshape(width, *shape)[:, some]
+    made = np.zeros((planes.shape[1], shape[1], 8), np.uint8)
+    made[:, :, :width] = planes.transpose(1, 2, 0)
+    return made.reshape(planes.shape[1], shape[1] * 8).view("<u8")
 
 
 def _resets(raw: bytes, at: int, count: int, series: int, points: int) -> Resets:

@@ -85,9 +85,9 @@ def whole(segment: Segment, block: Block, width: int) -> list[Row]:
     values = np.full((block.points, width), np.nan)
     rows = [Row(at_s, row) for at_s, row in zip(block.times.tolist(), values, strict=True)]
     for place, (numbers, _) in enumerate(segment.columns.chunks(block.head.series)):
-        found, resets = unpack(segment.chunk(block, place), len(numbers), block.points, np.arange(len(numbers)))
+        found, resets = unpack(segment.chunk(block, place), len(numbers), block.points, slice(None))
         values[:, numbers] = found.T
-        for point in np.unique(resets.points).tolist():
+        for point in set(resets.points.tolist()):
             here = resets.points == point
             rows[point].anew.append(Anew(numbers[resets.rows[here]], resets.increases[here]))
     return rows

@@ -109,9 +109,7 @@ class Members:
         self._members[reading.node] = member
         return member
 
-    def _begun(
-        self, reading: Reading, known: Member | None, places: Array, numbers: Array, life: int
-    ) -> Array | None:
+    def _begun(self, reading: Reading, known: Member | None, places: Array, numbers: Array, life: int) -> Array | None:
         """Numbers of counters that begin from zero, None when there are none."""
         before = known.reading.incarnation if known else self._lives.pop(reading.node, None)
         if before is None or (known is None and before == reading.incarnation):

@@ -38,7 +38,7 @@ class Recent:
     def __init__(
         self, identities: Identities, limits: Limits, counts: Counts, lives: Mapping[str, int], from_s: int
     ) -> None:
-        """`lives` and `from_s`: nodes' incarnations and the first second that files do not have, as far as they tell."""
+        """As far as files tell: nodes' incarnations, and the first second that they do not have."""
         self._identities, self._counts = identities, counts
         self.members = Members(identities, limits, counts, lives)
         self._rows: list[Row] = []
@@ -55,7 +55,9 @@ class Recent:
         for reading in readings:
             if not 0 <= reading.at_s < TIME_MAX or len(reading.values) != len(reading.layout.series):
                 self._counts.readings_refused += 1
-                self._counts.refuse(reading.node, "a reading without a time, or whose values are not those of its layout")
+                self._counts.refuse(
+                    reading.node, "a reading without a time, or whose values are not those of its layout"
+                )
                 continue
             member = self.members.of(reading)
             if member is None:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from mesh.disk import explained
-from nodes.ops.blocks import POINTS_MAX
+from nodes.ops.blocks import POINTS_MAX, intact
 from nodes.ops.columns import Columns
 from nodes.ops.counts import Counts
 from nodes.ops.identities import Identities
@@ -58,9 +58,7 @@ def recover(folder: Path, tier: Tier, identities: Identities, counts: Counts, *,
     return found
 
 
-def _read(
-    reader: SegmentReader, tier: Tier, columns: Columns, counts: Counts, *, newest: bool
-) -> tuple[Segment, bool]:
+def _read(reader: SegmentReader, tier: Tier, columns: Columns, counts: Counts, *, newest: bool) -> tuple[Segment, bool]:
     """A file, and whether more may be written to it."""
     size, version = reader.size, reader.version()
     if newest and size <= FILE_HEAD.size and version is None:
@@ -109,7 +107,7 @@ def _enter(columns: Columns, record: Record, head: SeriesHead, reader: SegmentRe
 def _block(record: Record, head: BlockHead, series: int) -> Block:
     if head.series > series:
         raise ValueError("a block whose series are missing")
-    if len(head.times) % 4 or len(head.lengths) % 4 or len(head.lengths) != len(head.crcs):
+    if len(head.times) % 4 or len(head.lengths) % 4:
         raise ValueError("a block that does not add up")
     times, lengths = np.frombuffer(head.times, "<u4"), np.frombuffer(head.lengths, "<u4")
     if not 0 < len(times) <= POINTS_MAX or int(lengths.sum(dtype=np.uint64)) != record.body_length:
@@ -133,12 +131,8 @@ def _intact(record: Record, reader: SegmentReader) -> bool:
     if isinstance(record.head, SeriesHead):
         return zlib.crc32(body) == record.head.crc
     at = 0
-    for length, crc in zip(
-        np.frombuffer(record.head.lengths, "<u4").tolist(),
-        np.frombuffer(record.head.crcs, "<u4").tolist(),
-        strict=True,
-    ):
-        if zlib.crc32(body[at : at + length]) != crc:
+    for length in np.frombuffer(record.head.lengths, "<u4").tolist():
+        if not intact(body[at : at + length]):
             return False
         at += length
     return at == len(body)

@@ -4,16 +4,15 @@
     record  marker "ZREC" (4) | crc32 u32 | head length u32 | body length u32, then the head: MessagePack, then the body
     series  head ["series", place of the first, count, raw length, crc32 of the body]
             body: zstd of MessagePack [[node, role, zone, name, kind, [[label, value], ...]], ...]
-    block   head ["block", until, series, times, lengths, crcs, lives]
+    block   head ["block", until, series, times, lengths, lives]
             body: chunks, one behind the other; see blocks.py and columns.py
             until    how many seconds the history had stored when this block was complete, its own points included
             times    u32 for each point: seconds since 1970
             lengths  u32 for each chunk: bytes
-            crcs     u32 for each chunk
             lives    [[node, incarnation], ...] of the nodes that are in it, in the finest tier
 
-The crc of a record covers the two lengths and the head, that of a file's head the head up to it. Each series record
-stands twice: a flipped bit in it would otherwise cost all blocks behind it. Heads are checked at the start, bodies when
+The crc of a record covers the two lengths and the head, that of a file's head the head up to it; bodies have their
+own. Each series record stands twice: a flipped bit in it would otherwise cost all blocks behind it. Heads are checked at the start, bodies when
 somebody reads them. What follows the last intact record is a tail: a write that was cut short. Anything unreadable
 before that is damage, and is stepped over by looking for the next record.
 """
@@ -62,7 +61,6 @@ class BlockHead(msgspec.Struct, frozen=True, array_like=True, tag="block"):
     series: int
     times: bytes
     lengths: bytes
-    crcs: bytes
     lives: list[tuple[str, int]]
 
 

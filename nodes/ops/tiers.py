@@ -34,7 +34,7 @@ class Tier(msgspec.Struct, frozen=True):
 TIERS = (
     Tier("second", 1, _HOUR_S, 120, 600),
     Tier("ten", 10, _DAY_S, 60, 1_440),
-    Tier("minute", 60, 30 * _DAY_S, 30, 4_320),
+    Tier("minute", 60, 30 * _DAY_S, 20, 4_320),
 )
 
 

@@ -49,26 +49,23 @@ def test_what_hardly_changes_takes_hardly_any_room() -> None:
 
 
 @given(any_values, st.randoms(use_true_random=False))
-def test_a_flipped_bit_is_an_error_or_numbers(values: np.ndarray, random: object) -> None:
+def test_a_flipped_bit_is_an_error(values: np.ndarray, random: object) -> None:
     chunk = bytearray(pack(values))
     chunk[random.randrange(len(chunk))] ^= 1 << random.randrange(8)  # type: ignore[attr-defined]
-    try:
-        found, _ = unpack(bytes(chunk), *values.shape, all_of(values))
-    except ValueError:
-        return
-    assert found.shape == values.shape
+    with pytest.raises(ValueError, match="damaged"):
+        unpack(bytes(chunk), *values.shape, all_of(values))
 
 
 @given(st.binary(max_size=64), st.integers(1, 8), st.integers(1, 8))
 def test_other_bytes_are_an_error(data: bytes, series: int, points: int) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="damaged"):
         unpack(data, series, points, np.arange(series))
 
 
 def test_a_chunk_of_another_shape_is_an_error() -> None:
     values = np.arange(20.0).reshape(4, 5)
     for series, points in ((5, 4), (4, 6), (4, 0), (2, 10)):
-        with pytest.raises(ValueError, match=""):
+        with pytest.raises(ValueError, match=r"nothing that can be|zstd frame"):
             unpack(pack(values), series, points, np.arange(series))
 
 

@@ -46,7 +46,8 @@ def world(seed: int) -> dict[tuple[str, Series], list[Point]]:
         players = made_up(rng, SECONDS, counts=False)
         found[node, HITS] = hits
         found[node, PLAYERS] = [
-            Point(point.at_s, math.nan if math.isnan(hits[at].value) else point.value) for at, point in enumerate(players)
+            Point(point.at_s, math.nan if math.isnan(hits[at].value) else point.value)
+            for at, point in enumerate(players)
         ]
     return found
 
@@ -175,20 +176,24 @@ def test_quantiles_of_histograms_against_the_definition(by: tuple[str, ...] | No
     history, nodes = History(folder), [Telling("dc.1", "dc"), Telling("dc.2", "dc")]
     seen: list[list[float]] = [[], []]
     told = []
-    for second in range(60):
+    for _ in range(60):
         for node, values in enumerate(seen):
             values += [rng.expovariate(3 + 2 * node) for _ in range(rng.randint(1, 6))]
         told.append([bucketed("commit_seconds", values) for values in seen])
-    tell(history, ([node(START + at, values) for node, values in zip(nodes, here, strict=True)] for at, here in enumerate(told)))
-    answer = ask(
-        history, "commit_seconds", START + 10, START + 60, 10, how="quantile", quantile=0.9, by=by
+    tell(
+        history,
+        ([node(START + at, values) for node, values in zip(nodes, here, strict=True)] for at, here in enumerate(told)),
     )
+    answer = ask(history, "commit_seconds", START + 10, START + 60, 10, how="quantile", quantile=0.9, by=by)
     expected = []
     for members in [[0], [1]] if by is None else [[0, 1]]:
         line = {}
         for at in range(10, 60, 10):
             counts = [
-                sum(list(told[at + 9][node].values())[bucket] - list(told[at - 1][node].values())[bucket] for node in members)
+                sum(
+                    list(told[at + 9][node].values())[bucket] - list(told[at - 1][node].values())[bucket]
+                    for node in members
+                )
                 for bucket in range(4)
             ]
             line[START + at] = direct(0.9, counts)
@@ -210,7 +215,10 @@ def test_a_step_without_observations_has_no_quantile() -> None:
 def test_lines_are_added_up_by_labels() -> None:
     history = History(None)
     nodes = [Telling("scene.1"), Telling("scene.2"), Telling("gate.1", "gate")]
-    tell(history, ([node(START + at, {HITS: at * (n + 1), PLAYERS: n}) for n, node in enumerate(nodes)] for at in range(20)))
+    tell(
+        history,
+        ([node(START + at, {HITS: at * (n + 1), PLAYERS: n}) for n, node in enumerate(nodes)] for at in range(20)),
+    )
     answer = ask(history, "hits_total", START + 10, START + 20, 10, how="rate", by=("role",))
     assert [(line.labels, line.values.tolist()) for line in answer.lines] == [
         ({"role": "gate"}, [3.0]),
@@ -257,7 +265,9 @@ def test_a_clock_that_leaps_ahead_leaves_a_gap(folder: Path | None) -> None:
 
 def test_a_clock_that_goes_an_hour_back_is_followed_and_makes_no_spike(folder: Path | None) -> None:
     history, one = History(folder, tiers=answering_from(0)), Telling()
-    told = [(START + 3600 + at, 10_000 + at) for at in range(100)] + [(START + 50 + at, 10_100 + at) for at in range(3700)]
+    told = [(START + 3600 + at, 10_000 + at) for at in range(100)] + [
+        (START + 50 + at, 10_100 + at) for at in range(3700)
+    ]
     tell(history, ([one(at_s, {HITS: count, PLAYERS: count})] for at_s, count in told))
     expected = {at_s: float(count) for at_s, count in told}  # of a second that came twice, the later point
     for start_s in (START + 50, START + 3600):
@@ -319,7 +329,10 @@ def test_a_node_that_takes_a_metric_for_something_else_does_not_change_what_it_i
     history = History(None)
     nodes = [Telling(f"scene.{number}") for number in range(3)]
     wrong = gauge("hits_total")
-    tell(history, ([nodes[0](START + at, {wrong: 9}), *(n(START + at, {HITS: at}) for n in nodes[1:])] for at in range(20)))
+    tell(
+        history,
+        ([nodes[0](START + at, {wrong: 9}), *(n(START + at, {HITS: at}) for n in nodes[1:])] for at in range(20)),
+    )
     answer = ask(history, "hits_total", START, START + 20, how="rate")
     assert [line.labels["node"] for line in answer.lines] == ["scene.1", "scene.2"]
 

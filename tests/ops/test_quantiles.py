@@ -38,7 +38,8 @@ NEGATIVE = [-0.2, -0.1, 0.3, np.inf], [10, 20, 20, 30]
 
 
 @pytest.mark.parametrize(
-    ("share", "positive", "negative"), [(0, 0, -0.2), (0.2, 0.048, -0.2), (0.5, 0.15, -0.15), (0.8, 0.72, 0.3), (1, 1, 0.3)]
+    ("share", "positive", "negative"),
+    [(0, 0, -0.2), (0.2, 0.048, -0.2), (0.5, 0.15, -0.15), (0.8, 0.72, 0.3), (1, 1, 0.3)],
 )
 def test_the_cases_of_prometheus_itself(share: float, positive: float, negative: float) -> None:
     # promql/promqltest/testdata/histograms.test: testhistogram

@@ -46,7 +46,8 @@ def test_a_gauge_has_no_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ago_s", "step_s"), [(10, 1), (HOUR, 1), (HOUR + 2, 10), (DAY, 10), (DAY + 60, 60), (30 * DAY, 60), (300 * DAY, 60)]
+    ("ago_s", "step_s"),
+    [(10, 1), (HOUR, 1), (HOUR + 2, 10), (DAY, 10), (DAY + 60, 60), (30 * DAY, 60), (300 * DAY, 60)],
 )
 def test_the_finest_tier_that_reaches_back_is_taken(ago_s: int, step_s: int) -> None:
     assert TIERS[covering(TIERS, START - ago_s, START)].step_s == step_s
@@ -111,7 +112,9 @@ def test_series_are_put_together_by_labels() -> None:
 def test_buckets_are_sorted_by_their_bounds_and_put_together() -> None:
     series = [
         (number, labels(node, le=le))
-        for number, (node, le) in enumerate((node, le) for node in ("a.1", "b.1") for le in ("+Inf", "10.0", "2.5", "x"))
+        for number, (node, le) in enumerate(
+            (node, le) for node in ("a.1", "b.1") for le in ("+Inf", "10.0", "2.5", "x")
+        )
     ]
     found = select(series, wanted(how="quantile", by=("zone", "le")))
     assert found.labels == [{"zone": "one"}]
