@@ -117,9 +117,7 @@ class Alerts:
             self._let_go(before[key], now_s)
         self._join(incidents)
         self._hush(now_s)
-        return [
-            one for key, one in self._alerts.items() if one.state != (before[key].state if key in before else "")
-        ]
+        return [one for key, one in self._alerts.items() if one.state != (before[key].state if key in before else "")]
 
     def acknowledge(self, alert: str, by: str, note: str, now_s: float) -> Alert:
         """Somebody looks after it. RefusedError when it does not hold."""

@@ -26,11 +26,11 @@ from nodes.ops.hosts import foreign_cpu
 from nodes.ops.incidents import Change, Incident, Incidents, IncidentsState
 from nodes.ops.notices import Notice, Notices, NoticesState
 from nodes.ops.objectives import Budget, Objectives, ObjectivesState
-from nodes.ops.plans import Floats
+from nodes.ops.plans import Floats, Indices
 from nodes.ops.presence import Presence, Standing
 from nodes.ops.reading import Reading
 from nodes.ops.rules import DEFAULTS, AnyRule
-from nodes.ops.signals import Signals
+from nodes.ops.signals import Signals, Slot
 from nodes.ops.watch import Calms, Finding, Watch
 
 NEVER_S = np.inf
@@ -83,7 +83,7 @@ class Analysis:
         if state is not None:
             self.baselines.restore(state.baselines)
         self._calms = Calms()
-        self._places: dict[str, list[int]] = defaultdict(list)
+        self._places: Mapping[str, Indices] = {}
         self._known_s: Floats = np.empty(0)  # when each value was known last
         self._looked_s: float | None = None
         self._standings: Sequence[Standing] = ()
@@ -128,10 +128,10 @@ class Analysis:
         self.signals.look(readings, now_s, made)
         self.signals.enter(foreign_cpu(self.signals, standings))
         values = self.signals.values
-        fresh = range(len(self._known_s), len(self.signals.slots))
-        for at in fresh:
-            self._places[self.signals.slots[at].signal.name].append(at)
-        self._known_s = np.append(self._known_s, np.full(len(fresh), -NEVER_S))
+        fresh = len(self.signals.slots) - len(self._known_s)
+        if fresh:
+            self._known_s = np.append(self._known_s, np.full(fresh, -NEVER_S))
+            self._places = _by_signal(self.signals.slots)
         self._known_s = np.where(np.isfinite(values), now_s, self._known_s)
         return values
 
@@ -144,3 +144,11 @@ class Analysis:
 
     def _incidents_by_id(self) -> dict[str, Incident]:
         return {one.id: one for one in (*self.incidents.closed[-50:], *self.incidents.open)}
+
+
+def _by_signal(slots: Sequence[Slot]) -> dict[str, Indices]:
+    """The slots of each signal."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for at, slot in enumerate(slots):
+        found[slot.signal.name].append(at)
+    return {name: np.array(some, np.intp) for name, some in found.items()}

@@ -141,13 +141,16 @@ class Baselines:
     def state(self, slots: Sequence[Slot]) -> BaselineState:
         """Of the slots that were looked at."""
         keys = [(one.signal.name, one.subject) for one in slots[: len(self._level)]]
-        packed = [_packed(one) for one in (self._level, self._spread, self._slow, self._seen_s)]
-        return BaselineState(keys, *packed, self.seasons.state())
+        level, spread = _packed(self._level), _packed(self._spread)
+        return BaselineState(keys, level, spread, _packed(self._slow), _packed(self._seen_s), self.seasons.state())
 
     def restore(self, state: BaselineState) -> None:
         """Before the first look. What does not add up is forgotten."""
-        parts = [np.frombuffer(one, "<f4") for one in (state.level, state.spread, state.slow, state.seen_s)]
-        if any(len(part) != len(state.keys) or not np.isfinite(part).all() for part in parts):
+        packed = state.level, state.spread, state.slow, state.seen_s
+        if any(len(part) != 4 * len(state.keys) for part in packed):
+            return
+        parts = [np.frombuffer(part, "<f4") for part in packed]
+        if not all(np.isfinite(part).all() for part in parts):
             return
         rows = np.array(parts, np.float64).T.tolist()
         self._remembered = {key: (a, b, c, d) for key, (a, b, c, d) in zip(state.keys, rows, strict=True)}

@@ -125,8 +125,8 @@ class SpreadOf(NamedTuple):
     """A spread of one slot: a column of what lies there for each node, and one that says whether it counts."""
 
     slot: int
-    what: Sequence[int]
-    counted: Sequence[int]
+    what: Indices
+    counted: Indices
     chance: float
 
 
@@ -135,7 +135,7 @@ def fill_spread(one: SpreadOf, values: Floats, columns: Columns) -> None:
 
     What lies on two nodes by the throw of a fair coin differs by the root of all of it (one standard deviation)."""
     now = columns[0.0]
-    some = now[list(one.what)][now[list(one.counted)] > 0]
+    some = now[one.what][now[one.counted] > 0]
     some = some[np.isfinite(some)]
     if len(some) < 2:
         values[one.slot] = np.nan

@@ -198,7 +198,7 @@ _ZONE = (
            form=_level("gate_clients"), low=True, floor=30.0, times=2.0, calm_s=300.0),
     Signal(name="imbalance", text="how unevenly players lie on the gates", unit="ratio", of="zone", roles=("gate",),
            form=Spread(_CLIENTS, Sum("mesh_ready")), family="balance", kind="unbalanced-gates", floor=0.1, judged=False,
-           limit=0.8, limit_calm_s=3600.0),
+           limit=0.7, limit_calm_s=3600.0),
     Signal(name="queue", text="logins that wait for a place", of="zone", roles=("center",), family="logins",
            form=_level("center_queue"), floor=10.0, matters=50.0),
     Signal(name="homeless", text="sessions that lost their scene and wait", of="zone", roles=("center",),

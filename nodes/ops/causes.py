@@ -1,9 +1,10 @@
 """Which findings belong together, and what is the cause of them. Pure: findings in, groups out.
 
-Each finding points to a kind of trouble at a place. In the order of the kinds each such pair takes, of what no other
-one has taken, all that it explains: signals of the families that follow from it, of nodes that it reaches, that did not
-begin clearly before it. It reaches the nodes at its place, those that depend on them (the topology's needs and links,
-and the center, on which all depend), and what is said of their zones and machines.
+Each finding points to a kind of trouble at a place; late loops of most processes of a machine point to it. In the
+order of the kinds each such pair takes, of what no other one has taken, all that it explains: signals of the families
+that follow from it, of nodes that it reaches, that did not begin clearly before it. It reaches the nodes at its place,
+those that depend on them (the topology's needs and links, and the center, on which all depend), what is said of their
+zones and machines, and the neighbours on a machine whose cores are all in use.
 
 A cause whose own finding has ended stays the cause of what it had explained while that goes on: a flood of connections
 is over when all of them are there, and they are still what takes the cores.
@@ -24,6 +25,7 @@ from nodes.ops.presence import Standing
 from nodes.ops.watch import Finding
 
 TOGETHER_S = 60.0  # the same trouble in several places that began within this is one
+LATE_MIN = 3  # processes
 Key = tuple[str, str]
 
 
@@ -63,12 +65,12 @@ class Relations:
             return frozenset((place,))
         return frozenset(one.node for one in self._by_node.values() if place in _places(one))
 
-    def reached(self, place: str) -> frozenset[str]:
-        """The subjects that trouble at this place may trouble."""
+    def reached(self, place: str, full: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The subjects that trouble at this place may trouble. `full`: machines whose cores are all in use."""
         known = self._reached.get(place)
         if known is None:
             known = self._reached[place] = self._reach(place)
-        return known
+        return known.union(*(self.nodes_at(machine) for machine in full & known))
 
     def place_of(self, kind: Kind, finding: Finding) -> str:
         """Where the cause sits that a finding points to."""
@@ -84,6 +86,17 @@ class Relations:
     def zones_of(self, place: str) -> list[str]:
         """The zones of the nodes there."""
         return sorted({self._by_node[node].zone for node in self.nodes_at(place)})
+
+    def machine_of(self, node: str) -> str:
+        """ "host:a"; "" for what is no node."""
+        one = self._by_node.get(node)
+        return f"host:{one.host}" if one is not None else ""
+
+    def are_most(self, machine: str, nodes: Iterable[str]) -> bool:
+        """Are these nodes in at least half of the processes of a machine, and in LATE_MIN of them?"""
+        there = {self._by_node[node].process for node in self.nodes_at(machine)}
+        some = {self._by_node[node].process for node in nodes}
+        return len(some) >= max(LATE_MIN, len(there) / 2)
 
     def machines_among(self, nodes: Iterable[str]) -> dict[str, frozenset[str]]:
         """Machines all of whose nodes, at least two, are among these."""
@@ -105,7 +118,7 @@ class Relations:
 
 def grouped(findings: Sequence[Finding], relations: Relations, kept: Sequence[Kept] = ()) -> list[Group]:
     """Every finding that points to something is in one group; the cause of causes comes first."""
-    pointing = _pointing(findings, relations)
+    pointing, full = _pointing(findings, relations), _full(findings)
     before = {(one.cause.kind, one.cause.place): one for one in kept}
     free = {_key(one): one for one in findings}
     groups: list[Group] = []
@@ -113,7 +126,9 @@ def grouped(findings: Sequence[Finding], relations: Relations, kept: Sequence[Ke
         places = dict.fromkeys((*pointing.get(kind.name, {}), *(place for name, place in before if name == kind.name)))
         for place in places:
             own = [one for one in pointing.get(kind.name, {}).get(place, ()) if _key(one) in free]
-            group = _group(kind, place, own, free.values(), relations, before.get((kind.name, place)))
+            cause = _cause(kind, place, own, before.get((kind.name, place)))
+            explained = [one for one in free.values() if one not in own and explains(cause, one, relations, full)]
+            group = _group(cause, own, explained, before.get((kind.name, place)))
             if group is not None:
                 groups.append(group)
                 for one in group.findings:
@@ -130,35 +145,52 @@ def _pointing(findings: Sequence[Finding], relations: Relations) -> dict[str, di
     away = found.get("node-away", {})
     for machine, nodes in relations.machines_among(away).items():
         away[machine] = [one for node in sorted(nodes) for one in away.pop(node)]
+    for machine, late in _late_machines(findings, relations).items():
+        found["cpu-hog"].setdefault(machine, []).extend(late)
     return found
 
 
-def _group(
-    kind: Kind, place: str, own: Sequence[Finding], free: Iterable[Finding], relations: Relations, kept: Kept | None
-) -> Group | None:
+def _late_machines(findings: Sequence[Finding], relations: Relations) -> dict[str, list[Finding]]:
+    """Machines most of whose processes are late, with what says so. Nodes do that to each other only where all cores
+    are in use: then something of theirs is the cause, and the machine is not."""
+    full = _full(findings)
+    late: dict[str, list[Finding]] = defaultdict(list)
+    for one in findings:
+        machine = relations.machine_of(one.subject)
+        if one.signal == "loop_lag" and machine and machine not in full:
+            late[machine].append(one)
+    return {
+        machine: some for machine, some in late.items() if relations.are_most(machine, [one.subject for one in some])
+    }
+
+
+def _cause(kind: Kind, place: str, own: Sequence[Finding], kept: Kept | None) -> Cause:
+    begun = [one.since_s for one in own] + ([kept.cause.begun_s] if kept is not None else [])
+    return Cause(kind.name, place, min(begun, default=0.0))
+
+
+def _group(cause: Cause, own: Sequence[Finding], explained: Sequence[Finding], kept: Kept | None) -> Group | None:
     """None when nothing speaks for this cause any more."""
-    begun_s = min([one.since_s for one in own] + ([kept.cause.begun_s] if kept is not None else []), default=0.0)
-    cause = Cause(kind.name, place, begun_s)
-    explained = [
-        one
-        for one in free
-        if one not in own
-        and explains(cause, one, relations)
-        and (own or (kept is not None and one.key in kept.keys))
-    ]
+    if not own:
+        known = kept.keys if kept is not None else frozenset()
+        explained = [one for one in explained if one.key in known]
     if not own and not any(one.kind for one in explained):
         return None
     return Group(cause, (*_in_order(own), *_in_order(explained)), len(own))
 
 
-def explains(cause: Cause, finding: Finding, relations: Relations) -> bool:
+def explains(cause: Cause, finding: Finding, relations: Relations, full: frozenset[str] = frozenset()) -> bool:
     """Can this be a consequence of that?"""
     kind = BY_NAME[cause.kind]
     return (
         finding.family in kind.explains
         and finding.since_s >= cause.begun_s - kind.slack_s
-        and finding.subject in relations.reached(cause.place)
+        and finding.subject in relations.reached(cause.place, full)
     )
+
+
+def _full(findings: Iterable[Finding]) -> frozenset[str]:
+    return frozenset(one.subject for one in findings if one.signal == "host_cpu")
 
 
 def _key(one: Finding) -> tuple[str, str, str]:

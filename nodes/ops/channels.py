@@ -1,22 +1,22 @@
 """The ways to tell people: what a topology says of each, as data.
 
-    [settings.ops.notify.team]
-    kind = "webhook"
-    url_file = "/etc/zonemesh/chat-url"     # a url that is a secret itself; url = "..." for one that is not
-    [settings.ops.notify.on-call]
-    kind = "email"
-    host = "mail.example.org"
-    sender = "mesh@example.org"
-    to = ["ops@example.org"]
-    user = "mesh"
-    password_file = "/etc/zonemesh/mail-password"
-    severity = "critical"                   # only what is at least so bad
-    [settings.ops.notify.pager]
-    kind = "command"                        # the notice comes on stdin, as JSON
-    argv = ["/usr/local/bin/page"]
-    [settings.ops.notify.alertmanager]
-    kind = "alertmanager"
-    url = "http://127.0.0.1:9093"
+[settings.ops.notify.team]
+kind = "webhook"
+url_file = "/etc/zonemesh/chat-url"     # a url that is a secret itself; url = "..." for one that is not
+[settings.ops.notify.on-call]
+kind = "email"
+host = "mail.example.org"
+sender = "mesh@example.org"
+to = ["ops@example.org"]
+user = "mesh"
+password_file = "/etc/zonemesh/mail-password"
+severity = "critical"                   # only what is at least so bad
+[settings.ops.notify.pager]
+kind = "command"                        # the notice comes on stdin, as JSON
+argv = ["/usr/local/bin/page"]
+[settings.ops.notify.alertmanager]
+kind = "alertmanager"
+url = "http://127.0.0.1:9093"
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ from nodes.ops.forms import Unit
 from nodes.ops.kinds import BY_NAME as KINDS
 from nodes.ops.kinds import Severity
 from nodes.ops.objectives import Budget
-from nodes.ops.plans import Floats
+from nodes.ops.plans import Floats, Indices
 from nodes.ops.rules import Absence, AnyRule, Baseline, Burn, Threshold
 from nodes.ops.signals import Slot
 from nodes.ops.watch import Finding
@@ -25,7 +25,7 @@ class World(NamedTuple):
 
     now_s: float
     slots: Sequence[Slot]
-    places: Mapping[str, Sequence[int]]  # the slots of each signal
+    places: Mapping[str, Indices]  # the slots of each signal
     values: Floats
     findings: Sequence[Finding]
     away: Mapping[str, float]  # nodes that do not answer: for how long
@@ -68,18 +68,18 @@ def conditions(rule: AnyRule, world: World) -> list[Condition]:
 
 
 def _threshold(rule: Threshold, world: World) -> list[Condition]:
-    places = world.places.get(rule.signal, ())
-    if not places:
+    places = world.places.get(rule.signal)
+    if places is None:
         return []
-    values, signal = world.values[list(places)], SIGNALS[rule.signal]
-    above, below = rule.above, rule.below
-    too_high = values > above if above is not None else np.zeros(len(values), np.bool_)
-    too_low = values < below if below is not None else np.zeros(len(values), np.bool_)
-    found = []
-    for at in np.flatnonzero(too_high | too_low).tolist():
-        slot, limit = world.slots[places[at]], above if too_high[at] and above is not None else below
+    signal, found = SIGNALS[rule.signal], []
+    above, below = (math.inf if rule.above is None else rule.above), (-math.inf if rule.below is None else rule.below)
+    values = world.values[places]
+    wrong = (values > above) | (values < below)
+    for at in np.flatnonzero(wrong).tolist() if wrong.any() else ():
+        slot, value = world.slots[places[at]], float(values[at])
         text = f"{signal.text}: {{value}} at {{where}}, the limit is {{limit}}"
-        found.append(Condition(slot.subject, slot.zone, float(values[at]), limit or 0.0, signal.unit, text))
+        limit = above if value > above else below
+        found.append(Condition(slot.subject, slot.zone, value, limit, signal.unit, text))
     return found
 
 
@@ -107,7 +107,7 @@ def _absence(rule: Absence, world: World) -> list[Condition]:
     """Of a signal that was known before."""
     text = f"{SIGNALS[rule.signal].text}: not known at {{where}} for {{value}}"
     found = []
-    for at in world.places.get(rule.signal, ()):
+    for at in world.places.get(rule.signal, np.empty(0, np.intp)).tolist():
         slot, absent_s = world.slots[at], float(world.absent_s[at])
         if 0 < absent_s <= ABSENT_S_MAX:
             found.append(Condition(slot.subject, slot.zone, absent_s, rule.for_s, "s", text))
@@ -117,15 +117,15 @@ def _absence(rule: Absence, world: World) -> list[Condition]:
 def _burn(rule: Burn, world: World) -> list[Condition]:
     found = []
     for budget in world.budgets:
+        if budget.objective.name != rule.objective:
+            continue
         worst = budget.worst
-        if budget.objective.name != rule.objective or worst is None:
+        if worst is None:
             continue
         hours, rate = worst.window.long_min / 60, min(worst.long, worst.short)
         text = (
             f"{budget.objective.text}: in the last {hours:g} h the budget was used {{value}} times as fast as it may "
             f"be at {{where}} ({{limit}} is too fast); {100 * budget.left:.0f} % of 30 days' budget are left"
         )
-        found.append(
-            Condition(budget.subject, budget.zone, rate, worst.window.rate, "", text, worst.window.severity)
-        )
+        found.append(Condition(budget.subject, budget.zone, rate, worst.window.rate, "", text, worst.window.severity))
     return found

@@ -138,8 +138,8 @@ class Incidents:
         changes = []
         for at, group in enumerate(groups):
             known = self._open.get(matched.get(at, ""))
-            changes += [self._begin(group, relations, now_s)] if known is None else self._go_on(
-                known, group, relations, now_s
+            changes += (
+                [self._begin(group, relations, now_s)] if known is None else self._go_on(known, group, relations, now_s)
             )
         left = [one for one in self._open.values() if one.id not in {change.incident.id for change in changes}]
         going_on = set(matched.values())
@@ -196,7 +196,7 @@ class Incidents:
         if renamed:
             now = _told(now, now_s, f"the cause is rather: {now.title}")
         self._open[one.id] = now
-        return [Change("changed", now)] if renamed or now.keys != one.keys else []
+        return [Change("changed", now)] if renamed or _telling(now) != _telling(one) else []
 
     def _end(self, one: Incident, groups: Sequence[Group], matched: dict[int, str], now_s: float) -> Change:
         del self._open[one.id]
@@ -208,6 +208,11 @@ class Incidents:
         ended = _told(msgspec.structs.replace(one, closed_s=now_s, part_of=into), now_s, text)
         self._closed = [*self._closed, ended][-CLOSED_MAX:]
         return Change("closed", ended)
+
+
+def _telling(one: Incident) -> frozenset[Key]:
+    """The signals that point to something; what comes and goes beside them is no news."""
+    return frozenset(shown.key for shown in one.evidence if shown.kind)
 
 
 def _likeness(group: Group, one: Incident) -> int:

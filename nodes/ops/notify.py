@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from nodes.ops.alerts import Alert
-from nodes.ops.channels import Alertmanager, Channel, Email, Webhook
+from nodes.ops.channels import Alertmanager, Channel, Email
 from nodes.ops.notices import Notice
 from nodes.ops.secret import Secret
 from nodes.ops.words import quantity, where
@@ -51,7 +51,7 @@ class Call:
     stdin: bytes
 
 
-def post_of(channel: Webhook, notice: Notice, cluster: str, url: Secret, token: Secret | None) -> Post:
+def post_of(notice: Notice, cluster: str, url: Secret, token: Secret | None) -> Post:
     """For a webhook."""
     return Post(url, _headers(token), msgspec.json.encode(content_of(notice, cluster)))
 

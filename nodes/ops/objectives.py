@@ -16,6 +16,7 @@ Owns the good and bad events of the last three days by minute and of the last th
 (a number has to be below a bound) count seconds instead of events.
 """
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -29,7 +30,7 @@ from nodes.ops.signals import Slot
 
 MINUTES, HOURS = 4320, 720
 BAD_MIN = 10.0
-LOOK_S = 10.0  # burn rates are worked out anew so often
+LOOK_S = 30.0  # burn rates are worked out anew so often
 STEP_S_MAX = 60.0  # one look counts for no more: a clock that jumps is no outage
 
 Counts = npt.NDArray[np.float32]
@@ -135,9 +136,11 @@ class Objectives:
         dt = min(max(dt_s, 0.0), STEP_S_MAX)
         self._turn(now_s)
         for row, objective, bad, all_ in self._wiring:
-            counted = _counted(objective, float(values[bad]), float(values[all_]), dt)
-            self._minutes[row, :, self._minute % MINUTES] += counted
-            self._hours[row, :, self._hour % HOURS] += counted
+            counted = _counted(objective, float(values[bad]), float(values[all_]))
+            for which, each_s in enumerate(counted):
+                if each_s:
+                    self._minutes[row, which, self._minute % MINUTES] += each_s * dt
+                    self._hours[row, which, self._hour % HOURS] += each_s * dt
         if self._looked_s is None or not 0 <= now_s - self._looked_s < LOOK_S:
             self._looked_s = now_s
             self.budgets = self._work_out()
@@ -149,9 +152,10 @@ class Objectives:
         )
 
     def _restore(self, state: ObjectivesState) -> None:
-        minutes, hours = (np.frombuffer(one, np.float32) for one in (state.minutes, state.hours))
-        if len(minutes) != 2 * MINUTES * len(state.keys) or len(hours) != 2 * HOURS * len(state.keys):
+        count = 2 * 4 * len(state.keys)
+        if len(state.minutes) != count * MINUTES or len(state.hours) != count * HOURS:
             return
+        minutes, hours = (np.frombuffer(one, np.float32) for one in (state.minutes, state.hours))
         self._keys, self._minute, self._hour = list(state.keys), state.minute, state.hour
         self._minutes, self._hours = minutes.reshape(-1, 2, MINUTES).copy(), hours.reshape(-1, 2, HOURS).copy()
 
@@ -196,12 +200,11 @@ class Objectives:
         return found
 
 
-def _counted(objective: Objective, bad: float, all_: float, dt_s: float) -> Floats:
-    """Bad and all events of one look."""
-    if objective.all:
-        known = np.isfinite(bad) and np.isfinite(all_)
-        return np.array([bad, all_]) * dt_s if known else np.zeros(2)
-    return np.array([bad > objective.within, 1.0]) * dt_s if np.isfinite(bad) else np.zeros(2)
+def _counted(objective: Objective, bad: float, all_: float) -> tuple[float, float]:
+    """Bad and all events of a second."""
+    if not (math.isfinite(bad) and math.isfinite(all_)):
+        return 0.0, 0.0
+    return (bad, all_) if objective.all else (float(bad > objective.within), 1.0)
 
 
 def _turned(rows: Counts, before: int, now: int) -> int:

@@ -120,7 +120,7 @@ def delivery_of(channel: AnyChannel, item: Notice | Steady, cluster: str, wall_s
     match channel, item:
         case Webhook(), Notice():
             url = read_secret(channel.url_file) if channel.url_file else Secret(channel.url)
-            return post_of(channel, item, cluster, url, _read(channel.token_file))
+            return post_of(item, cluster, url, _read(channel.token_file))
         case Email(), Notice():
             return letter_of(channel, item, cluster, _read(channel.password_file))
         case Command(), Notice():

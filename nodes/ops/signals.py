@@ -27,6 +27,7 @@ from nodes.ops.reading import Reading
 SLOTS_MAX = 20_000  # signals of subjects; further ones are not looked at, and counted
 FORGOTTEN_S = 3600.0  # a node that has been away for so long is not expected to come back under its name
 SLACK_S = 0.5  # a window may be shorter by this
+GAP_S_MAX = 60.0  # between two looks
 SHORTEST_S = 4.0  # of what is known at the beginning, before there is a window
 
 
@@ -90,8 +91,8 @@ class Signals:
         return float(self.values[at]) if at is not None and at < len(self.values) else float("nan")
 
     def look(self, readings: Sequence[Reading], now_s: float, made: Iterable[Made] = ()) -> Floats:
-        """The values of all slots. `now_s` is the wall clock; when it was set back what is known of the past goes."""
-        if self._rows and now_s <= self._rows[-1].at_s:
+        """The values of all slots. `now_s` is the wall clock; where that has jumped, what is known of the past goes."""
+        if self._rows and not 0 < now_s - self._rows[-1].at_s <= GAP_S_MAX:
             self._rows.clear()
         stale = [self._take_plan(one, now_s) for one in readings]
         if any(stale) or self._forget(now_s):
@@ -205,8 +206,7 @@ class Signals:
         self._fresh = np.empty(len(nodes))
         kept = [(old, node.index) for node, old, keys in before if keys]
         self._rows = [
-            _Row(row.at_s, _moved(row.columns, moved, total), _moved(row.times, kept, len(nodes)))
-            for row in self._rows
+            _Row(row.at_s, _moved(row.columns, moved, total), _moved(row.times, kept, len(nodes))) for row in self._rows
         ]
         self._wire(nodes)
 
@@ -226,7 +226,8 @@ class Signals:
                 case Quantile() as form:
                     quantiles[form.window_s].append(_quantile(slot, form, members))
                 case Spread() as form:
-                    what, counted = ([node.keys[one] for node in members] for one in (form.what, form.counted))
+                    what = np.array([node.keys[form.what] for node in members], np.intp)
+                    counted = np.array([node.keys[form.counted] for node in members], np.intp)
                     self._spreads.append(SpreadOf(slot, what, counted, form.chance))
         self._figures = [Figures(window_s, grows, some) for (window_s, _, grows), some in figures.items()]
         self._quantiles = [Quantiles(window_s, some) for window_s, some in quantiles.items()]

@@ -20,7 +20,7 @@ from nodes.ops.plans import Floats, Indices
 from nodes.ops.signals import Slot
 
 CLEAR_S = 20.0
-NEAR_LIMIT = 0.8  # of a limit
+NEAR_LIMIT = 0.8  # of a limit, or of what matters
 FOREVER_S = 1e12
 
 
@@ -62,8 +62,9 @@ class Watch:
         limits, quiet_s = self._limits, calm.quiet_s
         with np.errstate(invalid="ignore"):
             over_limit = limits.beyond(values, 1.0) & (quiet_s >= limits.limit_calm_s)
-            deviates = baselines.beyond & limits.judged & limits.matter(values) & ~calm.held
-            near = limits.beyond(values, NEAR_LIMIT) | (baselines.near & limits.judged)
+            deviates = baselines.beyond & limits.judged & limits.matter(values, 1.0) & ~calm.held
+            near_deviation = baselines.near & limits.judged & limits.matter(values, NEAR_LIMIT)
+            near = limits.beyond(values, NEAR_LIMIT) | near_deviation
         over = over_limit | deviates
         self._since_s = np.where(over & (self._over_s == 0) & ~self.found, now_s, self._since_s)
         self._over_s = np.where(over, self._over_s + dt_s, np.maximum(0.0, self._over_s - 2 * dt_s))
@@ -103,23 +104,25 @@ class _Limits:
     """What the catalogue says of each slot, as arrays."""
 
     def __init__(self, signals: Sequence[Signal]) -> None:
-        self._sign = np.array([-1.0 if one.low else 1.0 for one in signals])
+        self._low: Flags = np.array([one.low for one in signals], np.bool_)
         self._limit = np.array([np.nan if one.limit is None else one.limit for one in signals], np.float64)
-        matters = [-np.inf if one.matters is None else (-1.0 if one.low else 1.0) * one.matters for one in signals]
-        self._matters = np.array(matters, np.float64)
+        self._matters = np.array([np.nan if one.matters is None else one.matters for one in signals], np.float64)
         self.judged: Flags = np.array([one.judged for one in signals], np.bool_)
         self.for_s = np.array([one.for_s for one in signals], np.float64)
         self.limit_calm_s = np.array([one.limit_calm_s for one in signals], np.float64)
 
     def beyond(self, values: Floats, share: float) -> Flags:
         """The limit, or a share of the way to it from the good side."""
-        at = np.where(self._sign > 0, self._limit * share, self._limit / share)
-        beyond: Flags = values * self._sign >= at * self._sign
-        return beyond
+        return self._past(values, self._limit, share)
 
-    def matter(self, values: Floats) -> Flags:
-        matter: Flags = values * self._sign >= self._matters
-        return matter
+    def matter(self, values: Floats, share: float) -> Flags:
+        """Are they where a deviation is of interest? Everywhere, where no bound is set."""
+        return self._past(values, self._matters, share) | np.isnan(self._matters)
+
+    def _past(self, values: Floats, bound: Floats, share: float) -> Flags:
+        at = np.where(self._low, bound / share, bound * share)
+        past: Flags = np.where(self._low, values <= at, values >= at)
+        return past
 
 
 class Calm(msgspec.Struct, frozen=True):

@@ -51,4 +51,4 @@ def _plain(value: float) -> str:
     """Three digits at least are right, and none is there for nothing."""
     if abs(value) >= 100:
         return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2g}"
+    return f"{value:.3g}" if abs(value) >= 10 else f"{value:.2g}"

@@ -1,6 +1,6 @@
 """A cluster that does not exist: what its nodes would have read out, second by second, on good and on bad days.
 
-One center, DC, log and login, two gates and two scenes on a machine with four cores. Players come and go with the hour
+One center, DC, log and login, two gates and two scenes on a machine with eight cores. Players come and go with the hour
 of the day and the day of the week; everything that nodes count follows from them, with noise, with garbage collections
 now and then, with a backup each night. An event evening and a deployment can be had, and any of `EFFECTS` from a moment
 on. The same seed makes the same numbers. Made in pieces of some hundred steps, since it is mostly random numbers.
@@ -19,7 +19,7 @@ from nodes.ops.reading import Layout, Reading, Series
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 MONDAY = 1_763_942_400.0  # 2025-11-24 00:00 UTC
 HOUR, DAY = 3600.0, 86_400.0
-CORES = 4
+CORES = 8
 NODES = ("center.1", "dc.1", "log.1", "login.1", "scene.1", "scene.2", "gate.1", "gate.2")
 HOST = "host:one"
 ROLES = {node: node.split(".")[0] for node in NODES}
@@ -77,7 +77,7 @@ EFFECTS: dict[str, tuple[Effect, ...]] = {
     "tick-creep": (Effect("tick", "scene.1", swells=0.15 / 60),),
     "wrong-passwords": (Effect("wrong", more=0.8), Effect("arrivals", more=5.0), Effect("departures", more=5.0)),
     "descriptors": (Effect("fds", "gate.1", grows=800.0),),
-    "disk-full": (Effect("disk_left", more=-95e9, grows=-10e6),),
+    "disk-full": (Effect("disk_left", more=-119.2e9, grows=-1e6),),
     "node-away": (
         Effect("refused", "gate.*", more=30.0), Effect("refused", "dc.1", more=2.0),
         Effect("answers", "gate.*", times=5),
@@ -153,13 +153,14 @@ class _Sheet:
         below = 1.0 / (1.0 + np.exp(-np.clip(1.5976 * z + 0.070565 * z**3, -60, 60)))  # of a normal distribution
         shares = np.diff(np.concatenate((np.zeros((self.count, 1)), below, np.ones((self.count, 1))), axis=1), axis=1)
         counts = self.chance.poisson(np.maximum(shares, 0.0) * (rate * dt)[:, None]).astype(np.float64)
-        counts[:, 7] += self.chance.poisson(np.broadcast_to(spikes, (self.count,)) * dt)
+        ordinary, long = counts.sum(axis=1), self.chance.poisson(np.broadcast_to(spikes, (self.count,)) * dt)
+        counts[:, 7] += long
         ladder = np.cumsum(counts, axis=1)
         for at, bound in enumerate((*map(str, BOUNDS), "+Inf")):
             self._enter(f"{name}_bucket", "counter", ladder[:, at], {"le": bound})
-        middles = np.array([*((low + high) / 2 for low, high in zip((0.0, *BOUNDS), BOUNDS, strict=False)), 8.0])
+        mean = median * np.exp(sigma**2 / 2) * (1 + self.chance.normal(0, sigma, self.count) / np.sqrt(ordinary + 1))
         self._enter(f"{name}_count", "counter", ladder[:, -1], {})
-        self._enter(f"{name}_sum", "counter", counts @ middles, {})
+        self._enter(f"{name}_sum", "counter", np.maximum(ordinary * mean, 0) + 0.075 * long, {})
 
     def _enter(self, name: str, kind: str, values: Any, labels: dict[str, str]) -> None:
         self.series.append(Series(name, kind, tuple(sorted(labels.items()))))
@@ -215,9 +216,7 @@ class Synthetic:
         heard = self.chance.random((len(t), len(NODES))) >= self.unheard
         for at, at_s in enumerate(t.tolist()):
             readings = [
-                Reading(
-                    node, ROLES[node], "one", int(lives[node][at]), at_s, self._layouts[node], tables[node][at]
-                )  # fmt: skip
+                Reading(node, ROLES[node], "one", int(lives[node][at]), at_s, self._layouts[node], tables[node][at])
                 for n, node in enumerate(NODES)
                 if lives[node][at] >= 0 and heard[at, n]
             ]
@@ -298,10 +297,13 @@ class Synthetic:
 
     def _population(self, t: Any) -> Any:
         """Players that want to be there."""
-        hour, day = (t % DAY) / HOUR, (t // DAY + 3) % 7  # Monday is 0
+        hour = (t % DAY) / HOUR
         evening = np.exp(-(((hour - 20.0 + 12) % 24 - 12) ** 2) / 18.0)
         noon = 0.45 * np.exp(-(((hour - 13.0 + 12) % 24 - 12) ** 2) / 20.0)
-        shape = (0.07 + evening + noon) * np.where(day >= 5, 1.3, 1.0)
+        weekend = np.interp(
+            (t - MONDAY) % (7 * DAY) / DAY, (0.0, 0.25, 4.5, 5.5, 6.75, 7.0), (1.1, 1.0, 1.0, 1.3, 1.3, 1.1)
+        )
+        shape = (0.07 + evening + noon) * weekend
         for from_s, to_s in self.events:
             ramp = 1 / (1 + np.exp(-np.clip((t - from_s - 450) / 120, -50, 50)))
             shape = shape * (1 + 2 * ramp * (1 - 1 / (1 + np.exp(-np.clip((t - to_s - 450) / 120, -50, 50)))))

@@ -27,7 +27,7 @@ def test_what_is_normal_is_known_after_a_restart() -> None:
     for second in synthetic.run(WARM_S + 40):
         if second.at_s == from_s - 20:
             analysis = restarted(analysis)
-        opened += [one for one in analysis.look(second.at_s, second.readings, second.standings).changes]
+        opened += analysis.look(second.at_s, second.readings, second.standings).changes
     assert [(one.what, one.incident.kind) for one in opened[:1]] == [("opened", "slow-disk")]
     assert opened[0].incident.opened_s - from_s <= 30
     again = restarted(analysis)

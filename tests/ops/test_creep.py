@@ -58,7 +58,7 @@ def test_a_step_is_no_creep() -> None:
 
 
 def test_a_creeping_tick_is_found_through_noise() -> None:
-    seen = found(TICK, lambda s: 0.012 * (1 + 0.15 / 60 * max(0, s - 300)), 600, noise=0.08)
+    seen = found(TICK, lambda s: 0.012 * (1 + 0.15 / 60 * max(0, s - 300)), 600, noise=0.05)
     assert 300 < seen[0][0] <= 560
     assert seen[0][1].creep.kind == "tick-creep"
 

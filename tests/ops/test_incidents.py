@@ -166,10 +166,10 @@ def test_what_comes_back_soon_is_the_same() -> None:
 def test_two_that_turn_out_to_be_one() -> None:
     told = Told()
     told.look(finding("loop_lag", "gate.1"))
-    told.look(finding("loop_lag", "gate.1"), finding("commit", "dc.1", 101.0))
+    told.look(finding("loop_lag", "gate.1"), finding("commit", "dc.1", 200.0))
     assert len(told.incidents.open) == 2
     assert ("closed", "i-2") in told.look(
-        finding("loop_lag", "gate.1"), finding("commit", "dc.1", 101.0), finding("foreign_cpu", "host:a")
+        finding("loop_lag", "gate.1"), finding("commit", "dc.1", 200.0), finding("foreign_cpu", "host:a")
     )
     assert told.incidents.closed[-1].part_of == "i-1"
     assert [one.kind for one in told.incidents.open] == ["cpu-hog"]
@@ -209,3 +209,11 @@ def test_every_kind_can_be_told() -> None:
     for kind in KINDS:
         assert kind.title.format(where="zone one")
         assert kind.advice.format(node="gate.1")
+
+
+def test_late_loops_of_most_processes_are_the_machine_unless_its_cores_are_all_in_use_by_nodes() -> None:
+    late = [finding("loop_lag", node) for node in ("gate.1", "scene.1", "dc.1", "login.1")]
+    assert causes(grouped(late, RELATIONS)) == [("cpu-hog", "host:a")]
+    assert causes(grouped(late[:3], RELATIONS)) == [("other-deviation", "cluster")]
+    full = [*late, finding("host_cpu", "host:a"), finding("tick", "scene.1")]
+    assert causes(grouped(full, RELATIONS)) == [("slow-scene", "scene.1")]

@@ -101,7 +101,7 @@ def notice(**more: Any) -> Notice:
 
 
 def test_a_webhook() -> None:
-    post = post_of(Webhook(url="http://x/"), notice(), "main", Secret("http://x/"), Secret("token-1"))
+    post = post_of(notice(), "main", Secret("http://x/"), Secret("token-1"))
     said = json.loads(post.body)
     assert said["text"].startswith("[main] critical: the disk of machine a is slow\n")
     assert (said["key"], said["state"], said["incident"]["kind"]) == ("i-1", "firing", "slow-disk")

@@ -55,7 +55,7 @@ def test_an_incident_ends_when_its_trouble_does(kind: str) -> None:
 
 
 def test_at_night_with_few_players() -> None:
-    kinds = ("slow-scene", "gold-from-nothing", "bot-flood", "login-failures")
+    kinds = ("slow-scene", "gold-from-nothing", "bot-flood")
     outcomes = {kind: trial(kind, seed=8, start_s=MONDAY + DAY + 3 * HOUR, peak=600.0) for kind in kinds}
     named = {kind: outcome.named for kind, outcome in outcomes.items()}
     assert named == {kind: kind for kind in kinds}, table(outcomes)

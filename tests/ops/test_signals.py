@@ -27,8 +27,7 @@ class Story:
         for _ in range(seconds):
             at_s = START_S + self.second
             readings = [
-                self.maker.reading(name.replace("_", "."), values(self.second), at_s)
-                for name, values in more.items()
+                self.maker.reading(name.replace("_", "."), values(self.second), at_s) for name, values in more.items()
             ]
             self.signals.look(readings, at_s)
             self.second += 1
@@ -161,7 +160,7 @@ def test_imbalance_is_more_than_chance(clients: tuple[int, int], apart: bool) ->
         return lambda s: {"gate_clients": float(count), "mesh_ready": 1.0}
 
     story = Story().go(1, gate_1=gate(clients[0]), gate_2=gate(clients[1]))
-    assert (story.value("imbalance", "zone:one") > 0.8) == apart
+    assert (story.value("imbalance", "zone:one") > 0.7) == apart
 
 
 def test_a_gate_that_is_drained_does_not_count() -> None:
