@@ -49,6 +49,7 @@ class FigureOf(NamedTuple):
     top: Group
     under: Group | None
     least: float
+    free: float = 0.0
 
 
 class Figures:
@@ -61,10 +62,14 @@ class Figures:
         unders = [one.under for one in figures if one.under is not None]
         self._under = Block(unders) if unders else None
         self._least = np.array([one.least for one in figures], np.float64)
+        free = np.array([one.free for one in figures], np.float64)
+        self._free = free / window_s if window_s and free.any() else None
 
     def fill(self, values: Floats, columns: Columns) -> None:
         """Enter what they are now."""
         top = self._top.sums(columns[self._window_s])
+        if self._free is not None:
+            top = np.where(self._free > 0, np.maximum(top - self._free, 0.0), top)
         if self._under is None:
             values[self._slots] = top
         elif self._grows:

@@ -40,10 +40,11 @@ def _logins(*results: str) -> Sum:
 
 
 def _share_of_logins(results: tuple[str, ...], least: float) -> Figure:
-    return Figure((_logins(*results),), per=(_logins(),), window_s=30.0, per_grows=True, least=least)
+    """Two of them in half a minute say nothing, however few others there are."""
+    return Figure((_logins(*results),), per=(_logins(),), window_s=30.0, per_grows=True, least=least, free=2.0)
 
 
-_CLIENTS = Sum("gate_clients")
+_CLIENTS, _ENDED = Sum("gate_clients"), Sum("gate_disconnections_total")
 _SAID, _HEARD = Sum("mesh_said_total"), Sum("mesh_heard_total")
 _BATCHES_SAID, _BATCHES_HEARD = Sum("mesh_batches_said_total"), Sum("mesh_batches_heard_total")
 _SERIOUS = Sum("mesh_log_lines_total", (("level", ("ERROR", "CRITICAL", "error", "critical")),))
@@ -182,20 +183,19 @@ _ZONE = (
            matters=0.4, limit=0.75),
     Signal(name="fresh_logins", text="logins that began a session", unit="per_s", of="zone", roles=("gate",),
            form=Figure((_logins("ok"),), window_s=10.0), family="traffic", floor=0.5, matters=5.0),
-    Signal(name="influx", text="connections that came and stayed, share of all", unit="per_s", of="zone",
+    Signal(name="influx", text="connections above twice those that ended, share of all", unit="per_s", of="zone",
            roles=("gate",), family="traffic", kind="bot-flood", floor=0.002, matters=0.01, limit=0.05, for_s=8.0,
            calm_s=300.0, limit_calm_s=300.0,
-           form=Figure((Sum("gate_connections_total"),), (Sum("gate_disconnections_total"),), (_CLIENTS,), 10.0,
-                       least=50.0)),
+           form=Figure((Sum("gate_connections_total"),), (_ENDED, _ENDED), (_CLIENTS,), 10.0, least=50.0)),
     Signal(name="churn", text="connections that ended, share of all", unit="per_s", of="zone", roles=("gate",),
            family="traffic", kind="connection-churn", floor=0.002, matters=0.01, limit=0.1, for_s=8.0, calm_s=300.0,
            limit_calm_s=300.0,
-           form=Figure((Sum("gate_disconnections_total"),), (), (_CLIENTS,), 10.0, least=50.0)),
+           form=Figure((_ENDED,), (), (_CLIENTS,), 10.0, least=50.0)),
     Signal(name="frames", text="frames of one client", unit="per_s", of="zone", roles=("gate",), family="traffic",
            kind="bot-flood", floor=2.0, matters=30.0,
            form=Figure((Sum("gate_frames_received_total"),), (), (_CLIENTS,), 10.0, least=20.0)),
-    Signal(name="players", text="connections", of="zone", roles=("gate",), family="traffic", kind="other-deviation",
-           form=_level("gate_clients"), low=True, floor=30.0, times=2.0, calm_s=300.0),
+    Signal(name="players", text="connections", of="zone", roles=("gate",), family="traffic",
+           form=_level("gate_clients"), floor=30.0, judged=False),
     Signal(name="imbalance", text="how unevenly players lie on the gates", unit="ratio", of="zone", roles=("gate",),
            form=Spread(_CLIENTS, Sum("mesh_ready")), family="balance", kind="unbalanced-gates", floor=0.1, judged=False,
            limit=0.7, limit_calm_s=3600.0),

@@ -52,17 +52,12 @@ def conditions(rule: AnyRule, world: World) -> list[Condition]:
         case Threshold():
             found = _threshold(rule, world)
         case Baseline():
-            found = _baseline(rule, world)
-        case Absence(signal=""):
-            found = [
-                Condition(node, world.zones.get(node, ""), away_s, rule.for_s, "s", "{where} does not answer")
-                for node, away_s in world.away.items()
-            ]
+            found = _baseline(rule, world) if world.findings else []
         case Absence():
             found = _absence(rule, world)
         case Burn():
             found = _burn(rule, world)
-    if rule.subjects == ("*",):
+    if not found or rule.subjects == ("*",):
         return found
     return [one for one in found if any(fnmatchcase(one.subject, pattern) for pattern in rule.subjects)]
 
@@ -104,7 +99,12 @@ def _deviating(one: Finding) -> Condition:
 
 
 def _absence(rule: Absence, world: World) -> list[Condition]:
-    """Of a signal that was known before."""
+    """Of a node, or of a signal that was known before."""
+    if not rule.signal:
+        return [
+            Condition(node, world.zones.get(node, ""), away_s, rule.for_s, "s", "{where} does not answer")
+            for node, away_s in world.away.items()
+        ]
     text = f"{SIGNALS[rule.signal].text}: not known at {{where}} for {{value}}"
     found = []
     for at in world.places.get(rule.signal, np.empty(0, np.intp)).tolist():

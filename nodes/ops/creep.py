@@ -21,7 +21,7 @@ from nodes.ops.signals import Slot
 
 POINTS = 24
 QUARTER = POINTS // 4
-TAU, TAU_LEFT = 0.72, 0.5  # to find a creep, and to go on believing in it
+TAU, TAU_LEFT = 0.68, 0.45  # to find a creep, and to go on believing in it
 TIMES = 3  # in a row
 LOAD = "players"
 LOAD_MIN = 20.0  # fewer players count as so many

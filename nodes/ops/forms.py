@@ -44,6 +44,7 @@ class Figure(NamedTuple):
     window_s: float = 0.0
     per_grows: bool = False  # `per` is growth in the window, too; else it is taken as it is
     least: float = 0.0  # of `per`: a smaller level counts as this; with less growth there is no value
+    free: float = 0.0  # of what has grown in the window: so much is nothing, as it may be chance
 
 
 class Quantile(NamedTuple):

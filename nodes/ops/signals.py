@@ -277,7 +277,7 @@ def _group(members: Sequence[_Node], plus: Sequence[Sum], minus: Sequence[Sum] =
 
 def _figure(slot: int, form: Figure, members: Sequence[_Node]) -> FigureOf:
     under = _group(members, form.per) if form.per else None
-    return FigureOf(slot, _group(members, form.plus, form.minus), under, form.least)
+    return FigureOf(slot, _group(members, form.plus, form.minus), under, form.least, form.free)
 
 
 def _shared_bounds(form: Quantile | Late, members: Sequence[_Node]) -> list[str]:

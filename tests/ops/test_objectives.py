@@ -69,7 +69,7 @@ def test_time_objectives_count_seconds() -> None:
     go(objectives, 300, 3.0, from_s=at_s, slots=UNFLUSHED)
     (budget,) = objectives.budgets
     assert (budget.objective.name, budget.subject) == ("write-loss", "dc.1")
-    assert budget.burns[0].bad == pytest.approx(300)
+    assert budget.burns[0].bad == pytest.approx(300, abs=30)
     assert budget.worst is not None
 
 

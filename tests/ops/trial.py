@@ -10,7 +10,7 @@ from nodes.ops.incidents import Incident
 from tests.ops.synthetic import HOUR, MONDAY, Synthetic, Trouble
 
 EVENING_S = MONDAY + 19 * HOUR
-WARM_S = 900.0
+WARM_S = 600.0
 TROUBLES = {
     "cpu-hog": "cpu-hog",
     "slow-disk": "slow-disk",
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def trial(kind: str, seed: int, *, lasts_s: float = 0.0, after_s: float = 0.0, **world: Any) -> Outcome:
-    """A quarter of an hour of an ordinary evening, then the trouble."""
+    """Ten minutes of an ordinary evening, then the trouble."""
     strength = world.pop("strength", 1.0)
     lasts_s = lasts_s or (300.0 if kind in CREEPS else 45.0)
     start_s = world.pop("start_s", EVENING_S)
