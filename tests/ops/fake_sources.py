@@ -15,196 +15,44 @@ from mesh.clock import Clock
 from mesh.errors import Code, PeerLost, RefusedError
 from nodes.ops.console.answers import (
     Alert,
-    Band,
-    ChartOf,
     Done,
     EventQuery,
     Events,
-    Figure,
     Incident,
     IncidentRow,
-    Line,
-    LinkNow,
     LogLines,
     LogQuery,
-    MetricName,
     Moment,
-    NodeNow,
-    Overview,
-    Series,
     Silence,
     Trace,
     TraceRow,
-    Vocabulary,
-    Wanted,
-    ZoneNow,
 )
 from nodes.ops.console.people import Heat, LineNow, Player, PlayerRow
+from tests.ops.fake_mesh import LEVELS, ZONES, FakeMesh
 from tests.ops.fake_people import People, Soul
-from tests.ops.fake_shapes import BY_NAME, METRICS, MetricOf, NodeOf, Story, noise, nodes, smooth
-from tests.ops.fake_story import EVENT_KINDS, LOG_LEVELS, Written
+from tests.ops.fake_shapes import NodeOf
+from tests.ops.fake_story import LOG_LEVELS, Written
 
-LEVELS = ["full", "busy", "crowded", "strained", "scarce", "slow", "slowest"]
-ZONES = {"one": 6400, "two": 3600}
 SIDE = 48
-LINES_MAX = 24
 _ORDER = {"critical": 0, "warning": 1, "notice": 2, "": 3}
 
 
-class FakeSources:
+class FakeSources(FakeMesh):
     """See the module. `delay_s`: how long an action takes."""
 
     def __init__(self, clock: Clock, delay_s: float = 0.0) -> None:
-        self.clock, self.delay_s = clock, delay_s
-        self.now_s = clock.wall()
-        self.story = Story(self.now_s)
-        self.nodes = {node.name: node for node in nodes()}
+        super().__init__(clock)
+        self.delay_s = delay_s
         scenes = {zone: [one.name for one in self.nodes.values() if one[1:3] == ("scene", zone)] for zone in ZONES}
         self.people = People(self.now_s, ZONES, scenes)
         subjects = [(soul.name, soul.account) for soul in islice(self.people.by_name.values(), 0, None, 37)]
         self.written = Written(self.now_s, self.story, list(self.nodes), subjects)
+        self.warned = self.written.alerts
         self.did: list[tuple[Any, ...]] = []
-        self.pinned: dict[str, int] = {}
-        self.draining: set[str] = set()
-        self.restarted: dict[str, float] = {}
         self.muted: dict[str, tuple[float, str]] = {}
         self.banned: dict[str, tuple[float, str]] = {}
         self.silenced: dict[str, Silence] = {}
         self.lost: str = ""  # a node that no action reaches
-
-    # --- the mesh ---
-
-    async def overview(self) -> Overview:
-        at = self.clock.wall()
-        rows = [self._node(node, at) for node in self.nodes.values()]
-        zones = [ZoneNow(zone, self._players(zone, at), round(most * 1.35), 0) for zone, most in ZONES.items()]
-        return Overview(at, "evening", "0.2.1", LEVELS, zones, self._figures(at), rows, self._links(at))
-
-    def _players(self, zone: str, at: float) -> int:
-        return ZONES[zone] + round(60 * smooth(("players", zone), at, 40) - 30)
-
-    def _node(self, node: NodeOf, at: float) -> NodeNow:
-        crowded = node.name == "scene.7" and at > self.story.market_s + 60
-        level = self.pinned.get(node.name, 2 if crowded else 0)
-        share = {"scene": 0.52, "gate": 0.36, "dc": 0.44, "center": 0.3, "login": 0.18}.get(node.role, 0.12)
-        if crowded:
-            share = 1.02
-        elif node.name == "dc.1" and at > self.story.backup_s:
-            share = 0.83
-        pressure = share * (0.85 + 0.3 * smooth(("pressure", node.name), at, 12))
-        since = self.restarted.get(node.name, self.story.deployed_s if node.role == "gate" else self.now_s - 93_600)
-        of_role = [one for one in self.nodes.values() if one[1:3] == node[1:3]]
-        players = self._players(node.zone, at) // len(of_role) if node.role in ("gate", "scene") else 0
-        players = round(players * (0.86 + 0.28 * noise("share", node.name))) if players else 0
-        return NodeNow(
-            node.name, node.role, node.zone, node.host, node.name.replace(".", "-"),
-            "Draining" if node.name in self.draining else "Ready", "0.2.1" if node.role == "gate" else "0.2.0",
-            f"{int(noise('life', node.name, since) * 2**52):013x}", at - since, 0.0,
-            0 if node.name in self.draining else players, 2500 if node.role == "gate" else 0,
-            self._of(node, "process_cpu_seconds_total", at), int(self._of(node, "process_resident_memory_bytes", at)),
-            self._of(node, "mesh_loop_lag_seconds", at), self._of(node, "mesh_said_total", at) * 2, pressure, level,
-            node.name in self.pinned, "tick time" if crowded else "operator" if node.name in self.pinned else "",
-            sum(alert.node == node.name for alert in self.written.alerts),
-            {"dc.1": "writes", "dc.2": "standby, in sync"}.get(node.name, ""),
-        )  # fmt: skip
-
-    def _of(self, node: NodeOf, name: str, at: float, how: str = "value") -> float:
-        return self.story.value(BY_NAME[name], node.name, "", at, how)
-
-    def _links(self, at: float) -> list[LinkNow]:
-        every, found = list(self.nodes.values()), []
-        for one in every:
-            for other in every:
-                near = one.zone == other.zone or other.role in ("dc", "log") or one.role == other.role == "center"
-                if not near or one.name == other.name or (one.role, other.role) not in _TALKS:
-                    continue
-                if one.role == other.role and one.name > other.name:
-                    continue
-                rate = _TALKS[(one.role, other.role)] * (0.5 + noise(one.name, other.name))
-                rate *= 0.7 + 0.6 * smooth(("link", one.name, other.name), at, 7)
-                rate *= 0.02 if other.name == "log.2" and one.zone == "one" else 1
-                found.append(LinkNow(one.name, other.name, round(rate, 1), round(rate * 310)))
-        return found
-
-    def _figures(self, at: float) -> list[Figure]:
-        dc, gate, scene = self.nodes["dc.1"], self.nodes["gate.1"], self.nodes["scene.7"]
-        commit, tick = self._of(dc, "dc_commit_seconds", at), self._of(scene, "scene_tick_seconds", at)
-        login, late = self._of(self.nodes["login.1"], "login_seconds", at), self._of(gate, "gate_move_seconds", at)
-        rate = sum(self._of(self.nodes[name], "login_results_total", at) for name in ("login.1", "login.2", "login.3"))
-        said = sum(self._of(node, "mesh_said_total", at) for node in self.nodes.values())
-        players = float(sum(self._players(zone, at) for zone in ZONES))
-
-        def figure(key: str, title: str, value: float, unit: Any, limit: float, name: str, how: Any) -> Figure:
-            bad = "critical" if limit and value > 2 * limit else "warning" if limit and value > limit else ""
-            return Figure(key, title, value, unit, bad, ChartOf(title, name, how))
-
-        return [
-            figure("players", "Players", players, "", 0, "center_players", "value"),
-            figure("logins", "Logins", rate, "per_s", 0, "login_results_total", "rate"),
-            figure("login", "Login time, 99 %", login, "s", 0.1, "login_seconds", "p99"),
-            figure("tick", "Slowest tick, 99 %", tick, "s", 0.08, "scene_tick_seconds", "p99"),
-            figure("commit", "Commit time, 99 %", commit, "s", 0.02, "dc_commit_seconds", "p99"),
-            figure("move", "Movement age, 99 %", late, "s", 0.15, "gate_move_seconds", "p99"),
-            figure("said", "Messages", said, "per_s", 0, "mesh_said_total", "rate"),
-        ]
-
-    async def vocabulary(self) -> Vocabulary:
-        roles = list(dict.fromkeys(node.role for node in self.nodes.values()))
-        return Vocabulary(
-            list(ZONES), roles, ["gate", "login", "scene", "log"], LEVELS, LOG_LEVELS, EVENT_KINDS, ["login", "resume"]
-        )
-
-    # --- metrics ---
-
-    async def metrics(self) -> Sequence[MetricName]:
-        return [
-            MetricName(one.name, one.kind, one.unit, one.text, ["node", "role", "zone", *(name for name, _ in one.labels)])
-            for one in METRICS
-        ]  # type: ignore[arg-type]
-
-    async def labels(self, name: str) -> dict[str, list[str]]:
-        metric = self._metric(name)
-        own = [node for node in self.nodes.values() if node.role in metric.roles]
-        found = {key: list(dict.fromkeys(getattr(node, at) for node in own)) for key, at in _NODE_LABELS.items()}
-        return found | {label: list(values) for label, values in metric.labels}
-
-    def _metric(self, name: str) -> MetricOf:
-        metric = BY_NAME.get(name)
-        if metric is None:
-            raise RefusedError(Code.NOT_FOUND, f"there is no metric {name}")
-        return metric
-
-    async def series(self, wanted: Wanted) -> Series:
-        metric = self._metric(wanted.name)
-        groups: dict[tuple[tuple[str, str], ...], list[tuple[str, str]]] = {}
-        for node in self.nodes.values():
-            for label, value in [(name, one) for name, values in metric.labels for one in values] or [("", "")]:
-                every = {key: getattr(node, at) for key, at in _NODE_LABELS.items()} | ({label: value} if label else {})
-                if node.role in metric.roles and all(_fits(every.get(k, ""), v) for k, v in wanted.where.items()):
-                    key = tuple((name, every[name]) for name in wanted.by if name in every)
-                    groups.setdefault(key, []).append((node.name, value))
-        count = round((wanted.end_s - wanted.start_s) / wanted.step_s)
-        times = [wanted.start_s + at * wanted.step_s for at in range(count)]
-        kept = list(islice(groups.items(), LINES_MAX))
-        lines = [Line(dict(key), [self._point(metric, of, at, wanted.how) for at in times]) for key, of in kept]
-        band = None
-        if wanted.band and len(kept) == 1:
-            usual = [self._point(metric, kept[0][1], at, wanted.how, usual=True) for at in times]
-            band = Band([_cut(v, 0.76) for v in usual], [_cut(v, 1.3) for v in usual])
-        return Series(
-            wanted.name, metric.unit, wanted.start_s, wanted.step_s, lines, band, len(groups) - len(kept)  # type: ignore[arg-type]
-        )
-
-    def _point(
-        self, metric: MetricOf, of: list[tuple[str, str]], at: float, how: str, usual: bool = False
-    ) -> float | None:
-        if at > self.clock.wall() and not usual:
-            return None
-        if how == "rate" and not usual and abs(at - self.story.deployed_s) < 20 and any("gate" in name for name, _ in of):
-            return None  # while it was restarted
-        found = [self.story.value(metric, name, label, at, how, usual) for name, label in of]
-        put = max(found) if metric.kind == "histogram" or metric.name == "mesh_level" else sum(found)
-        return float(f"{put:.5g}")
 
     async def moments(self, start_s: float, end_s: float) -> Sequence[Moment]:
         return [moment for moment in self.written.moments() if start_s <= moment.at_s <= end_s]
@@ -422,18 +270,3 @@ class FakeSources:
             await asyncio.sleep(self.delay_s)
 
 
-_NODE_LABELS = {"node": "name", "role": "role", "zone": "zone"}
-_TALKS = {
-    ("gate", "scene"): 2600.0, ("gate", "center"): 60.0, ("gate", "login"): 14.0, ("login", "dc"): 22.0,
-    ("login", "center"): 12.0, ("scene", "dc"): 190.0, ("scene", "log"): 110.0, ("scene", "center"): 24.0,
-    ("center", "dc"): 18.0, ("center", "center"): 30.0, ("dc", "dc"): 640.0, ("gate", "log"): 20.0,
-    ("ops", "center"): 3.0,
-}  # fmt: skip
-
-
-def _fits(value: str, wanted: str) -> bool:
-    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
-
-
-def _cut(value: float | None, factor: float) -> float | None:
-    return None if value is None else float(f"{value * factor:.5g}")
