@@ -150,3 +150,22 @@ def test_signing_out_elsewhere_shows_the_door(tmp_path: Path) -> None:
         await page.get_by_role("button", name="Sign in").wait_for()
 
     look(tmp_path, work)
+
+
+def test_kill_a_scene_and_see_the_incident_come_and_go(tmp_path: Path) -> None:
+    async def work(page: Any, console: Console, sources: FakeSources, password: str) -> None:
+        await sign_in(page, console, password)
+        await page.goto(f"{console.url}nodes/scene.3")
+        await page.get_by_role("button", name="Restart").click()
+        await page.get_by_label("Cold: end it first").check()
+        await page.get_by_label("Type scene.3 to confirm").fill("scene.3")
+        await page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+        await page.get_by_role("link", name="Overview").click()
+        lost = page.get_by_text("scene.3 is lost")
+        await lost.wait_for()
+        await page.get_by_role("link", name="scene.3: Away").wait_for()
+        await lost.wait_for(state="detached")
+        await page.get_by_role("link", name="scene.3: Ready").wait_for()
+        assert sources.did == [("restart", "scene.3", True, "admin")]
+
+    look(tmp_path, work)
