@@ -5,7 +5,7 @@ A node names none of these itself, so the same class runs as a process and in a 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,3 +71,6 @@ class Seat:
     front: Callable[..., Front] | None = None  # gates: makes the listening place from the gate's settings
     failpoints: Failpoints = field(default_factory=Failpoints)  # nothing is armed but in tests
     crashes_into: Callable[[Path], None] = no_crash_file  # where the process says how it dies of compiled code
+    beside: Callable[[Sequence[str]], Awaitable[tuple[int, bytes]]] | None = None
+    """Runs `python -m nodes` with these words as a process beside; its exit code and what it printed. It ends with whoever
+    waits for it. None where there are no processes."""

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
@@ -221,6 +221,7 @@ class _Runner:
             _front if spec.role == "gate" else None,
             self._failpoints,
             self._crash_into,
+            run_beside,
         )
 
     def _crash_into(self, path: Path) -> None:
@@ -266,3 +267,19 @@ def _front(*arguments: Any) -> Any:
     from nodes.gate.front import SocketFront
 
     return SocketFront(*arguments)
+
+
+async def run_beside(words: Sequence[str]) -> tuple[int, bytes]:
+    """`python -m nodes` with these words as a process beside this one; its exit code and what it printed. It is killed
+    when nobody waits for it any more."""
+    quiet, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    command = [sys.executable, "-P", "-m", "nodes", *words]
+    child = await asyncio.create_subprocess_exec(*command, stdin=quiet, stdout=pipe, stderr=quiet)
+    try:
+        output, _ = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    assert child.returncode is not None, "it has ended"
+    return child.returncode, output

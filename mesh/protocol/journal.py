@@ -93,3 +93,21 @@ class StoredList(Message, frozen=True, tag=85):
     stretches: list[Stretch]
     before: list[Stretch] = []
     complete: bool = True  # nothing was cut, nothing cannot be read
+
+
+@message("ctl -> log", answers=("PlayerErased",))
+class ErasePlayer(Message, frozen=True, tag=86):
+    """`mesh data erase`: take everything of a player out of the segments. It may take minutes."""
+
+    player: U63
+    names: Annotated[list[Label], msgspec.Meta(max_length=64)] = []  # by which others' events may know him
+
+
+@message("log -> ctl")
+class PlayerErased(Message, frozen=True, tag=87):
+    """What was done."""
+
+    segments: U63  # written anew
+    events: U63  # of the player
+    mentions: U63  # events of others without him
+    damaged: U63 = 0  # places that nobody can look into, and that are kept

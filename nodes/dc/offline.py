@@ -9,6 +9,7 @@
     backup FOLDER                a copy with a manifest
     restore FOLDER [--force]     put a backup in the place of the database, when every row of it is right
     export FILE [--secrets]      everything as lines of JSON
+    flows FOLDER [--first N]     the gold of the ledger and who holds it, for `mesh data`
     import FILE [--force]        make a database of that, when every line of it is right
     fill COUNT [PREFIX]          so many new accounts with a session each, for load tests; makes the file, too
 
@@ -35,6 +36,7 @@ from nodes.dc.audit import Audit, audit, verify
 from nodes.dc.backups import THREADS, Copying
 from nodes.dc.exporting import export
 from nodes.dc.filling import fill, name_of
+from nodes.dc.flows import write_flows
 from nodes.dc.importing import import_
 from nodes.dc.listing import find_rows, stat
 from nodes.dc.records import ACCOUNTS, TABLES, DamagedError
@@ -115,6 +117,9 @@ def _add_copies(commands: Any, data: argparse.ArgumentParser, read: argparse.Arg
         command.add_argument("folder", type=Path)
     export = commands.add_parser("export", parents=[read], help="everything as lines of JSON")
     export.add_argument("--secrets", action="store_true", help="password hashes, too")
+    flows = commands.add_parser("flows", parents=[read], help="the gold of the ledger and who holds it")
+    flows.add_argument("folder", type=Path)
+    flows.add_argument("--first", type=int, default=1, help="entry of the ledger to begin with")
     importing = commands.add_parser("import", parents=[data], help="make a database of an export")
     for command in (export, importing):
         command.add_argument("file", type=Path)
@@ -200,6 +205,7 @@ _COMMANDS: dict[str, Work] = {
     "list": _list,
     "backup": _backup,
     "export": _export,
+    "flows": lambda store, chosen: (write_flows(store, chosen.folder, chosen.first), OK),
     "fill": _fill,
 }
 _WHOLE: dict[str, Callable[[argparse.Namespace], tuple[Any, int]]] = {"restore": _restore, "import": _import}

@@ -3,6 +3,7 @@
     StoreEvents (step 9) -> EventsStored     when it was handed to the operating system
     QueryEvents          -> Events
     ListStored           -> StoredList
+    ErasePlayer          -> PlayerErased                   (eraser.py)
 
 Owns what waits to be written. Batches that arrive within a few milliseconds share a block and an answer's wait
 (group commit: the writer takes all that has come meanwhile). Everything that touches the disk runs in two worker
@@ -23,7 +24,9 @@ from mesh.node import Caller, Node, on
 from mesh.protocol.control import Drained, Load, Member
 from mesh.protocol.journal import Events, EventsStored, ListStored, QueryEvents, StoredList, StoreEvents
 from mesh.seat import Seat
+from nodes.log.background import Compactions
 from nodes.log.columns import problem_of
+from nodes.log.eraser import Eraser
 from nodes.log.figures import show
 from nodes.log.query import Query, search
 from nodes.log.settings import LogSettings
@@ -73,6 +76,9 @@ class LogNode(Node):
         self._delay = Delay()
         self.refused = 0
         self.damaged_seen = 0  # by queries
+        self._compactions = Compactions(seat, self.settings, self.metrics, self.log)
+        level = self.settings.compression_level
+        self.serve_parts(Eraser(lambda: self._sink, self._writer, self._reader, self._wall_ms, level))
         self._write_seconds = self.metrics.histogram("log_write_seconds", "One group of blocks, compression included.")
         self._query_seconds = self.metrics.histogram("log_query_seconds", "One query.")
         show(self.metrics, lambda: self._sink)
@@ -96,6 +102,8 @@ class LogNode(Node):
             )
         self.spawn(self._write_on())
         self.every(self.settings.sync_s, self._tend)
+        if self._compactions.wanted:
+            self.every(self.settings.compact_s, self._compactions.compact)
 
     async def drain(self) -> None:
         """Senders that end, too, have a last word: wait for them, or until it is quiet."""

@@ -1,7 +1,7 @@
 """Questions to the data folder of a log node, without the node: `python -P -m nodes log --offline COMMAND --data DIR`.
 
-Prints JSON on stdout. Reads only, so a running log node does not mind. Exit codes: 0 fine, 1 the folder cannot be
-read, 2 usage, 6 `check` found damage.
+Prints JSON on stdout. All but `erase` only read the folder, so a running log node does not mind; `erase` wants it stopped.
+Exit codes: 0 fine, 1 the folder cannot be read or written, 2 usage, or an extra is missing, 6 `check` found damage.
 """
 
 import argparse
@@ -13,10 +13,14 @@ from typing import Any
 import msgspec
 
 from mesh.errors import StorageError
+from mesh.lake.erasing import Scrub
+from nodes.log import lakeside
 from nodes.log.columns import found_by, unpack
+from nodes.log.erasing import erase_in_folder
 from nodes.log.layout import open_body
 from nodes.log.query import Query, lines_of, search
 from nodes.log.segments import Block, Damage, SegmentFile, segment_paths
+from nodes.log.settings import LogSettings
 from nodes.log.stored import stored
 
 OK, FAILED, DAMAGED = 0, 1, 6
@@ -53,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--since", type=int, default=0, metavar="MS", help="ms since 1970, inclusive")
             command.add_argument("--until", type=int, default=0, metavar="MS", help="ms since 1970, inclusive")
             command.add_argument("--limit", type=int, default=100)
+    erasing = commands.add_parser("erase", help="take everything of a player out of the segments")
+    erasing.add_argument("--data", type=Path, required=True, metavar="DIR")
+    erasing.add_argument("--player", type=int, required=True)
+    erasing.add_argument("--name", action="append", default=[], dest="names", help="by which others know the player")
+    erasing.set_defaults(run=_erase)
+    compacting = commands.add_parser("compact", help="bring what is new into a lake of Parquet files")
+    lakeside.add_arguments(compacting)
+    compacting.set_defaults(run=lakeside.compact)
     return parser
 
 
@@ -61,6 +73,11 @@ def _query(asked: argparse.Namespace) -> tuple[Any, int]:
     found = search(asked.data, query)
     answer = msgspec.structs.asdict(found) | {"events": [msgspec.structs.asdict(event) for event in found.events]}
     return answer, OK
+
+
+def _erase(asked: argparse.Namespace) -> tuple[Any, int]:
+    done = erase_in_folder(asked.data, Scrub(asked.player, asked.names), LogSettings().compression_level)
+    return msgspec.structs.asdict(done), OK
 
 
 def _stored(asked: argparse.Namespace) -> tuple[Any, int]:

@@ -78,7 +78,7 @@ class SegmentFile:
         self.size = os.fstat(self._fd).st_size
         self.head: FileHead | None = None
         try:
-            self.head = unpack_file_head(self._read(0, file_head_size(self._read(0, FILE_HEAD.size))))
+            self.head = unpack_file_head(self.bytes_at(0, file_head_size(self.bytes_at(0, FILE_HEAD.size))))
         except NewerVersion as error:
             self.close()
             raise StorageError(f"{path}: {error}: start the newer program") from None
@@ -120,23 +120,23 @@ class SegmentFile:
 
     def body(self, block: Block) -> bytes:
         """The compressed body, not checked."""
-        return self._read(block.head.body_offset, block.head.body_length)
+        return self.bytes_at(block.head.body_offset, block.head.body_length)
 
     def block_at(self, at: int) -> Block | None:
         """The block that begins here, without its body; None when there is none or its head is damaged."""
-        data = self._read(at, _LOOK_AHEAD)
+        data = self.bytes_at(at, _LOOK_AHEAD)
         head = unpack_block_head(data, at)
         if head is None or head.end > self.size:
             return None
         if len(data) < BLOCK_HEAD.size + head.index_length:
-            data = self._read(at, BLOCK_HEAD.size + head.index_length)
+            data = self.bytes_at(at, BLOCK_HEAD.size + head.index_length)
         index = unpack_index(head, data, data[BLOCK_HEAD.size : BLOCK_HEAD.size + head.index_length])
         return Block(head, index) if index else None
 
     def _next_block(self, start: int) -> int | None:
         at = start
         while at < self.size:
-            window = self._read(at, _SEARCH_BYTES)
+            window = self.bytes_at(at, _SEARCH_BYTES)
             found = window.find(BLOCK_MARKER)
             while found >= 0:
                 if self.block_at(at + found):
@@ -147,14 +147,15 @@ class SegmentFile:
 
     def _events_at(self, at: int) -> int:
         """What a block that is cut short would have held, when its head and index came through."""
-        data = self._read(at, BLOCK_HEAD.size)
+        data = self.bytes_at(at, BLOCK_HEAD.size)
         head = unpack_block_head(data, at)
         if head is None:
             return 0
-        index = unpack_index(head, data, self._read(at + BLOCK_HEAD.size, head.index_length))
+        index = unpack_index(head, data, self.bytes_at(at + BLOCK_HEAD.size, head.index_length))
         return head.events if index else 0
 
-    def _read(self, at: int, length: int) -> bytes:
+    def bytes_at(self, at: int, length: int) -> bytes:
+        """As they are, not checked; fewer at the end of the file."""
         length = min(length, self.size - at)
         try:
             return os.pread(self._fd, length, at) if length > 0 else b""

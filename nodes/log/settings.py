@@ -19,3 +19,6 @@ class LogSettings(msgspec.Struct, frozen=True):
     sync_s: Annotated[float, msgspec.Meta(gt=0, le=1.0)] = 0.5  # between two fsyncs
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=19)] = 1  # of zstd
     query_s_max: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0  # a query that takes longer returns what it has
+    compact_s: Annotated[float, msgspec.Meta(ge=0)] = 600.0  # between two compactions into the lake; 0: none
+    lake_days: Annotated[float, msgspec.Meta(ge=0)] = 400.0  # older hours are deleted from the lake; 0: none are
+    lake_bytes: Annotated[int, msgspec.Meta(ge=0)] = 64 * 1024 * _MIB  # of the lake, likewise; 0: no limit

@@ -18,6 +18,7 @@ from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.protocol.journal import StoreEvents
 from nodes.log.columns import EVENTS_MAX, divided
 from nodes.log.disk import AppendFile, DiskFull, Folder, explained
+from nodes.log.erasing import put_in_place, remove_leftovers
 from nodes.log.indexes import OpenFile, SegmentIndex, index_path
 from nodes.log.layout import pack_block, pack_file_head, unpack_packed
 from nodes.log.recovery import Recovered, recover
@@ -67,6 +68,7 @@ class Sink:
         self._segment_bytes = min(settings.segment_bytes, settings.retention_bytes // SEGMENTS_MIN)
         self._folder = Folder(path)
         try:
+            remove_leftovers(path)
             self.recovered = recover(path)
             self._senders = self.recovered.senders
             self._sealed = _sealed_before(path, self.recovered)
@@ -135,6 +137,20 @@ class Sink:
         """End the open segment, if there is one; what comes later begins another. StorageError when the disk fails."""
         if self._file:
             self._seal(wall_ms)
+
+    def sealed_paths(self) -> list[Path]:
+        """Segments that are not written any more, oldest first."""
+        return [sealed.path for sealed in self._sealed]
+
+    def exchange(self, path: Path) -> None:
+        """What was written anew beside a sealed segment takes its place. StorageError when the disk fails."""
+        for at, sealed in enumerate(self._sealed):
+            if sealed.path == path:
+                put_in_place(path)
+                self._folder.sync()
+                self._sealed[at] = msgspec.structs.replace(sealed, size=path.stat().st_size)
+                return
+        remove_leftovers(self._folder.path)  # retention was faster
 
     def close(self) -> None:
         """Everything on the disk, the folder free for another process."""
