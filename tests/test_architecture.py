@@ -34,6 +34,8 @@ LAYERS = {
 ONLY_IN = {
     "zmq": ("mesh/transport", "tools/bench/references"),
     "lmdb": ("nodes/dc/store.py",),
+    "duckdb": ("tools/data/desk.py",),
+    "pyarrow": ("mesh/lake", "nodes/log/lakeside.py", "tools/data/ledger.py", "tools/data/sample/writing.py"),
     "time": ("mesh/clock.py", "tools/bench/references"),
     "uvloop": ("nodes/process.py", "tools/bench", "tools/bots", "tools/demo"),
     "picows": ("mesh/client/wire.py", "tools/bench/references"),

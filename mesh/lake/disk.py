@@ -76,8 +76,8 @@ def put(disk: Disk, path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """As the only one who changes this lake. StorageError when somebody else does."""
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """As the only one who changes this lake. When somebody else does: StorageError, or wait for the end of that."""
     try:
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -85,7 +85,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise explained(error, folder) from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             raise StorageError(f"{folder} is being written by another process: try again when that is done") from None
         yield

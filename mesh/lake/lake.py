@@ -45,13 +45,13 @@ def manifest_of(folder: Path) -> Manifest:
 class Lake:
     """A lake that this process may change; made when there is none. Close it, or use it as a context."""
 
-    def __init__(self, folder: Path, wall_ms: int, disk: Disk | None = None) -> None:
-        """StorageError when the folder cannot be used, or another process writes here."""
+    def __init__(self, folder: Path, wall_ms: int, disk: Disk | None = None, *, wait: bool = False) -> None:
+        """StorageError when the folder cannot be used, or another process writes here and there is no `wait`."""
         self.folder = folder
         self._disk = disk or Disk()
         self._put: list[str] = []  # written, and not yet named by the manifest
         self._locks = ExitStack()
-        self._locks.enter_context(locked(folder))
+        self._locks.enter_context(locked(folder, wait=wait))
         try:
             self.manifest = _known(folder)
             self._sweep(wall_ms)

@@ -34,6 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--lake", type=Path, required=True, metavar="DIR")
     command.add_argument("--days", type=float, default=0.0, help="of the lake: older hours go; 0: none do")
     command.add_argument("--bytes", type=int, default=0, help="of the lake: the oldest hours go above it; 0: none do")
+    command.add_argument("--wait", action="store_true", help="when the lake is being written by another process")
     command.add_argument("--parent", type=int, default=0, metavar="PID", help="end when this process has ended")
 
 
@@ -47,7 +48,7 @@ def compact(asked: argparse.Namespace) -> tuple[Any, int]:
     from nodes.log.compaction import Compaction, StoppedError
 
     wall_ms = int(SystemClock().wall() * 1000)
-    with Lake(asked.lake, wall_ms) as lake:
+    with Lake(asked.lake, wall_ms, wait=asked.wait) as lake:
         work = Compaction(lake, wall_ms, lambda: bool(asked.parent) and os.getppid() != asked.parent)
         try:
             done = work.run(asked.data)

@@ -30,6 +30,7 @@ COMMANDS = {
     "kick": ("tools.ctl.commands.player:kick", "Take a player out of the world."),
     "say": ("tools.ctl.commands.say:say", "Say something to every player."),
     "db": ("tools.ctl.commands.db:db", "Look into the player database, check it, back it up."),
+    "data": ("tools.data.command:data", "Ask the data: SQL, reports, one player's history."),
     "bots": ("tools.bots.command:bots", "Load a cluster with bots and measure."),
     "bench": ("tools.bench.command:bench", "Measure the servers against their required figures."),
     "chaos": ("tools.chaos.command:chaos", "Break a cluster on purpose, and prove what was not lost."),
