@@ -1,5 +1,6 @@
 """The sample is believable, adds up, and has in it what the reports are to find."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,15 @@ def test_how_cheaters_are_shared_out() -> None:
         found = cheaters_of(count)
         assert found.bots + found.rich + found.collectors + found.forgers == count
         assert min(found.bots, found.rich, found.collectors, found.forgers) >= 0
+
+
+def test_the_questions_of_the_page_can_be_asked(sample: tuple[Path, Made]) -> None:
+    """Every one of docs/data.md has an answer, and rows where the sample has such events."""
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    (block,) = re.findall(r"## 3\. Ten questions\n\n```sql\n(.*?)```", page, re.S)
+    questions = [one for one in block.split(";") if one.strip()]
+    assert len(questions) == 10
+    with desk_on(sample[0]) as desk:
+        for number, question in enumerate(questions, 1):
+            desk.check(question)
+            assert desk.rows(question) or number == 10, question

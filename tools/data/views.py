@@ -54,7 +54,7 @@ def kinds_with_view(manifest: Manifest) -> list[tuple[str, Seen]]:
 
 def columns_of_kind(seen: Seen) -> dict[str, str]:
     """Column -> type, of the view of a kind."""
-    columns = {name: SQL_TYPES[{**TABLES["events"]}[name]] for name in (*COMMON, *_typed(seen))}
+    columns = {name: SQL_TYPES[TABLES["events"][name]] for name in (*COMMON, *_typed(seen))}
     known = {name.lower() for name in (*TABLES["events"], *columns)}
     for name, kind in seen.others.items():
         if name.lower() not in known:
