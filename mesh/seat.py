@@ -72,5 +72,5 @@ class Seat:
     failpoints: Failpoints = field(default_factory=Failpoints)  # nothing is armed but in tests
     crashes_into: Callable[[Path], None] = no_crash_file  # where the process says how it dies of compiled code
     beside: Callable[[Sequence[str]], Awaitable[tuple[int, bytes]]] | None = None
-    """Runs `python -m nodes` with these words as a process beside; its exit code and what it printed. It ends with whoever
-    waits for it. None where there are no processes."""
+    """Runs `python -m nodes` with these words beside this process; its exit code and what it printed. It ends with
+    whoever waits for it. None where there are no processes."""

@@ -1,9 +1,9 @@
 """To erase a player: what of an event is whose, and who has been erased. Pure.
 
-A player's own events go altogether. Others' events stay, without his number where they name another account (MENTIONS),
-and without his names in what they say. A lake remembers who was erased, so that events from before that come late, from
-a log node on another machine for example, do not bring him back. It remembers a keyed hash: nobody reads the account out
-of it, and a copy of the lake without its manifest knows nothing of him.
+A player's own events go altogether. Others' events stay, without his number where they name another account
+(MENTIONS), and without his names in what they say. A lake remembers who was erased, so that events from before that
+come late, from a log node on another machine for example, do not bring him back. It remembers a keyed hash: nobody
+reads the account out of it, and a copy of the lake without its manifest knows nothing of him.
 """
 
 import hashlib

@@ -69,6 +69,7 @@ class Lake:
         self._locks.close()
 
     def path(self, file: DataFile | Retired) -> Path:
+        """Where it is."""
         return self.folder / file.name
 
     def add(self, content: bytes, about: DataFile) -> DataFile:
@@ -122,20 +123,20 @@ class Lake:
         old = [one for one in self.manifest.retired if one.at_ms <= wall_ms - keep_ms]
         if not old:
             return
-        self._remove(self.path(one) for one in old)
+        self._remove([self.path(one) for one in old])
         kept = [one for one in self.manifest.retired if one not in old]
         self.commit(wall_ms, changed=msgspec.structs.replace(self.manifest, retired=kept))
 
     def _sweep(self, wall_ms: int) -> None:
         """Remove what a writer that died has left. Clocks may have been set back: what retired in the future goes."""
-        named = {one.name for one in (*self.manifest.files, *self.manifest.retired)}
+        named = {one.name for one in self.manifest.files} | {one.name for one in self.manifest.retired}
         for table in TABLES:
             for path in sorted((self.folder / table).rglob("*")):
                 if path.is_file() and path.relative_to(self.folder).as_posix() not in named:
                     self._remove([path])
         late = [one for one in self.manifest.retired if not 0 <= wall_ms - one.at_ms < RETIRED_MS]
         if late:
-            self._remove(self.path(one) for one in late)
+            self._remove([self.path(one) for one in late])
             kept = [one for one in self.manifest.retired if one not in late]
             self.commit(wall_ms, changed=msgspec.structs.replace(self.manifest, retired=kept))
 

@@ -20,7 +20,12 @@ from mesh.lake.parquet import Rows, add, read
 
 NEVER_NAMES = ("kind", "zone", "node", "map", "scene", "gate", "place")
 """Columns of words that no player chose."""
-ACCOUNTS = {"events": ("other", "killer"), "moves": (), "ledger": ("account", "source", "target"), "purses": ("account",)}
+ACCOUNTS = {
+    "events": ("other", "killer"),
+    "moves": (),
+    "ledger": ("account", "source", "target"),
+    "purses": ("account",),
+}
 """Columns with accounts besides that of the player whose event it is. In the ledger and the purses he is nobody after
 this, since the gold is still there."""
 
@@ -120,7 +125,9 @@ def _rewritten(rows: Rows, name: str, mask: Any, scrub: Scrub) -> tuple[Rows, An
         if after != before:
             values[at], was[at] = after, True
     column = pa.array(values, pa.string())
-    return rows.set_column(rows.schema.get_field_index(name), name, column), pa.chunked_array([pa.array(was, pa.bool_())])
+    return rows.set_column(rows.schema.get_field_index(name), name, column), pa.chunked_array(
+        [pa.array(was, pa.bool_())]
+    )
 
 
 def _json_without(text: str, scrub: Scrub) -> str | None:

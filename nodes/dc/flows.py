@@ -4,8 +4,8 @@
     purses.csv   account,gold,place                                       who holds how much now
 
 A purse is an account; 0 mints, -1 burns, below that are mails. An account that was made without gold has a row with an
-amount of 0. `place` is "purse" or "mail" (whose it is that waits), "minted" for purse 0 and "burned" for purse -1. Works
-on a store that nobody writes to.
+amount of 0. `place` is "purse" or "mail" (whose it is that waits), "minted" for purse 0 and "burned" for purse -1.
+Works on a store that nobody writes to.
 """
 
 import csv

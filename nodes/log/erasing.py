@@ -1,8 +1,9 @@
 """To take a player out of segments: each that has something of him is written anew without it. Blocking.
 
-His events keep their place in the row of numbers, as events of the kind `erased` of nobody: else they would be missed as
-lost, and a sender's next batch would not fit. What others' events say of him goes as mesh/lake/erasing.py says. Blocks
-without anything of him are copied as they are; so are damaged ones, which nobody can look into, and which are counted.
+His events keep their place in the row of numbers, as events of the kind `erased` of nobody: else they would be missed
+as lost, and a sender's next batch would not fit. What others' events say of him goes as mesh/lake/erasing.py says.
+Blocks without anything of him are copied as they are; so are damaged ones, which nobody can look into, and which are
+counted.
 
 The new segment is written beside the old one and takes its place in one step, its index with it. So a process that dies
 meanwhile leaves one of the two, and perhaps a segment without an index, which costs time and nothing else.
@@ -42,7 +43,9 @@ class Erasure(msgspec.Struct):
     damaged: int = 0  # places that nobody can look into, and that are kept
 
     def plus(self, other: "Erasure") -> "Erasure":
-        return Erasure(*(a + b for a, b in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)))
+        return Erasure(
+            *(a + b for a, b in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True))
+        )
 
 
 class _Happening(msgspec.Struct, array_like=True):

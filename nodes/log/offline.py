@@ -1,7 +1,8 @@
 """Questions to the data folder of a log node, without the node: `python -P -m nodes log --offline COMMAND --data DIR`.
 
-Prints JSON on stdout. All but `erase` only read the folder, so a running log node does not mind; `erase` wants it stopped.
-Exit codes: 0 fine, 1 the folder cannot be read or written, 2 usage, or an extra is missing, 6 `check` found damage.
+Prints JSON on stdout. All but `erase` only read the folder, so a running log node does not mind; `erase` wants it
+stopped. Exit codes: 0 fine, 1 the folder cannot be read or written, 2 usage, or an extra is missing, 6 `check` found
+damage.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """A small lake with everything that reports are about, and a desk on it; for the tests of questions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,12 @@ def desk_on(folder: Path, **limits: Any) -> Desk:
     return Desk(folder, manifest, Limits(**({"threads": 1, "timeout_s": 30.0} | limits)))
 
 
-def lake_of(folder: Path, events: list[Happening], ledger: list[tuple[Any, ...]] = (), purses: list[tuple[Any, ...]] = ()) -> Path:  # type: ignore[assignment]  # fmt: skip
+def lake_of(
+    folder: Path,
+    events: list[Happening],
+    ledger: Sequence[tuple[Any, ...]] = (),
+    purses: Sequence[tuple[Any, ...]] = (),
+) -> Path:
     """`ledger`: (ms, kind, account, source, target, amount); `purses`: (account, gold, place)."""
     lake = folder / "lake"
     compact(lake, log_folder(folder / "log.1", *batches_of(sorted(events, key=lambda one: one[0]), 500)))

@@ -1,4 +1,4 @@
-"""What the tests of the data share: log folders with known events, a lake's content in plain Python, disks that fail."""
+"""What the tests of the data share: logs with known events, a lake's content in plain Python, disks that fail."""
 
 import errno
 from collections.abc import Sequence
@@ -62,13 +62,13 @@ def content(folder: Path) -> list[Event]:
             at_ms = round(row["ts"].timestamp() * 1000) if row["ts"].tzinfo else _ms(row["ts"])
             assert at_ms // HOUR_MS == file.hour
             assert row["zone"] == file.zone
-            found.append(Event(row["node"], row["incarnation"], row["number"], at_ms, kind, row["account"], plain(fields)))
+            found.append(
+                Event(row["node"], row["incarnation"], row["number"], at_ms, kind, row["account"], plain(fields))
+            )
     return sorted(found)
 
 
-def compact(
-    lake: Path, *folders: Path, wall_ms: int = WALL_MS, disk: Disk | None = None
-) -> Compacted:
+def compact(lake: Path, *folders: Path, wall_ms: int = WALL_MS, disk: Disk | None = None) -> Compacted:
     """One compaction."""
     with Lake(lake, wall_ms, disk) as opened:
         return Compaction(opened, wall_ms).run(folders)
@@ -167,6 +167,12 @@ class FullDisk(Disk):
 def files_in(folder: Path) -> set[str]:
     """Data files that are there, whether the manifest knows them or not."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet*")}
+
+
+def named(folder: Path) -> set[str]:
+    """Data files that the manifest knows, also those that are left to readers."""
+    manifest = manifest_of(folder)
+    return {one.name for one in manifest.files} | {one.name for one in manifest.retired}
 
 
 def _ms(moment: Any) -> int:

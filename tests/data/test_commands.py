@@ -30,7 +30,7 @@ HAPPENED: list[Happening] = [
     *session(1, 101, DAY_ZERO, DAY_ZERO + HOUR),
     (DAY_ZERO + 10, "loot", 1, {"gold": 5, "items": []}),
     (DAY_ZERO + 20, "move", 1, {"x": 1.5, "y": 2.5}),
-    (DAY_ZERO + 30, "say", 2, {"text": "a, \"b\""}),
+    (DAY_ZERO + 30, "say", 2, {"text": 'a, "b"'}),
 ]
 
 
@@ -66,7 +66,11 @@ def test_sql(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     question = "SELECT kind, account, text FROM deeds WHERE kind IN ('say', 'loot') ORDER BY kind"
     assert data("sql", question, "--lake", str(lake), "--csv") == Exit.OK
     out = capsys.readouterr().out
-    assert list(csv.reader(io.StringIO(out))) == [["kind", "account", "text"], ["loot", "1", ""], ["say", "2", 'a, "b"']]
+    assert list(csv.reader(io.StringIO(out))) == [
+        ["kind", "account", "text"],
+        ["loot", "1", ""],
+        ["say", "2", 'a, "b"'],
+    ]
     assert data("sql", question, "--lake", str(lake), "--json") == Exit.OK
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows[1] == {"kind": "say", "account": 2, "text": 'a, "b"'}
@@ -107,7 +111,13 @@ def test_what_is_wrong_is_said(
 
 
 def test_without_a_lake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["tables"], ["sql", "SELECT 1"], ["report", "daily"], ["player", "1"], ["prune", "--days", "1", "-y"]):
+    for words in (
+        ["tables"],
+        ["sql", "SELECT 1"],
+        ["report", "daily"],
+        ["player", "1"],
+        ["prune", "--days", "1", "-y"],
+    ):
         assert data(*words, "--lake", str(tmp_path / "none")) == Exit.NOT_FOUND
         assert "mesh data sample" in capsys.readouterr().err
 
@@ -194,7 +204,19 @@ def test_prune(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "sample"
-    words = ["sample", "--lake", str(folder), "--days", "3", "--players", "60", "--events", "5K", "--until", "2025-03-09"]
+    words = [
+        "sample",
+        "--lake",
+        str(folder),
+        "--days",
+        "3",
+        "--players",
+        "60",
+        "--events",
+        "5K",
+        "--until",
+        "2025-03-09",
+    ]
     assert data(*words, "--cheaters", "0", "--json") == Exit.OK
     made = json.loads(capsys.readouterr().out)["made"]
     assert made["players"] == 60
@@ -211,7 +233,9 @@ def test_compact_takes_log_and_ledger(zone: Path, capsys: pytest.CaptureFixture[
     assert said["events"] == len(HAPPENED)
     assert said["ledger"]["holders"] == 10
     assert content(lake) == sorted(all_said(HAPPENED))
-    assert data("sql", "SELECT place, count(*) AS n FROM purses GROUP BY place", "-c", "small.toml", "--json") == Exit.OK
+    assert (
+        data("sql", "SELECT place, count(*) AS n FROM purses GROUP BY place", "-c", "small.toml", "--json") == Exit.OK
+    )
     places = {row["place"]: row["n"] for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert places == {"purse": 10, "minted": 1, "burned": 1}
     assert data("sql", "SELECT count(*) AS n, sum(amount) AS gold FROM ledger", "-c", "small.toml", "--json") == Exit.OK

@@ -78,7 +78,9 @@ def test_data_files_of_an_older_version_have_less_columns(tmp_path: Path, monkey
 
 
 def test_a_lake_without_events_has_its_tables() -> None:
-    text = definitions(Path("/nowhere"), Manifest(kinds={"dance": Seen([], {"ts": "int", "Steps": "int", "steps": "text"})}))
+    text = definitions(
+        Path("/nowhere"), Manifest(kinds={"dance": Seen([], {"ts": "int", "Steps": "int", "steps": "text"})})
+    )
     assert any(one.startswith('CREATE VIEW "dance"') for one in text)
 
 
@@ -97,7 +99,8 @@ def test_an_empty_lake_can_be_asked(tmp_path: Path) -> None:
     "statement",
     [
         "CREATE TABLE t AS SELECT 1", "DROP VIEW events", "INSERT INTO events VALUES (1)", "SET threads = 9",
-        "COPY (SELECT 1) TO '{lake}/x.csv'", "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/x.csv'", "ATTACH '{lake}/x.db'",
+        "COPY (SELECT 1) TO '{lake}/x.csv'", "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/x.csv'",
+        "ATTACH '{lake}/x.db'",
         "INSTALL httpfs", "LOAD httpfs", "PRAGMA database_list; DROP VIEW deeds", "CALL pragma_version()",
         "explain create table t as select 1", "PREPARE p AS SELECT 1", "SELECT 1; SELECT 2", "",
     ],
@@ -135,7 +138,7 @@ def test_nothing_but_the_lake_can_be_read(lake: Path, question: str) -> None:
 
 def test_a_question_that_would_eat_all_memory(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.data.desk.SPILL_MIB", 16)
-    with desk_on(lake, memory_mib=64) as desk, pytest.raises(CommandError, match="more than 64 MiB.*--memory"):
+    with desk_on(lake, memory_mib=64) as desk, pytest.raises(CommandError, match=r"more than 64 MiB.*--memory"):
         desk.rows("SELECT list(a.range) FROM range(30000000) a GROUP BY a.range % 7")
 
 

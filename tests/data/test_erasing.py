@@ -22,7 +22,8 @@ from nodes.log.settings import LogSettings
 from nodes.log.sink import Sink
 from nodes.log.stored import stored
 from tests.data.laking import WALL_MS, DyingDisk, Killed, compact, content, files_in, log_folder
-from tests.log.test_node import play, stored as wait_stored
+from tests.log.test_node import play
+from tests.log.test_node import stored as wait_stored
 from tests.log.writing import Happening, batch, store, without_columns, write
 
 GONE, NAME = 70_123, "Zebulon.Quix"
@@ -91,7 +92,8 @@ def test_an_erased_account_is_not_readable_in_the_manifest(tmp_path: Path) -> No
 
 def test_the_gold_of_the_ledger_is_of_nobody(tmp_path: Path) -> None:
     ledger = {"entry": [1, 2], "ts": pa.array([WALL_MS, WALL_MS], pa.int64()), "kind": ["create", "trade"],
-              "account": [GONE, 5], "session": [0, 0], "source": [0, 5], "target": [GONE, GONE], "amount": [100, 7]}  # fmt: skip
+              "account": [GONE, 5], "session": [0, 0], "source": [0, 5], "target": [GONE, GONE],
+              "amount": [100, 7]}  # fmt: skip
     purses = {"account": [GONE, 5], "gold": [107, 1], "place": ["purse", "purse"],
               "ts": pa.array([WALL_MS, WALL_MS], pa.int64())}  # fmt: skip
     with Lake(tmp_path, WALL_MS) as lake:

@@ -47,7 +47,13 @@ def test_every_move_and_every_holder(store: MemoryStore, tmp_path: Path) -> None
     ]  # fmt: skip
     assert {int(row[1]) for row in ledger} == {AT_MS}
     assert sorted(rows(tmp_path / PURSES_FILE)) == sorted(
-        [["0", "-205", "minted"], ["0", "20", "burned"], ["1", "45", "purse"], ["2", "135", "purse"], ["2", "5", "mail"]]
+        [
+            ["0", "-205", "minted"],
+            ["0", "20", "burned"],
+            ["1", "45", "purse"],
+            ["2", "135", "purse"],
+            ["2", "5", "mail"],
+        ]
     )
     assert (said["moves"], said["holders"]) == (6, 2)
     assert write_flows(store, tmp_path, said["next"])["moves"] == 0

@@ -56,7 +56,8 @@ def test_in_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("value", "form", "text"),
     [(None, "count", "–"), (1234.4, "count", "1,234"), (0.5, "percent", "50.0 %"), (1.5, "number", "1.50"),
-     (1234.5, "number", "1,234"), (0, "day", "1970-01-01"), (1500, "moment", "1970-01-01 00:00:01"), ("x", "text", "x")],
+     (1234.5, "number", "1,234"), (0, "day", "1970-01-01"), (1500, "moment", "1970-01-01 00:00:01"),
+     ("x", "text", "x")],
 )  # fmt: skip
 def test_values_for_people(value: object, form: str, text: str) -> None:
     assert show(value, form) == text

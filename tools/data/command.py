@@ -22,5 +22,5 @@ def data() -> None:
     """Ask the data: what players did, in tables.
 
     The behaviour log of a cluster becomes a lake of Parquet files in its runtime folder, while it runs and without its
-    help. These commands ask it with DuckDB; docs/data.md is a course. They need the extra: pip install 'zonemesh[data]'.
+    help. These commands ask it with DuckDB; docs/data.md is a course. They need an extra: pip install 'zonemesh[data]'.
     """

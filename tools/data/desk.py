@@ -151,7 +151,9 @@ class Desk:
                 "time, for fewer columns, or for sums instead of rows; --memory raises the limit"
             )
         if isinstance(error, duckdb.InterruptException):
-            return CommandError(f"no answer within {self.limits.timeout_s:g} s; --timeout gives it more", Exit.TIMED_OUT)
+            return CommandError(
+                f"no answer within {self.limits.timeout_s:g} s; --timeout gives it more", Exit.TIMED_OUT
+            )
         if isinstance(error, duckdb.PermissionException):
             return CommandError(f"only the lake can be read: {text.splitlines()[0]}", Exit.USAGE)
         if isinstance(error, duckdb.IOException):

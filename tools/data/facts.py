@@ -30,7 +30,7 @@ class Sessions(NamedTuple):
     def begun(self, period: Period) -> "Sessions":
         """Those that began in the period, as long as they were."""
         inside = (self.began >= period.since_ms) & (self.began < period.until_ms)
-        return Sessions(*(column[inside] for column in self))
+        return Sessions(self.account[inside], self.began[inside], self.ended[inside], self.is_open[inside])
 
 
 class Joined(NamedTuple):
@@ -68,7 +68,7 @@ def joined_of(desk: Desk) -> Joined:
     by_ledger = bool(desk.manifest.of_table("ledger"))
     made = "SELECT account, ts FROM ledger WHERE kind = 'create' AND account > 0 UNION ALL " if by_ledger else ""
     found = desk.columns(
-        f"SELECT account, epoch_ms(min(ts)) AS joined FROM ({made}SELECT account, began AS ts FROM every_session) "  # noqa: S608
+        f"SELECT account, epoch_ms(min(ts)) AS joined FROM ({made}SELECT account, began AS ts FROM every_session) "
         "GROUP BY account ORDER BY account"
     )
     return Joined(_ints(found["account"]), _ints(found["joined"]), by_ledger)

@@ -45,7 +45,9 @@ def put_ledger(lake: Lake, folder: Path, following: int, wall_ms: int) -> TakenL
     """The two files in this folder; `following` is the entry to go on with. NoRoom or StorageError: nothing changed."""
     ledger = _read(folder / LEDGER_FILE, "ledger").rename_columns([*TABLES["ledger"]])
     purses = _read(folder / PURSES_FILE, "purses")
-    purses = table_from("purses", {**{n: purses[n] for n in purses.column_names}, "ts": pa.repeat(wall_ms, len(purses))})
+    purses = table_from(
+        "purses", {**{n: purses[n] for n in purses.column_names}, "ts": pa.repeat(wall_ms, len(purses))}
+    )
     ledger = table_from("ledger", {name: ledger[name] for name in ledger.column_names})
     erasures = Erasures(lake.manifest)
     ledger, purses = blanked(ledger, "ledger", erasures), blanked(purses, "purses", erasures)

@@ -19,7 +19,7 @@ def limit_options(timeout: str) -> Callable[[F], F]:
 
     def add(function: F) -> F:
         for option in (
-            click.option("--timeout", default=timeout, show_default=True, metavar="TIME", help="30s, 10m: then it ends."),
+            click.option("--timeout", default=timeout, show_default=True, metavar="TIME", help="30s, 10m at most."),
             click.option("--threads", type=click.IntRange(0, 256), default=0, help="Default: one for each core."),
             click.option(
                 "--memory", default="2G", show_default=True, metavar="SIZE",

@@ -62,9 +62,9 @@ def share_of_top(values: npt.NDArray[Any], part: float) -> float:
 
 def _time_before(times: Times, edges: Times) -> npt.NDArray[np.float64]:
     """For each edge: how long ago all of `times` that were before it were, together."""
-    some = np.sort(times)
-    sums = np.concatenate(([0], np.cumsum(some - (some[0] if len(some) else 0), dtype=np.float64)))
-    counts = np.searchsorted(some, edges, "left")
-    base = some[0] if len(some) else 0
-    before: npt.NDArray[np.float64] = counts * (edges - base).astype(np.float64) - sums[counts]
+    some: Times = np.sort(times)
+    base = int(some[0]) if len(some) else 0
+    sums = np.concatenate(([0.0], np.cumsum(some - base, dtype=np.float64)))
+    counts = np.searchsorted(some, edges, "left").astype(np.float64)
+    before: npt.NDArray[np.float64] = counts * (edges - base) - sums[counts.astype(np.int64)]
     return before

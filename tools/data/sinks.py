@@ -1,8 +1,9 @@
 """Where a lake can be copied to: what such a place has to do, and the one that comes along.
 
 A copy has the data files under their names, and `copy.json`, which says what they are. Data files never change, so one
-whose name is there already is not copied again; what is not in the lake any more is removed, so that a copy forgets whom
-the lake has forgotten. For another store (S3, ClickHouse), write a class with these four methods and a line in SINKS.
+whose name is there already is not copied again; what is not in the lake any more is removed, so that a copy forgets
+whom the lake has forgotten. For another store (S3, ClickHouse), write a class with these four methods and a line in
+SINKS.
 """
 
 import contextlib

@@ -148,7 +148,7 @@ def _sessions(end_ms: int) -> str:
         SELECT account, session, zone, began,
                coalesce(logged_out, following, CASE WHEN is_recent THEN {end} ELSE seen END) AS ended,
                why, logged_out IS NULL AND following IS NULL AND is_recent AS is_open
-        FROM placed"""  # noqa: S608 - a time of ours
+        FROM placed"""
 
 
 _PLAYERS = """

@@ -22,8 +22,8 @@ from tools.data.where import Place, lake_option, need, place_of
 @json_option
 @click.pass_obj
 def compact(environment: Environment, no_ledger: bool, cluster: str | None, lake: Path | None, as_json: bool) -> int:
-    """Bring everything that is new into the lake: the behaviour log of this machine's log nodes, also of those that have
-    stopped, and the ledger of the DC with what everybody holds.
+    """Bring everything that is new into the lake: the behaviour log of this machine's log nodes, also of those that
+    have stopped, and the ledger of the DC with what everybody holds.
 
     Log nodes do the first by themselves every ten minutes (compact_s of [settings.log]); the ledger comes only this
     way. A DC that runs makes a copy of its database for it, as for `mesh db check`. With --lake the lake is in another

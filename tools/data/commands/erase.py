@@ -28,9 +28,9 @@ ANSWER_S = 3600.0  # all segments are read
 NAMES = "SELECT DISTINCT name FROM deeds WHERE kind = 'enter' AND account = $account AND name IS NOT NULL ORDER BY name"
 COUNTS = ("segments", "events", "mentions", "damaged")
 
-LEFT = """What is left: the account itself, its character and its entries in the DC's ledger (`mesh db`), what the nodes'
-own logs in <runtime>/logs say, and copies and backups that were made before. The ledger and the purses in the lake still
-have the gold, of nobody."""
+LEFT = """What is left: the account itself, its character and its entries in the DC's ledger (`mesh db`), what the
+nodes' own logs in <runtime>/logs say, and copies and backups that were made before. The ledger and the purses in the
+lake still have the gold, of nobody."""
 
 
 @click.command()
@@ -57,7 +57,9 @@ def erase(
     account, known_names = _who(place, player, names)
     shown = f"account {account}" + (f" ({', '.join(known_names)})" if known_names else "")
     if not yes:
-        click.confirm(f"Erase {shown} from the behaviour log and {place.folder}? There is no way back.", abort=True, err=True)
+        click.confirm(
+            f"Erase {shown} from the behaviour log and {place.folder}? There is no way back.", abort=True, err=True
+        )
     done: dict[str, Any] = {"account": account, "log": dict.fromkeys(COUNTS, 0), "problems": []}
     if place.topology is not None:
         _erase_from_log(place, place.topology, Scrub(account, known_names), done)

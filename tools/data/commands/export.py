@@ -59,8 +59,8 @@ def export(
 
 
 def copy(folder: Path, manifest: Manifest, sink: Sink, days: int | None = None) -> Copied:
-    """First what is new, then the note about it, then away with what is old: whoever reads meanwhile has too much rather
-    than too little."""
+    """First what is new, then the note about it, then away with what is old: whoever reads meanwhile has too much
+    rather than too little."""
     wanted = _wanted(manifest, days)
     there, done = set(sink.names()), Copied()
     for file in wanted:

@@ -15,7 +15,7 @@ from tools.data.where import known, lake_option, place_of
 UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[int]):
     """500M, 20G, 2T as bytes."""
 
     name = "size"
@@ -39,8 +39,8 @@ def prune(
     environment: Environment, days: float | None, size: int | None, yes: bool, cluster: str | None, lake: Path | None,
     as_json: bool,
 ) -> int:  # fmt: skip
-    """Delete the oldest hours of events from a lake. The ledger stays, and so does the log of the log nodes, which has a
-    retention of its own.
+    """Delete the oldest hours of events from a lake. The ledger stays, and so does the log of the log nodes, which has
+    a retention of its own.
 
     The compactions of a cluster do this by themselves (lake_days and lake_bytes of [settings.log]).
 

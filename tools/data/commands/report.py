@@ -22,14 +22,16 @@ DAYS_MAX = 3660
 NAMES = "\n".join(f"{name}: {text}." for name, text in REPORTS.items())
 
 
-@click.command(help=f"""Show a ready report: of the last {DAYS} days of the data, or of others.
+@click.command(
+    help=f"""Show a ready report: of the last {DAYS} days of the data, or of others.
 
 \b
 {NAMES}
 
 Days are UTC. Something that does not add up is red, and the exit code is 0 all the same.
 
-Exit codes: 0, 1 it takes more memory than it may, 3 there is no lake, or no event in that time, 5 time-out.""")
+Exit codes: 0, 1 it takes more memory than it may, 3 there is no lake, or no event in that time, 5 time-out."""
+)
 @click.argument("name", type=click.Choice(list(REPORTS)), metavar="NAME")
 @click.option("--days", type=click.IntRange(1, DAYS_MAX), help=f"So many, up to --until. Default: {DAYS}.")
 @click.option("--since", metavar="WHEN", help="The first day: 7d (ago), 2025-01-31.")
@@ -75,11 +77,15 @@ def period_of(manifest: Manifest, days: int | None, since: str | None, until: st
         raise CommandError("the lake has no events yet", Exit.NOT_FOUND)
     wall = SystemClock().wall()
     end = _day(parse_when(until, wall) if until else last) + DAY_MS
-    begin = _day(parse_when(since, wall)) if since else max(end - (days or DAYS) * DAY_MS, min(_day(first), end - DAY_MS))
+    begin = (
+        _day(parse_when(since, wall)) if since else max(end - (days or DAYS) * DAY_MS, min(_day(first), end - DAY_MS))
+    )
     if begin >= end or (end - begin) // DAY_MS > DAYS_MAX:
         raise CommandError(f"--since is before --until, by at most {DAYS_MAX} days", Exit.USAGE)
     if end <= first or begin > last:
-        raise CommandError("the lake has no events in that time: `mesh data tables` says from when to when", Exit.NOT_FOUND)
+        raise CommandError(
+            "the lake has no events in that time: `mesh data tables` says from when to when", Exit.NOT_FOUND
+        )
     return Period(begin, end)
 
 

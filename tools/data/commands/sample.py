@@ -20,7 +20,7 @@ EVENTS_MAX = 2_000_000_000
 UNITS = {"K": 1_000, "M": 1_000_000}
 
 
-class Count(click.ParamType):
+class Count(click.ParamType[int]):
     """200000, 200K or 10M."""
 
     name = "count"
@@ -38,7 +38,9 @@ class Count(click.ParamType):
 
 
 @click.command()
-@click.option("--lake", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="FOLDER", help="Where to.")
+@click.option(
+    "--lake", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="FOLDER", help="Where to."
+)
 @click.option("--days", type=click.IntRange(1, 1000), default=30, show_default=True)
 @click.option("--players", type=click.IntRange(20, 10_000_000), default=50_000, show_default=True)
 @click.option("--events", type=Count(), default="10M", show_default=True, help="About so many.")
@@ -52,8 +54,8 @@ class Count(click.ParamType):
 def sample(
     lake: Path, days: int, players: int, events: int, cheaters: int, seed: int, until: datetime | None, as_json: bool
 ) -> int:
-    """Make a lake of believable data, to try the reports on: a daily and weekly rhythm, players who come back or do not,
-    levels, gold with its ledger, and some cheaters.
+    """Make a lake of believable data, to try the reports on: a daily and weekly rhythm, players who come back or do
+    not, levels, gold with its ledger, and some cheaters.
 
     Who the cheaters are is printed at the end and kept in sample.json. Then: `mesh data report daily --lake FOLDER`.
 
@@ -81,7 +83,10 @@ def sample(
     if as_json:
         emit_json({"plan": plan, "made": made, "bytes": size})
         return Exit.OK
-    say(f"mesh: {made.events:,} events of {made.players:,} players in {made.sessions:,} sessions, {size / (1 << 20):,.0f} MiB")
+    say(
+        f"mesh: {made.events:,} events of {made.players:,} players in {made.sessions:,} sessions, "
+        f"{size / (1 << 20):,.0f} MiB"
+    )
     say(f"mesh: cheaters: {_listed('bots', made.bots)}; {_listed('loot too much', made.rich)}")
     say(f"mesh: {_listed('collect the gold of bots', made.collectors)}; {_listed('forged gold', list(made.forged))}")
     say(f"mesh: mesh data report daily --lake {lake}")

@@ -26,7 +26,12 @@ Row = tuple[Any, ...]
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=ROWS_SHOWN, show_default=True, help="Rows of the table that is drawn."
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    default=ROWS_SHOWN,
+    show_default=True,
+    help="Rows of the table that is drawn.",
 )
 @limit_options("60s")
 @lake_option
@@ -76,7 +81,9 @@ class Drawn:
         for row in self._rows:
             drawn.add_row(*(cell(value) for value in row))
         console().print(drawn, markup=False)
-        more = f", {len(self._rows):,} shown: --limit, --csv or --json for more" if self._count > len(self._rows) else ""
+        more = (
+            f", {len(self._rows):,} shown: --limit, --csv or --json for more" if self._count > len(self._rows) else ""
+        )
         say(f"mesh: {self._count:,} row{'' if self._count == 1 else 's'}{more}")
 
 

@@ -54,7 +54,9 @@ def describe(manifest: Manifest) -> dict[str, Any]:
     columns = {name: {at: SQL_TYPES[kind] for at, kind in TABLES[name].items()} for name in TABLES}
     columns["deeds"], columns["sessions"], columns["players"] = columns["events"], SESSIONS, PLAYERS
     rows["deeds"], rows["events"] = rows["events"], rows["events"] + rows["moves"]
-    found = [{"table": name, "about": text, "rows": rows.get(name), "columns": columns[name]} for name, text in ABOUT.items()]
+    found = [
+        {"table": name, "about": text, "rows": rows.get(name), "columns": columns[name]} for name, text in ABOUT.items()
+    ]
     for kind, seen in kinds_with_view(manifest):
         found.append({"table": kind, "about": "", "rows": counts.get(kind, 0), "columns": columns_of_kind(seen)})
     return {
@@ -64,7 +66,9 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "files": len(manifest.files),
         "bytes": manifest.bytes,
         "bytes_of_events": sum(file.bytes for file in manifest.files if file.table in HOURLY),
-        "losses": [{"file": f"{one.folder}/{one.file}", "offset": one.offset, "why": one.why} for one in manifest.losses],
+        "losses": [
+            {"file": f"{one.folder}/{one.file}", "offset": one.offset, "why": one.why} for one in manifest.losses
+        ],
         "losses_unnamed": manifest.losses_unnamed,
         "erased": len(manifest.erased),
     }
@@ -79,7 +83,10 @@ def _draw(about: dict[str, Any]) -> None:
     console().print(drawn, markup=False)
     if about["until_ms"]:
         say(f"mesh: from {show_ms(about['since_ms'])} to {show_ms(about['until_ms'])}")
-    say(f"mesh: {about['files']:,} files, {about['bytes'] / (1 << 20):,.1f} MiB in {about['lake']}; times in SQL are UTC")
+    say(
+        f"mesh: {about['files']:,} files, {about['bytes'] / (1 << 20):,.1f} MiB in {about['lake']}; "
+        "times in SQL are UTC"
+    )
     lost = len(about["losses"]) + about["losses_unnamed"]
     if lost:
         say(f"mesh: {lost} places in segments could not be read, and what was there is not in these tables:")

@@ -41,7 +41,8 @@ REGULAR = f"""
         FROM deeds WHERE kind = 'kill' AND account > 0 AND {WHEN}
     )
     SELECT account, count(*), avg(s), stddev_pop(s) / avg(s) AS spread FROM gap WHERE s > 0 AND s <= {INTERVAL_MAX_S}
-    GROUP BY account HAVING count(*) >= {KILLS_MIN} AND stddev_pop(s) / avg(s) <= {SPREAD_MAX} ORDER BY spread, account"""
+    GROUP BY account HAVING count(*) >= {KILLS_MIN} AND stddev_pop(s) / avg(s) <= {SPREAD_MAX}
+    ORDER BY spread, account"""
 RICH = f"""
     WITH played AS (
         SELECT account, sum(epoch_ms(least(ended, make_timestamp($until * 1000)))

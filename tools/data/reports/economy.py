@@ -22,11 +22,12 @@ WHEN = "ts >= make_timestamp($since * 1000) AND ts < make_timestamp($until * 100
 KINDS = f"""
     SELECT kind, sum(amount) FILTER (WHERE source = 0) AS made, sum(amount) FILTER (WHERE target = -1) AS destroyed,
            sum(amount) FILTER (WHERE source <> 0 AND target <> -1) AS moved, count(*)
-    FROM ledger WHERE {WHEN} GROUP BY kind ORDER BY kind"""  # noqa: S608
+    FROM ledger WHERE {WHEN} GROUP BY kind ORDER BY kind"""
 DAYS = f"""
-    SELECT epoch_ms(ts) // 86400000 AS day, sum(amount) FILTER (WHERE source = 0), sum(amount) FILTER (WHERE target = -1),
+    SELECT epoch_ms(ts) // 86400000 AS day, sum(amount) FILTER (WHERE source = 0),
+           sum(amount) FILTER (WHERE target = -1),
            sum(amount) FILTER (WHERE source = 0 AND kind = 'loot')
-    FROM ledger WHERE {WHEN} GROUP BY day"""  # noqa: S608
+    FROM ledger WHERE {WHEN} GROUP BY day"""
 TOTALS = """
     SELECT coalesce(sum(amount) FILTER (WHERE source = 0), 0), coalesce(sum(amount) FILTER (WHERE target = -1), 0),
            coalesce(sum(amount) FILTER (WHERE source = 0 AND ts < make_timestamp($since * 1000)), 0),
@@ -36,7 +37,7 @@ HELD = "SELECT place, coalesce(sum(gold), 0), count(*), max(epoch_ms(ts)) FROM p
 RICHEST = """
     SELECT account, gold FROM purses WHERE place = 'purse' ORDER BY gold DESC, account LIMIT $limit"""
 LOOTED = f"""
-    SELECT epoch_ms(ts) // 86400000 AS day, sum(gold) FROM deeds WHERE kind = 'loot' AND {WHEN} GROUP BY day"""  # noqa: S608
+    SELECT epoch_ms(ts) // 86400000 AS day, sum(gold) FROM deeds WHERE kind = 'loot' AND {WHEN} GROUP BY day"""
 
 
 class Books(NamedTuple):
@@ -135,10 +136,15 @@ def _lorenz(purses: Any) -> Chart:
     some = np.sort(purses.astype(np.float64))
     total = some.sum()
     shares = np.cumsum(some) / total * 100 if total > 0 else np.zeros(len(some))
-    places = np.unique(np.linspace(0, len(some) - 1, min(LORENZ_POINTS, len(some))).astype(int)) if len(some) else []
+    places: list[int] = []
+    if len(some):
+        places = np.unique(np.linspace(0, len(some) - 1, min(LORENZ_POINTS, len(some))).astype(int)).tolist()
     x = [0.0, *((int(at) + 1) / len(some) * 100 for at in places)]
     y = [0.0, *(float(shares[at]) for at in places)]
-    lines = [Line("hold this much of all gold", floats(y)), Line("if all had the same", floats(x), dashed=True, colour=7)]
+    lines = [
+        Line("hold this much of all gold", floats(y)),
+        Line("if all had the same", floats(x), dashed=True, colour=7),
+    ]
     return Chart("The poorest so many per cent", x, lines, "%")
 
 
@@ -205,7 +211,9 @@ def _warnings(books: Books, compared: Table) -> list[str]:
     days = [day(compared.rows[at][0]) for at in compared.bad]
     if days:
         apart = sum(compared.rows[at][3] for at in compared.bad)
-        found.append(f"log and ledger differ about what was looted on {len(days)} days, by {apart:+,.0f}: {', '.join(days[:5])}")
+        found.append(
+            f"log and ledger differ about what was looted on {len(days)} days, by {apart:+,.0f}: {', '.join(days[:5])}"
+        )
     return found
 
 

@@ -21,7 +21,8 @@ NEW = """
 
 DID = """
     CREATE TEMP TABLE did AS
-    SELECT account, bool_or(kind = 'enter') AS entered, bool_or(kind = 'kill') AS killed, bool_or(kind = 'loot') AS looted,
+    SELECT account, bool_or(kind = 'enter') AS entered, bool_or(kind = 'kill') AS killed,
+           bool_or(kind = 'loot') AS looted,
            coalesce(max(level) FILTER (WHERE kind = 'level'), 1) AS level,
            bool_or(kind IN ('say', 'shout', 'whisper', 'speak')) AS said,
            bool_or(kind IN ('trade', 'mail')) AS traded,
@@ -67,7 +68,8 @@ def make(desk: Desk, period: Period) -> Report:
     levels = desk.rows(LEVELS)
     stopped = dict(desk.rows(STOPPED, left=last_ms(desk.manifest) - LEFT_DAYS * 86_400_000))
     warnings = [] if by_ledger else [
-        "the lake has no ledger, so everybody who was first seen in this time counts as new: `mesh data compact` takes it"
+        "the lake has no ledger, so everybody who was first seen in this time counts as new: "
+        "`mesh data compact` takes it"
     ]  # fmt: skip
     return Report(
         "funnel",
@@ -82,7 +84,9 @@ def make(desk: Desk, period: Period) -> Report:
         ],
         [
             Chart("First steps", list(NAMES), [Line("players", floats(steps))], bars=True),
-            Chart("Reached this level", [row[0] for row in levels], [Line("players", floats([row[1] for row in levels]))]),
+            Chart(
+                "Reached this level", [row[0] for row in levels], [Line("players", floats([row[1] for row in levels]))]
+            ),
         ],
         [_steps(steps), _levels(levels, stopped, steps[0])],
         warnings,

@@ -38,7 +38,8 @@ def make(desk: Desk, period: Period) -> Report:
         [Tile(f"day {at}", show(means.get(at), "percent")) for at in SHOWN],
         [
             Chart(
-                "There again so many days later", curve, [Line("of those who came", [_percent(means[at]) for at in curve])],
+                "There again so many days later", curve,
+                [Line("of those who came", [_percent(means[at]) for at in curve])],
                 "%", "all days on which players came, that are long enough ago; days are UTC",
             ),
             Chart(

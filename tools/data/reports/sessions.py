@@ -1,5 +1,6 @@
 """How long people play, when, and how their sessions end."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def make(desk: Desk, period: Period) -> Report:
 def _lengths(minutes: Any) -> Chart:
     edges = [0, *LENGTHS_MIN, float("inf")]
     counts, _ = np.histogram(minutes, np.array(edges))
-    names = [f"< {edges[1]}", *(f"{a}–{b}" for a, b in zip(LENGTHS_MIN, LENGTHS_MIN[1:], strict=False))]
+    names = [f"< {edges[1]}", *(f"{a}–{b}" for a, b in itertools.pairwise(LENGTHS_MIN))]
     names.append(f"≥ {LENGTHS_MIN[-1]}")
     return Chart("Length of sessions, min", names, [Line("sessions", floats(counts.tolist()))], bars=True)
 
@@ -67,7 +68,12 @@ def _rhythm(sessions: Sessions) -> list[Chart]:
     hours = np.bincount(sessions.began // HOUR_MS % 24, minlength=24).tolist()
     days = np.bincount((sessions.began // DAY_MS + 3) % 7, minlength=7).tolist()
     return [
-        Chart("Sessions begin, by hour (UTC)", [f"{at:02}" for at in range(24)], [Line("sessions", floats(hours))], bars=True),
+        Chart(
+            "Sessions begin, by hour (UTC)",
+            [f"{at:02}" for at in range(24)],
+            [Line("sessions", floats(hours))],
+            bars=True,
+        ),
         Chart("Sessions begin, by day", list(WEEKDAYS), [Line("sessions", floats(days))], bars=True),
     ]
 

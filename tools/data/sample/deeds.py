@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.data.sample.plan import BOT_EVERY_S, ITEM_CHANCE, LOOT_CHANCE, LOOT_MAX, MINUTE_MS, RICH_TIMES
+from tools.data.sample.plan import ITEM_CHANCE, LOOT_CHANCE, LOOT_MAX, MINUTE_MS, RICH_TIMES
 from tools.data.sample.population import BOT, COLLECTOR, RICH, Column, People
 from tools.data.sample.visits import Visits
 
@@ -26,6 +26,7 @@ class Rates(NamedTuple):
     """Per minute of play."""
 
     kills: float
+    bot_every_s: float  # between two kills of a bot
     hits_per_kill: float
     moves: float
     says: float
@@ -58,11 +59,13 @@ class Stays(NamedTuple):
 def nodes() -> list[str]:
     """Every node that tells something, in the order in which events name them."""
     found = []
-    number = 0
-    for zone in ZONES:
-        found += [f"local.{zone}.center.{number + 1}", f"local.{zone}.gate.{number + 1}", f"local.{zone}.login.{number + 1}"]
+    for number, zone in enumerate(ZONES):
+        found += [
+            f"local.{zone}.center.{number + 1}",
+            f"local.{zone}.gate.{number + 1}",
+            f"local.{zone}.login.{number + 1}",
+        ]
         found += [f"local.{zone}.scene.{number * SCENES + scene + 1}" for scene in range(SCENES)]
-        number += 1
     return found
 
 
@@ -134,7 +137,11 @@ def walks(rng: np.random.Generator, people: People, visits: Visits, stays: Stays
     """Ways walked: a circle around somewhere, another one for each stay."""
     owner, ts = _spread(rng, stays.began, stays.ended, np.full(len(stays.visit), rate))
     player = visits.player[stays.visit[owner]]
-    middle, size, phase = rng.random((2, len(stays.visit))) * 140 + 30, rng.random(len(stays.visit)) * 25, rng.random(len(stays.visit))
+    middle, size, phase = (
+        rng.random((2, len(stays.visit))) * 140 + 30,
+        rng.random(len(stays.visit)) * 25,
+        rng.random(len(stays.visit)),
+    )
     angle = (ts - stays.began[owner]) / 9_000 + phase[owner] * 6.28
     return Events(
         "move", people.account[player], ts,
@@ -163,7 +170,7 @@ def fights(rng: np.random.Generator, people: People, visits: Visits, stays: Stay
     speed = people.skill[visits.player[stays.visit]] * np.where(style == COLLECTOR, 0.2, 1.0)
     human = style != BOT
     owner, ts = _spread(rng, stays.began, stays.ended, np.where(human, rates.kills * speed, 0.0))
-    bot_owner, bot_ts = _regular(rng, stays, np.flatnonzero(~human))
+    bot_owner, bot_ts = _regular(rng, stays, np.flatnonzero(~human), rates.bot_every_s)
     owner, ts = np.concatenate((owner, bot_owner)), np.concatenate((ts, bot_ts))
     player = visits.player[stays.visit[owner]]
     order = np.lexsort((ts, player))
@@ -223,13 +230,13 @@ def _spread(rng: np.random.Generator, began: Column, ended: Column, per_minute: 
     return owner, began[owner] + 1_000 + (rng.random(len(owner)) * length[owner]).astype(np.int64)
 
 
-def _regular(rng: np.random.Generator, stays: Stays, which: Column) -> tuple[Column, Column]:
+def _regular(rng: np.random.Generator, stays: Stays, which: Column, every_s: float) -> tuple[Column, Column]:
     """Moments as a program has them."""
     length = np.maximum(stays.ended[which] - stays.began[which] - 2_000, 0)
-    counts = (length / 1000 / BOT_EVERY_S).astype(np.int64)
+    counts = (length / 1000 / every_s).astype(np.int64)
     owner = np.repeat(which, counts)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    ts = stays.began[owner] + 1_000 + (place * BOT_EVERY_S * 1000 + rng.normal(0, 60, len(owner))).astype(np.int64)
+    ts = stays.began[owner] + 1_000 + (place * every_s * 1000 + rng.normal(0, 60, len(owner))).astype(np.int64)
     return owner, ts
 
 

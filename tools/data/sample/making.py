@@ -9,8 +9,8 @@ import numpy as np
 from mesh.lake.lake import Lake
 from tools.data.sample.deeds import Events, Rates, coming_and_going, fights, refusals, stays_in, talk, walks
 from tools.data.sample.growth import Growth
-from tools.data.sample.plan import DAY_MS, MINUTE_MS, Plan
-from tools.data.sample.population import BOT, COLLECTOR, RICH, population
+from tools.data.sample.plan import BOT_EVERY_S, BOT_SHARE, DAY_MS, MINUTE_MS, Plan
+from tools.data.sample.population import BOT, COLLECTOR, RICH, People, population
 from tools.data.sample.population import name_of as name_of_account
 from tools.data.sample.purses import Moves, Purses
 from tools.data.sample.visits import Calendar, Visits
@@ -39,13 +39,13 @@ class Made(msgspec.Struct):
     attack_days: list[int]  # ms: somebody tried many passwords
 
 
-def make_sample(lake: Lake, plan: Plan, wall_ms: int, tell: Callable[[int], None] = lambda day: None) -> Made:
+def make_sample(lake: Lake, plan: Plan, wall_ms: int, tell: Callable[[int], None] = lambda _day: None) -> Made:
     """Fill an empty lake. `tell` hears of each day that is done."""
     rng = np.random.default_rng(plan.seed)
     people = population(rng, plan)
     calendar = Calendar(rng, plan, people)
     every_day = [calendar.day(day) for day in range(plan.days)]
-    rates = rates_of(plan, every_day)
+    rates = rates_of(plan, people, every_day)
     names = np.array([name_of_account(account) for account in people.account.tolist()])
     logins = np.zeros(len(people), np.int64)
     growth, purses = Growth(rng, people), Purses(rng, plan, people)
@@ -78,17 +78,24 @@ def make_sample(lake: Lake, plan: Plan, wall_ms: int, tell: Callable[[int], None
     gold = purses.gold + people.forged
     writer.end(people.account, gold, purses.made, purses.destroyed, list(seen.values()))
     forged = {int(people.account[at]): int(people.forged[at]) for at in np.flatnonzero(people.forged).tolist()}
-    styles = [people.account[people.style == style].tolist() for style in (BOT, RICH, COLLECTOR)]
-    return Made(len(people), sum(len(visits) for visits in every_day), writer.events, *styles, forged, attacks)
+    bots, rich, collectors = (people.account[people.style == style].tolist() for style in (BOT, RICH, COLLECTOR))
+    sessions = sum(len(visits) for visits in every_day)
+    return Made(len(people), sessions, writer.events, bots, rich, collectors, forged, attacks)
 
 
-def rates_of(plan: Plan, every_day: list[Visits]) -> Rates:
+def rates_of(plan: Plan, people: People, every_day: list[Visits]) -> Rates:
     """So that there are about as many events as were asked for."""
     sessions = sum(len(visits) for visits in every_day)
-    minutes = sum(float((np.minimum(v.ended, plan.end_ms) - v.began).sum()) for v in every_day) / MINUTE_MS
-    left = max(plan.events - sessions * PER_SESSION, 0.0) / max(minutes, 1.0)
+    minutes = bot_minutes = 0.0
+    for visits in every_day:
+        length = (np.minimum(visits.ended, plan.end_ms) - visits.began) / MINUTE_MS
+        is_bot = people.style[visits.player] == BOT
+        minutes, bot_minutes = minutes + float(length[~is_bot].sum()), bot_minutes + float(length[is_bot].sum())
+    bot_every_s = float(np.clip(bot_minutes * 60 * PER_KILL / (plan.events * BOT_SHARE), *BOT_EVERY_S))
+    by_bots = bot_minutes * 60 / bot_every_s * PER_KILL
+    left = max(plan.events - sessions * PER_SESSION - by_bots, 0.0) / max(minutes + bot_minutes, 1.0)
     kills = min(left * SHARE_OF_KILLS / PER_KILL, KILLS_MAX)
-    return Rates(kills, HITS_PER_KILL, min(max(left - kills * PER_KILL - SAYS, 0.0), MOVES_MAX), SAYS)
+    return Rates(kills, bot_every_s, HITS_PER_KILL, min(max(left - kills * PER_KILL - SAYS, 0.0), MOVES_MAX), SAYS)
 
 
 def _sessions(accounts: Any, visits: Visits, logins: Any) -> Any:

@@ -22,7 +22,8 @@ LOOT_MAX = 20  # gold in a corpse
 LOOT_CHANCE = 0.8
 ITEM_CHANCE = 0.25
 REPAIR = (0.03, 0.12)  # of what a player has, a day on which it plays: the sink
-BOT_EVERY_S = 24.0
+BOT_EVERY_S = (12.0, 100.0)  # between two kills; as seldom as it takes for BOT_SHARE
+BOT_SHARE = 0.3  # of all events
 RICH_TIMES = 40  # what one who knows a hole loots more than others
 
 

@@ -38,11 +38,16 @@ class Purses:
         """Those who came before the period, with what they have earned since."""
         old = np.flatnonzero(self._people.joined_day < 0)
         age = -self._people.joined_day[old]
-        earned = (self._rng.random(len(old)) ** 2 * 40 * age * self._people.loyalty[old] * self._people.skill[old]).astype(np.int64)
+        earned = (
+            self._rng.random(len(old)) ** 2 * 40 * age * self._people.loyalty[old] * self._people.skill[old]
+        ).astype(np.int64)
         ts = self._people.joined[old]
         some = earned > 0
         later = np.minimum(ts[some] + DAY_MS, self._plan.begin_ms - 1)
-        return [self._mint("create", old, ts, np.full(len(old), STARTING_GOLD)), self._mint("loot", old[some], later, earned[some])]
+        return [
+            self._mint("create", old, ts, np.full(len(old), STARTING_GOLD)),
+            self._mint("loot", old[some], later, earned[some]),
+        ]
 
     def day(self, day: int, visits: Visits, fought: Fights) -> tuple[list[Moves], list[Events]]:
         """The moves of a day, and the trades as events."""
@@ -87,7 +92,9 @@ class Purses:
         sessions = np.bincount(visits.player, minlength=len(people))
         amount = (self.gold[giver] * rng.uniform(*GIVEN, len(giver)) / np.maximum(sessions[giver], 1)).astype(np.int64)
         length = visits.ended[which] - visits.began[which]
-        return self._give(giver, taker, visits.began[which] + (rng.random(len(which)) * length).astype(np.int64), amount)
+        return self._give(
+            giver, taker, visits.began[which] + (rng.random(len(which)) * length).astype(np.int64), amount
+        )
 
     def _collected(self, visits: Visits) -> tuple[list[Moves], list[Events]]:
         """Bots bring what they have to a collector, some times a day."""

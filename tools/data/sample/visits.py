@@ -18,7 +18,7 @@ from tools.data.sample.plan import (
     WEEKDAY,
     Plan,
 )
-from tools.data.sample.population import BOT, COLLECTOR, Column, People, evening_hours
+from tools.data.sample.population import BOT, COLLECTOR, RICH, Column, People, evening_hours
 
 SHIFTS = 8  # passes in which sessions of one player give way to each other
 
@@ -55,7 +55,9 @@ class Calendar:
         length = (np.clip(minutes, 0.5, LENGTH_MAX_MIN) * MINUTE_MS).astype(np.int64)
         began = np.maximum(began, people.joined[player] + 20_000)
         is_bot = style == BOT
-        began[is_bot] = np.maximum(midnight + rng.integers(0, HOUR_MS, int(is_bot.sum())), people.joined[player[is_bot]])
+        began[is_bot] = np.maximum(
+            midnight + rng.integers(0, HOUR_MS, int(is_bot.sum())), people.joined[player[is_bot]]
+        )
         length[is_bot] = rng.integers(21 * HOUR_MS, 22 * HOUR_MS, int(is_bot.sum()))
         order = np.lexsort((began, player))
         return self._apart(Visits(player[order], began[order], began[order] + length[order]))
@@ -66,7 +68,7 @@ class Calendar:
         base = np.where(age > 0, RETURN_D1 / np.maximum(age, 1) ** RETURN_FALL, 0.0) * WEEKDAY[self._plan.weekday(day)]
         chance = np.minimum(base * people.loyalty, 0.97)
         chance[people.style == BOT] = 1.0
-        chance[people.style == COLLECTOR] = 0.9
+        chance[(people.style == COLLECTOR) | (people.style == RICH)] = 0.9
         comes = (self._rng.random(len(people)) < chance) & (age > 0)
         return np.flatnonzero(comes | (age == 0))
 
