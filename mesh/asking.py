@@ -15,6 +15,7 @@ from mesh.core.host import Counts
 from mesh.core.links import Link, Links
 from mesh.core.requests import Waiting
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
+from mesh.metrics import Histograms
 from mesh.patience import left_s
 from mesh.pending import Pending, Waiter
 from mesh.protocol.catalogue import CATALOGUE, Message, encode, number_of
@@ -39,6 +40,7 @@ class Asking:
         say: Callable[[Link, Envelope], bool],
     ) -> None:
         self.breakers = Breakers()
+        self.answered_after = Histograms()  # how long answers took, by question
         self._name, self._clock, self._links, self._counts = name, clock, links, counts
         self._is_wanted, self._say = is_wanted, say
         self._requests = Pending(clock)
@@ -89,6 +91,7 @@ class Asking:
         except RemoteProtocolError as error:
             self._counts.malformed += 1
             raise PeerLost(f"{peer} gave no answer to {type(message).__name__}: {error}") from None
+        self.answered_after.labels(type(message).__name__).observe(heard - asked)
         self._trace(peer, message, envelope, asked, heard)
         if isinstance(answer, Refused):
             raise RefusedError(answer.code, answer.text)

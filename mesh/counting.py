@@ -18,6 +18,10 @@ def count(
         return {(str(step),): number for step, number in dispatch.steps.items()}
 
     reads("mesh_steps_total", "How often each of the nine steps happened here.", steps, "step")
+    handled = "From a message to its answer, or to the end of its handler."
+    metrics.shows("mesh_handled_seconds", handled, dispatch.handled, "message")
+    answered = "From a question to its answer, the way included."
+    metrics.shows("mesh_answered_seconds", answered, board.asking.answered_after, "message")
     reads("mesh_said_total", "Typed messages sent.", lambda: counts.said)
     reads("mesh_heard_total", "Typed messages received.", lambda: counts.heard)
     reads("mesh_batches_said_total", "Batches of the hot lanes sent.", lambda: counts.batches_said)

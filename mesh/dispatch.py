@@ -18,6 +18,7 @@ from mesh.core.admission import Admission
 from mesh.core.links import Link
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError, RemoteProtocolError
 from mesh.handlers import Handlers
+from mesh.metrics import Histogram, Histograms
 from mesh.patience import UNTIL
 from mesh.promised import Asked, Promised
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in, number_of
@@ -46,6 +47,19 @@ class _Heard(NamedTuple):
     context: TraceContext | None
     handler: object
     left_s: float  # of its asker's patience, from when it was received on
+    took: Histogram
+
+
+class _Timers(dict[type[Message], Histogram]):
+    """The histogram of each message that has been heard."""
+
+    def __init__(self, handled: Histograms) -> None:
+        super().__init__()
+        self._handled = handled
+
+    def __missing__(self, type_: type[Message]) -> Histogram:
+        made = self[type_] = self._handled.labels(type_.__name__)
+        return made
 
 
 class Dispatch:
@@ -60,6 +74,7 @@ class Dispatch:
         self.waited_s = 0.0  # what is being heard, on its way and until now
         self.malformed = 0
         self.overdue = 0  # requests that came when nobody waited for their answer any more
+        self.handled = Histograms()  # how long it took from a message to its answer, by message
         self.admission = Admission()
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
         self._ended = 0  # async handlers whose asker's time was over
@@ -70,6 +85,7 @@ class Dispatch:
         self._name, self._clock, self._log, self._board, self._spawn = name, clock, log, board, spawn
         self._decode: Callable[[Any], Message] | None = None
         self._known: dict[type[Message], _Known] = {}  # of what is heard
+        self._took = _Timers(self.handled)
         self._decode_publication: Callable[[Any], Message] | None = None
 
     @property
@@ -180,7 +196,9 @@ class Dispatch:
         self.malformed += 1
         is_known = number_in(bytes(envelope.body)) in {number_of(type_) for type_ in self._known}
         code = Code.BAD_MESSAGE if is_known else Code.UNKNOWN_MESSAGE
-        self._answer(link, envelope, Refused(code, str(error)[:TEXT_MAX]), self._clock.now(), [])
+        if envelope.kind is _REQUEST:
+            refused = self._body(Refused(code, str(error)[:TEXT_MAX]))
+            self._board.answer(link, envelope.request, refused, self._clock.now(), [], envelope.trace)
 
     def _receive(self, link: Link) -> float:
         """When what is being heard was."""
@@ -195,7 +213,9 @@ class Dispatch:
         try:
             result = handler(said, link.caller)
             if inspect.iscoroutine(result):
-                heard = _Heard(link, envelope, received, context, handler, _left_s(link, envelope))
+                heard = _Heard(
+                    link, envelope, received, context, handler, _left_s(link, envelope), self._took[type(said)]
+                )
                 self._begin(heard, result, type(said))
                 return
         except Exception as error:  # noqa: BLE001 - see the module
@@ -203,14 +223,14 @@ class Dispatch:
         finally:
             if token is not None:
                 CURRENT.reset(token)
-        self._answer(link, envelope, result, received, context.hops if context else [])
+        self._answer(link, envelope, result, received, context.hops if context else [], self._took[type(said)])
 
     def _handle_together(self, link: Link, envelopes: Sequence[Envelope], said: Sequence[Message]) -> None:
         """The answers are promised. There is a trace only when there is but one."""
         received, handler = self._receive(link), self.handlers.together[type(said[0])]
         context = TraceContext(envelopes[0].trace) if envelopes[0].trace else None
         until = received + max(_left_s(link, envelope) for envelope in envelopes)
-        asked = Asked(link, envelopes, received, context, handler, until)
+        asked = Asked(link, envelopes, received, context, handler, until, self._took[type(said[0])])
         token = CURRENT.set(context) if context is not CURRENT.get() else None
         try:
             if self.under_way + len(envelopes) > HANDLERS_MAX:
@@ -263,7 +283,7 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001 - see the module
             result = self._refusal(error, heard.handler)
         hops = heard.context.hops if heard.context else []
-        self._answer(heard.link, heard.envelope, result, heard.received, hops)
+        self._answer(heard.link, heard.envelope, result, heard.received, hops, heard.took)
 
     def _refusal(self, error: Exception | asyncio.CancelledError, where: object) -> Refused:
         """What the asker is told."""
@@ -276,13 +296,22 @@ class Dispatch:
         self.mistake(error, where)
         return Refused(Code.INTERNAL, "an internal error; it was logged")
 
-    def _answer(self, link: Link, envelope: Envelope, result: Message | None, received: float, hops: list[Hop]) -> None:
+    def _answer(
+        self,
+        link: Link,
+        envelope: Envelope,
+        result: Message | None,
+        received: float,
+        hops: list[Hop],
+        took: Histogram,
+    ) -> None:
+        took.observe(self._clock.now() - received)
         if envelope.kind is _REQUEST:
             self._board.answer(link, envelope.request, self._body(result), received, hops, envelope.trace)
 
     def _answer_all(self, asked: Asked, answers: Sequence[Any] | Exception) -> None:
         """Promised ones."""
-        link, envelopes, received, context, handler, _ = asked
+        link, envelopes, received, context, handler, _, took = asked
         if isinstance(answers, Exception):
             refusal = self._refusal(answers, handler)
             if context is None:
@@ -293,8 +322,9 @@ class Dispatch:
         if context is not None:
             for envelope, answer in zip(envelopes, answers, strict=True):
                 said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer
-                self._answer(link, envelope, said, received, context.hops)
+                self._answer(link, envelope, said, received, context.hops, took)
             return
+        took.observe(self._clock.now() - received, len(envelopes))
         bodies: list[tuple[int, msgspec.Raw]] = []
         for envelope, answer in zip(envelopes, answers, strict=True):
             said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer

@@ -6,17 +6,24 @@ limit.
 
 import logging
 import sys
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
 from mesh.clock import Clock
+from mesh.protocol.monitoring import Line
+from mesh.recent import Recent
+from mesh.trace import CURRENT
 
 ROTATION = "20 MB"
 RETENTION = 5  # files
 SAME_TEXT_MAX = 20  # lines with one text in a second; more are counted and left out
 TEXTS_MAX = 1000  # whose lines are counted while they are held back
+LINES_MAX = 2000  # kept for the ops node, which asks every few seconds
+TEXT_CHARS_MAX, FIELD_CHARS_MAX, FIELDS_MAX = 1000, 500, 40  # of these
 FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {extra[node]} {message}{extra[rest]}"
 
 
@@ -54,7 +61,7 @@ class _Intercept(logging.Handler):
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_OWN = ("node", "rest", "passes")
+_OWN = ("node", "rest", "passes", "trace")
 
 
 class _Patch:
@@ -66,7 +73,11 @@ class _Patch:
     def __call__(self, record: dict[str, Any]) -> None:
         extra = record["extra"]
         extra["passes"] = self._limit(record)
-        extra["rest"] = "".join(f" {key}={value!r}" for key, value in extra.items() if key not in _OWN)
+        current = CURRENT.get()
+        if current is not None:
+            extra["trace"] = current.id
+        rest = "".join(f" {key}={value!r}" for key, value in extra.items() if key not in _OWN)
+        extra["rest"] = f"{rest} trace={current.id:x}" if current is not None else rest
         extra.setdefault("node", "-")
 
 
@@ -74,8 +85,32 @@ def _passes(record: dict[str, Any]) -> bool:
     return bool(record["extra"]["passes"])
 
 
-def begin(file: Path | None, clock: Clock, level: str = "INFO", terminal: bool | None = None) -> None:
-    """Open the log of this process. `terminal` None: to stderr as well when it is one."""
+class Lines:
+    """What this process has logged lately, and how much of each level."""
+
+    def __init__(self) -> None:
+        self.latest: Recent[Line] = Recent(LINES_MAX)
+        self.counts: Counter[str] = Counter()
+
+    def write(self, message: Any) -> None:
+        """One line, as loguru hands it to a sink."""
+        record = message.record
+        extra, level = record["extra"], record["level"].name
+        self.counts[level] += 1
+        fields = {
+            key: str(value)[:FIELD_CHARS_MAX] for key, value in islice(extra.items(), FIELDS_MAX) if key not in _OWN
+        }
+        if record["exception"] is not None:
+            fields["exception"] = repr(record["exception"].value)[:FIELD_CHARS_MAX]
+        wall_ms = round(record["time"].timestamp() * 1000)
+        text, trace = record["message"][:TEXT_CHARS_MAX], extra.get("trace", 0)
+        self.latest.add(Line(wall_ms, level, extra["node"][:64], text, fields, trace))
+
+
+def begin(
+    file: Path | None, clock: Clock, level: str = "INFO", terminal: bool | None = None, lines: Lines | None = None
+) -> None:
+    """Open the log of this process. `terminal` None: to stderr as well when it is one. `lines` gets them, too."""
     logger.remove()
     logger.configure(patcher=_Patch(RateLimit(clock)))  # type: ignore[arg-type]
     if file is not None:
@@ -86,6 +121,8 @@ def begin(file: Path | None, clock: Clock, level: str = "INFO", terminal: bool |
         )  # fmt: skip
     if terminal if terminal is not None else sys.stderr.isatty():
         logger.add(sys.stderr, format=FORMAT, level=level, filter=_passes, backtrace=False, diagnose=False)  # type: ignore[arg-type]
+    if lines is not None:
+        logger.add(lines.write, format="", level=level, filter=_passes, backtrace=False, diagnose=False)  # type: ignore[arg-type]
     logging.basicConfig(handlers=[_Intercept()], level=logging.WARNING, force=True)
 
 

@@ -27,6 +27,7 @@ from mesh.errors import Code, MeshError, PeerLost, RefusedError, StorageError
 from mesh.handlers import on, on_batch, on_published, on_together, to_the_end
 from mesh.journal import Journal
 from mesh.metrics import Metrics
+from mesh.monitoring import Monitoring
 from mesh.pressure import PressureWatch
 from mesh.protocol.catalogue import Message, encode
 from mesh.protocol.control import (
@@ -34,14 +35,12 @@ from mesh.protocol.control import (
     Description,
     Drain,
     Drained,
-    ListTraces,
     Load,
     Member,
     MemberChanged,
     Pulse,
     State,
 )
-from mesh.protocol.control import Traces as TracesAnswer
 from mesh.protocol.envelope import Envelope, Lane
 from mesh.registry import Registry
 from mesh.seat import Seat
@@ -75,7 +74,7 @@ class Node:
         self.state: State = "Starting"
         self.incarnation = seat.random.getrandbits(62) | 1
         self.started_at = self.clock.now()
-        self.metrics = Metrics(seat.spec.short, self.ROLE)
+        self.metrics = Metrics(seat.spec.short, self.ROLE, self.log.warning)
         self.traces = Traces()
         tracer = Tracer(self.name, self.clock, self.random, self.traces)
         self.timed, self.tracing = tracer.timed, tracer.tracing
@@ -92,7 +91,8 @@ class Node:
         self._tasks: dict[asyncio.Task[Any], None] = {}  # in their order, so that a simulation repeats itself
         self.dispatch = Dispatch(self.name, self.clock, self.log, self.switchboard, self.spawn)
         self.pressure = PressureWatch(self)
-        self.serve_parts(self, self.pressure)
+        self.monitoring = Monitoring(self.metrics, self.traces, seat.around, seat.lines)
+        self.serve_parts(self, self.pressure, self.monitoring)
         count(self.metrics, self.switchboard, self.dispatch, self.journal, lambda: self.state == "Ready")
 
     # --- what a role overrides ---
@@ -390,7 +390,3 @@ class Node:
             await self.registry.announce()
             self.log.info("draining", state=self.state)
         return await self.hand_over()
-
-    @on(ListTraces)
-    def on_list_traces(self, said: ListTraces, _caller: Caller) -> TracesAnswer:
-        return TracesAnswer(self.traces.find(said.kind, said.subject, said.order, said.limit))

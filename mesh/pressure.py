@@ -72,6 +72,8 @@ class PressureWatch:
         reads("mesh_level", values[2], lambda: core.level)
         changes = "Steps from one level to the next."
         reads("mesh_level_changes_total", changes, lambda: {(k,): n for k, n in core.changes.items()}, "direction")
+        late = "How late the loop was, or how long one turn of it took: what everything has to wait for."
+        self._lag_seconds = node.metrics.histogram("mesh_loop_lag_seconds", late)
         reads("mesh_pauses_total", "Times that the process stood still.", lambda: core.pauses)
 
     @property
@@ -128,10 +130,12 @@ class PressureWatch:
     def _look(self) -> None:
         node, refused = self._node, self._node.switchboard.counts.full
         signals = node.signals()
-        signals[LAG] = max(self._late_s, self._turn_s) / (LAG_LEFT_OUT_S if self.number else LAG_S)
+        late_s = max(self._late_s, self._turn_s)
+        self._lag_seconds.observe(late_s)
+        signals[LAG] = late_s / (LAG_LEFT_OUT_S if self.number else LAG_S)
         signals[BACKLOG] = max(signals.get(BACKLOG, 0.0), REFUSED if refused > self._full else 0.0)
         self._full = refused
-        delay_s = max(self._late_s, self._turn_s, node.switchboard.waited_s)
+        delay_s = max(late_s, node.switchboard.waited_s)
         node.dispatch.admission.look(delay_s, node.clock.now())
         node.switchboard.waited_s = 0.0
         step = self.core.look(signals, node.clock.now(), self._late_s + self._turn_s)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mesh.clock import Clock
 from mesh.core.links import Link
+from mesh.metrics import Histogram
 from mesh.promise import Promise
 from mesh.protocol.envelope import Envelope
 from mesh.trace import TraceContext
@@ -26,6 +27,7 @@ class Asked(NamedTuple):
     context: TraceContext | None
     handler: object
     until: float  # who has asked last waits
+    took: Histogram  # how long it took from these messages to their answers
 
 
 Answer = Callable[[Asked, Sequence[Any] | Exception], None]

@@ -17,6 +17,7 @@ from mesh.core.membership import Membership
 from mesh.core.publications import KEPT_MAX
 from mesh.dispatch import Dispatch
 from mesh.errors import Code, MeshError, RefusedError, StorageError
+from mesh.metrics import Metrics
 from mesh.protocol.catalogue import Message, number_in, number_of
 from mesh.protocol.control import GetSnapshot, Load, Member, Pulse, Register, Registered, Renew, Snapshot, State
 from mesh.seat import Logger, Seat
@@ -39,6 +40,7 @@ class Home(Protocol):
     seat: Seat
     topology: Topology
     log: Logger
+    metrics: Metrics
     switchboard: Switchboard
     dispatch: Dispatch
 
@@ -64,12 +66,15 @@ class Registry:
         self._asking_snapshot = False
         self._early: deque[tuple[int, int, bytes]] = deque(maxlen=KEPT_MAX)  # publications behind what is not known yet
         self._listed_at = -1  # up to this publication the list of members has it all
+        self._gaps = 0  # times that publications were missed
         self._settled = True  # False while the center has just started anew and may not know everybody
         self._register_again = asyncio.Event()
         self._dialled: dict[str, int] = {}  # incarnations of members, as they were when we dialled them last
         own, *others = node.topology.centers_of(node.seat.spec)
         self._center = own.name
         self._abroad = Abroad(node, others)
+        text = "Times that publications of the center were missed."
+        node.metrics.reads("mesh_gaps_total", text, lambda: self._gaps)
 
     def addresses(self) -> list[str]:
         """Where this node takes links: its address, and a short way for nodes of the same process."""
@@ -156,6 +161,7 @@ class Registry:
         elif follows is False:
             self._early.append((epoch, sequence, body))
             if not self._asking_snapshot:
+                self._gaps += 1
                 self._asking_snapshot = True  # until the task begins
                 self._node.spawn(self._catch_up())
 

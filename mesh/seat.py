@@ -5,7 +5,7 @@ A node names none of these itself, so the same class runs as a process and in a 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 from mesh.clock import Clock
 from mesh.failpoints import Failpoints
 from mesh.front import Front
+from mesh.logs import Lines
+from mesh.metrics import Metrics
 from mesh.topology import NodeSpec, Topology
 from mesh.transport.base import Network
 
@@ -71,3 +73,5 @@ class Seat:
     front: Callable[..., Front] | None = None  # gates: makes the listening place from the gate's settings
     failpoints: Failpoints = field(default_factory=Failpoints)  # nothing is armed but in tests
     crashes_into: Callable[[Path], None] = no_crash_file  # where the process says how it dies of compiled code
+    around: Sequence[Metrics] = ()  # what the process that it is in tells of itself and its machine
+    lines: Lines = field(default_factory=Lines)  # what this process logs

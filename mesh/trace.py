@@ -14,20 +14,24 @@ from contextvars import ContextVar
 from mesh.clock import Clock
 from mesh.protocol.control import Trace
 from mesh.protocol.envelope import HOPS_MAX, Hop
+from mesh.recent import Recent
 
 LATEST_MAX = 500
 SLOWEST_MAX = 50
+FAILED_MAX = 100
+OK = "ok"
 SUBJECT_MAX = 64  # characters of whom a trace is about
 
 
 class TraceContext:
     """One request under way and the hops below it so far."""
 
-    __slots__ = ("hops", "id", "subject")
+    __slots__ = ("hops", "id", "result", "subject")
 
     def __init__(self, id: int, subject: str = "") -> None:  # noqa: A002 - the word of the field
         self.id = id
         self.subject = subject  # whom it is about; may be set when it is known
+        self.result = OK  # set it where it ended in another way
         self.hops: list[Hop] = []
 
     def add(self, hop: Hop, below: list[Hop]) -> None:
@@ -61,22 +65,27 @@ def duration_us(trace: Trace) -> int:
 
 
 class Traces:
-    """The traces that began here: the latest, and the slowest of each kind."""
+    """The traces that began here: the latest, the latest that failed, and the slowest of each kind."""
 
     def __init__(self) -> None:
-        self.latest: deque[Trace] = deque(maxlen=LATEST_MAX)
+        self.latest: Recent[Trace] = Recent(LATEST_MAX)
+        self.failed: deque[Trace] = deque(maxlen=FAILED_MAX)
         self.slowest: dict[str, list[Trace]] = {}
 
     def add(self, trace: Trace) -> None:
-        self.latest.append(trace)
+        self.latest.add(trace)
+        if trace.result != OK:
+            self.failed.append(trace)
         slow = self.slowest.setdefault(trace.kind, [])
         if len(slow) < SLOWEST_MAX or duration_us(trace) > duration_us(slow[-1]):
             insort(slow, trace, key=lambda one: -duration_us(one))
             del slow[SLOWEST_MAX:]
 
     def find(self, kind: str, subject: str, order: str, limit: int) -> list[Trace]:
-        """Newest or slowest first."""
-        if order == "slowest":
+        """Newest or slowest first; or the newest of those that failed."""
+        if order == "failed":
+            every = list(reversed(self.failed))
+        elif order == "slowest":
             every = [t for group in self.slowest.values() for t in group]
             every.sort(key=duration_us, reverse=True)
         else:
@@ -120,7 +129,9 @@ class Tracer:
             asked = began if since is None else round(since * 1e6)
             root = Hop(0, step, 0, source, self._node, asked, began, ended, ended)
             hops = [root, *(deeper(hop) for hop in context.hops)]
-            self._traces.add(Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops))
+            self._traces.add(
+                Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops, context.result)
+            )
 
     def _now_us(self) -> int:
         return round(self._clock.now() * 1e6)

@@ -26,6 +26,7 @@ CLASSES = {
     "center": ("nodes.center.node", "CenterNode"),
     "dc": ("nodes.dc.node", "DcNode"),
     "log": ("nodes.log.node", "LogNode"),
+    "ops": ("nodes.ops.node", "OpsNode"),
     "login": ("nodes.login.node", "LoginNode"),
     "scene": ("nodes.scene.node", "SceneNode"),
     "gate": ("nodes.gate.node", "GateNode"),

@@ -17,12 +17,14 @@ from mesh import logs, metrics
 from mesh.clock import SystemClock
 from mesh.errors import DeadlineExceeded, HandedOverError, MeshError, PeerLost, ReplacedError, StorageError
 from mesh.failpoints import Armed, Failpoints
+from mesh.hosts import HostUsage, tells
 from mesh.http import HttpDoor
 from mesh.node import Node
 from mesh.seat import Seat, ThreadWorkers
 from mesh.topology import NodeSpec, Process, Topology
 from mesh.transport.auth import Identity
 from mesh.transport.sockets import ZmqNetwork
+from mesh.usage import Usage
 
 PARENT_CHECK_S = 0.5
 USAGE_EXIT = 2
@@ -55,11 +57,12 @@ def run_process(
         for folder in (topology.runtime, topology.sockets):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_strangers(topology)
-        logs.begin(topology.log_file(process), clock)
+        lines = logs.Lines()
+        logs.begin(topology.log_file(process), clock, lines=lines)
     except OSError as error:
         raise StorageError(f"cannot use {error.filename}: {error.strerror}; choose another --runtime") from None
     sys.setswitchinterval(SWITCH_S)
-    work = _Runner(topology, process, classes, clock, parent, armed or {}, detours or {}, beside)
+    work = _Runner(topology, process, classes, clock, parent, armed or {}, detours or {}, beside, lines)
     if sys.platform == "win32":
         return asyncio.run(work.run())
     import uvloop
@@ -103,6 +106,7 @@ class _Runner:
         armed: dict[str, Armed],
         detours: dict[str, str],
         beside: bool,
+        lines: logs.Lines,
     ) -> None:
         self._beside = beside
         self._failpoints = Failpoints(armed, self._act)
@@ -111,7 +115,10 @@ class _Runner:
         self._clock, self._parent, self._detours = clock, parent, detours
         self._stop = asyncio.Event()
         self._nodes: list[Node] = []
-        self._system = metrics.of_process()
+        self._usage, self._lines = Usage(clock), lines
+        self._around = [self._usage.metrics]
+        if tells(topology, process):
+            self._around.append(HostUsage(topology.runtime).metrics)
         if detours:
             logger.bind(node=process.name).warning("goes detours", addresses=",".join(detours))
         if armed:
@@ -121,6 +128,7 @@ class _Runner:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        self._usage.begin()
         network = ZmqNetwork(self._identities(), self._detours)
         door = HttpDoor(self._pages())
         watch = loop.create_task(self._watch_parent())
@@ -221,6 +229,8 @@ class _Runner:
             _front if spec.role == "gate" else None,
             self._failpoints,
             self._crash_into,
+            self._around,
+            self._lines,
         )
 
     def _crash_into(self, path: Path) -> None:
@@ -237,7 +247,7 @@ class _Runner:
 
     def _pages(self) -> dict[str, Callable[[], tuple[int, str, bytes]]]:
         def metrics_page() -> tuple[int, str, bytes]:
-            body = metrics.page([self._system, *(node.metrics.registry for node in self._nodes)])
+            body = metrics.page([*self._around, *(node.metrics for node in self._nodes)])
             return 200, "text/plain; version=0.0.4; charset=utf-8", body
 
         def healthy() -> tuple[int, str, bytes]:

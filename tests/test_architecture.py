@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 400
-ROLES = ("gate", "login", "center", "scene", "dc", "log")
+ROLES = ("gate", "login", "center", "scene", "dc", "log", "ops")
 
 
 # A folder or file, and the only parts of this project that it may import besides itself.

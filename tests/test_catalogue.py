@@ -11,6 +11,7 @@ import mesh.protocol.client
 import mesh.protocol.cluster
 import mesh.protocol.control
 import mesh.protocol.journal
+import mesh.protocol.monitoring
 import mesh.protocol.placement
 import mesh.protocol.play
 import mesh.protocol.records
@@ -20,14 +21,17 @@ import mesh.protocol.succession
 import mesh.protocol.zones
 from mesh.errors import RemoteProtocolError
 from mesh.handlers import Handlers
+from mesh.monitoring import Monitoring
 from mesh.protocol.catalogue import CATALOGUE, Declaration, Message, decoder, encode, number_in, number_of
 from mesh.protocol.codec import heard_by
+from mesh.protocol.monitoring import ReadLines, ReadMetrics
 from mesh.topology import DEFAULT_LINKS, ROLES
 from nodes.__main__ import CLASSES, SETTINGS, _classes
 
 GOLDEN = Path(__file__).parent / "golden" / "messages.json"
 RANGES = {
-    "mesh.protocol.control": range(1, 80),
+    "mesh.protocol.control": range(1, 60),
+    "mesh.protocol.monitoring": range(60, 80),
     "mesh.protocol.journal": range(80, 100),
     "mesh.protocol.cluster": range(100, 145),
     "mesh.protocol.succession": range(145, 150),
@@ -68,7 +72,9 @@ def _example(info: Any) -> Any:
         return sorted(info.values)[0]
     if isinstance(info, i.StructType):
         return example(info.cls)
-    if isinstance(info, i.ListType):
+    if isinstance(info, i.NamedTupleType):
+        return info.cls(*(_example(field.type) for field in info.fields))
+    if isinstance(info, i.ListType | i.VarTupleType):
         return [_example(info.item_type)]
     if isinstance(info, i.TupleType):
         return tuple(_example(t) for t in info.item_types)
@@ -148,9 +154,13 @@ def test_a_message_has_a_handler_in_exactly_its_target(declared: Declaration) ->
 def test_every_node_answers_what_any_node_must() -> None:
     for role, cls in _classes([type("Spec", (), {"role": role}) for role in ROLES]).items():
         assert role == cls.ROLE
-        heard = {m for name in dir(cls) for m in getattr(getattr(cls, name), "_hears_messages", ())}
-        assert {mesh.protocol.control.Describe, mesh.protocol.control.ListTraces} <= heard
+        heard = {m for part in (cls, Monitoring) for name in dir(part) for m in _hears(part, name)}
+        assert {mesh.protocol.control.Describe, mesh.protocol.control.ListTraces, ReadMetrics, ReadLines} <= heard
     assert set(CLASSES) == set(SETTINGS) == set(ROLES)
+
+
+def _hears(part: type, name: str) -> tuple[type[Message], ...]:
+    return getattr(getattr(part, name), "_hears_messages", ())
 
 
 def test_two_handlers_for_one_message_are_a_mistake() -> None:

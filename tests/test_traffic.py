@@ -83,7 +83,7 @@ def test_an_operators_level_is_everywhere_and_goes_again(play: Callable[[Story],
             "level": SLOW, "name": "slow", "reason": "operator", "pinned": True, "signals": 0, "score": 0,
         }  # fmt: skip
         assert "tick time" in told.facts["pressure"]["signals"]
-        text = page([scene.metrics.registry]).decode()
+        text = page([scene.metrics]).decode()
         for line in ("mesh_level{", "mesh_pressure{", "mesh_level_changes_total{", "scene_dilation{"):
             assert line in text
         assert [fields["level"] for fields in steps(world, "more is left out")] == [SLOW]

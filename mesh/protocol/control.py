@@ -172,6 +172,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
     kind: Label  # "login", "resume"
     started_wall_ms: int
     hops: list[Hop]
+    result: Label = "ok"  # or the code of the refusal that ended it
 
 
 @message("ctl -> any", answers=("Traces",))
@@ -180,7 +181,7 @@ class ListTraces(Message, frozen=True, tag=22):
 
     kind: Label = ""
     subject: Label = ""
-    order: Literal["latest", "slowest"] = "latest"
+    order: Literal["latest", "slowest", "failed"] = "latest"
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 

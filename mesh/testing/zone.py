@@ -76,7 +76,7 @@ class Cluster:
 
     async def stop(self) -> None:
         """Everything in order: gates first, the DC and the center last."""
-        order = ("gate", "login", "scene", "dc", "log", "center")
+        order = ("gate", "login", "scene", "dc", "log", "ops", "center")
         for short in sorted(self.nodes, key=lambda s: order.index(s.split(".")[0])):
             await self.nodes[short].stop()
 

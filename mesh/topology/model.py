@@ -1,8 +1,8 @@
 """What a topology is: zones, processes, nodes, and the links between their roles.
 
 One file is one cluster. It has one or more zones, each with a center, scenes, logins and gates of its own. They share
-the accounts, so there is one DC, in the home zone (`cluster.zone`), which may have a standby; a zone without log nodes
-uses those of the home zone. Nodes of different zones have no links, except to what they share, and from center to
+the accounts, so there is one DC, in the home zone (`cluster.zone`), which may have a standby; a zone without log or ops
+nodes uses those of the home zone. Nodes of different zones have no links, except to what they share, and from center to
 center.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 
 from mesh.topology.policy import DEFAULT, Level
 
-ROLES = ("center", "dc", "log", "login", "scene", "gate")
+ROLES = ("center", "dc", "log", "ops", "login", "scene", "gate")
 """In the order in which they depend on each other."""
 
 DEFAULT_LINKS = (
@@ -26,6 +26,11 @@ DEFAULT_LINKS = (
     "scene -> log",
     "dc -> log",
     "dc -> dc",
+    "gate -> ops",
+    "login -> ops",
+    "scene -> ops",
+    "dc -> ops",
+    "log -> ops",
 )
 """Who opens a link to whom, besides everyone to the center. Both sides speak on it."""
 
@@ -35,7 +40,7 @@ NEEDS = {"gate": ("login", "scene"), "login": ("dc",), "scene": ("dc",), "center
 SINGLE = ("center", "dc")
 """Roles of which one node at a time serves a zone; a DC may have a standby beside it."""
 
-SHARED = ("dc", "log")
+SHARED = ("dc", "log", "ops")
 """Roles that a zone may use of its home zone."""
 
 PLAYERS = ("center", "login", "scene", "gate")

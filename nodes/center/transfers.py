@@ -26,9 +26,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
-from prometheus_client import Histogram
 
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
+from mesh.metrics import SECONDS_BUCKETS, Histograms
 from mesh.node import Caller, Node, on
 from mesh.protocol.cluster import Enter, Hosted
 from mesh.protocol.control import Done
@@ -77,10 +77,12 @@ class Transfers:
     done: Counter[tuple[str, ...]] = field(default_factory=Counter)  # by why
     failed: Counter[tuple[str, ...]] = field(default_factory=Counter)
     returned: int = 0  # came home, because no other line took it
-    _seconds: Histogram = field(init=False)
+    _seconds: Histograms = field(init=False)
 
     def __post_init__(self) -> None:
-        self._seconds = self.node.metrics.histogram("center_transfer_seconds", "How long transfers took.", "why")
+        self._seconds = self.node.metrics.histograms(
+            "center_transfer_seconds", "How long transfers took.", "why", buckets=SECONDS_BUCKETS
+        )
         reads = self.node.metrics.reads
         reads("center_transfers_total", "Sessions that went to another line.", lambda: dict(self.done), "why")
         reads("center_transfers_failed_total", "Sessions that did not.", lambda: dict(self.failed), "why")

@@ -1,12 +1,18 @@
 """What a DC shows at /metrics besides the times of its commits: read where it is kept, when somebody asks."""
 
+from math import nan
 from typing import TYPE_CHECKING, Any
 
+from mesh.errors import StorageError
 from nodes.dc.group import Counts
+from nodes.dc.ledger import BURN, MINT
 from nodes.dc.pair import Pair
+from nodes.dc.records import PURSES
 
 if TYPE_CHECKING:
     from nodes.dc.node import DcNode
+
+CLOSED = {"used_bytes": 0, "map_bytes": 0, "reader_slots": 0, "reader_slots_max": 0}
 
 
 def expose(node: "DcNode") -> None:
@@ -33,6 +39,10 @@ def expose(node: "DcNode") -> None:
         _expose_pair(node, node.pair)
     reads("dc_disk_full", "1 while there is no room on the disk.", lambda: int(node.writer.full))
     reads("dc_used_bytes", "Bytes of the store that are in use.", lambda: _sizes(node)["used_bytes"])
+    reads("dc_gold_made_total", "Coins that came into the world: loot and other sources.", lambda: -_purse(node, MINT))
+    reads("dc_gold_burnt_total", "Coins that went out of it.", lambda: _purse(node, BURN))
+    reads("dc_reader_slots", "Slots of the store for readers that were taken.", lambda: _sizes(node)["reader_slots"])
+    reads("dc_reader_slots_max", "Of so many.", lambda: _sizes(node)["reader_slots_max"])
     reads(
         "dc_map_bytes",
         "Bytes that the store may use before it is enlarged.",
@@ -51,7 +61,16 @@ def _expose_pair(node: "DcNode", pair: Pair) -> None:
 
 def _sizes(node: "DcNode") -> dict[str, Any]:
     """A store that is closed cannot be asked any more."""
-    return {"used_bytes": 0, "map_bytes": 0} if node.state == "Shutdown" else node.store.facts()
+    return CLOSED if node.state == "Shutdown" else node.store.facts()
+
+
+def _purse(node: "DcNode", purse: int) -> float:
+    """What a purse of the house holds; not a number where its row cannot be read."""
+    try:
+        row = node.rows.get(PURSES, purse)
+    except StorageError:
+        return nan
+    return float(row.gold) if row is not None else nan
 
 
 def _refused(counts: Counts) -> dict[tuple[str, ...], float]:

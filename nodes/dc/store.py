@@ -265,6 +265,8 @@ class LmdbStore:
             "used_bytes": (info["last_pgno"] + 1) * stat["psize"],
             "map_bytes": info["map_size"],
             "transactions": info["last_txnid"],
+            "reader_slots": info["num_readers"],
+            "reader_slots_max": info["max_readers"],
         }
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from mesh.core.links import Link
 from mesh.errors import Code, MeshError, PeerLost, RefusedError
+from mesh.metrics import SECONDS_BUCKETS
 from mesh.node import Caller, Node, on
 from mesh.protocol.client import Denied, Goodbye, LoggedIn, Login, Waiting
 from mesh.protocol.cluster import (
@@ -39,6 +40,7 @@ from nodes.gate.turns import PAUSE_S, Turn, Turns
 
 UNCLEAR = (Code.UNAVAILABLE, Code.INTERNAL)
 """Refusals of which nobody knows how far the login had come."""
+QUEUED = "queued"  # how a login ends that has to wait for a place
 
 
 class Entrance:
@@ -56,6 +58,8 @@ class Entrance:
         gates: Callable[[], list[str]],
     ) -> None:
         self.results: Counter[str] = Counter()  # of logins: "ok", "resumed" or the code
+        text = "From the first word of a login to its end, in the world or refused, by result."
+        self._login_seconds = node.metrics.histograms("gate_login_seconds", text, "result", buckets=SECONDS_BUCKETS)
         self._node, self._settings, self._sessions, self._lanes = node, settings, sessions, lanes
         self._early, self._attaching, self._exit, self._gates = early, attaching, exit_, gates
         self.turns = Turns(settings.logins_at_once)
@@ -92,29 +96,39 @@ class Entrance:
         self._next(method)
 
     async def _log_in(self, client: Client, said: Login, begun: float) -> None:
-        kind, center = "resume" if said.method == "resume" else "login", self._center()
+        kind = "resume" if said.method == "resume" else "login"
         with self._node.tracing(kind, said.account, step=1, since=begun) as trace:
             try:
-                answer = await self._authenticate(client, said)
-            except RefusedError as error:
-                if error.code in UNCLEAR:
-                    self._exit.forgo(client)
-                self._deny(client, error.code, error.text)
-                return
-            except MeshError as error:
-                self._node.log.warning("a login could not be completed", reason=str(error))
+                await self._come_in(client, said, begun, trace)
+            finally:
+                self._login_seconds.labels(trace.result).observe(self._node.clock.now() - begun)
+
+    async def _come_in(self, client: Client, said: Login, begun: float, trace: TraceContext) -> None:
+        center = self._center()
+        try:
+            answer = await self._authenticate(client, said)
+        except RefusedError as error:
+            trace.result = str(error.code)
+            if error.code in UNCLEAR:
                 self._exit.forgo(client)
-                self._deny(client, Code.UNAVAILABLE, "try again in a moment")
-                return
-            if isinstance(answer, Queued):
-                if center is None or self._center() is not center:  # a place ends with the link over which it is told
-                    self._exit.forgo(client)  # its number may have another owner now
-                    self._deny(client, Code.UNAVAILABLE, "the link to the center is new: log in again")
-                else:
-                    self._queue(client, answer)
-                return
-            trace.subject = answer.character
-            await self._enter(client, answer, trace, said.received, begun)
+            self._deny(client, error.code, error.text)
+            return
+        except MeshError as error:
+            trace.result = str(Code.UNAVAILABLE)
+            self._node.log.warning("a login could not be completed", reason=str(error))
+            self._exit.forgo(client)
+            self._deny(client, Code.UNAVAILABLE, "try again in a moment")
+            return
+        if isinstance(answer, Queued):
+            trace.result = QUEUED
+            if center is None or self._center() is not center:  # a place ends with the link over which it is told
+                self._exit.forgo(client)  # its number may have another owner now
+                self._deny(client, Code.UNAVAILABLE, "the link to the center is new: log in again")
+            else:
+                self._queue(client, answer)
+            return
+        trace.subject = answer.character
+        await self._enter(client, answer, trace, said.received, begun)
 
     async def _authenticate(self, client: Client, said: Login) -> Authenticated | Queued:
         began = self._node.clock.now()
@@ -172,6 +186,7 @@ class Entrance:
         if await self._attaching.attach(client, received, answer.resumed):
             self._entered(client, answer.resumed)
         else:
+            trace.result = str(Code.UNAVAILABLE)
             self.results[Code.UNAVAILABLE] += 1
 
     def _catch_up(self, client: Client, since: float | None) -> None:

@@ -4,6 +4,7 @@ Every way out goes through `part`: the scene and the center are told once. The c
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from mesh.errors import Code, MeshError
@@ -33,6 +34,7 @@ class Exit:
         self, node: Node, sessions: Sessions, lanes: Lanes, early: Early, is_moving: Callable[[Client], bool]
     ) -> None:
         self.strays = 0  # orders to send somebody away who has gone
+        self.ended: Counter[str] = Counter()  # connections, by why
         self._node, self._sessions, self._lanes, self._early = node, sessions, lanes, early
         self._is_moving = is_moving
 
@@ -59,6 +61,7 @@ class Exit:
             self._node.tell("center", Dropped(admitted.placed.session, client.number))
         if client.is_in(State.MOVED):
             code = MOVED
+        self.ended[code] += 1
         client.become(State.LEAVING)
         session, scene = self._sessions.part(client)
         if session:
@@ -97,6 +100,7 @@ class Exit:
     def _out(self, client: Client, code: str) -> None:
         """The center knows already."""
         self._early.forget(client.number)
+        self.ended[code] += 1
         client.become(State.LEAVING)
         session, scene = self._sessions.part(client)
         if session:

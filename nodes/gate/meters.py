@@ -13,6 +13,8 @@ def meter(gate: "GateNode") -> None:
     """Enter them into the node's metrics."""
     reads, up, down, intake = gate.metrics.reads, gate.forward.counts, gate.lanes.counts, gate.intake
     reads("gate_clients", "Connections by state.", lambda: _labelled(gate.clients.counts()), "state")
+    reads("gate_connections_total", "Connections taken.", lambda: gate.accepted)
+    reads("gate_disconnections_total", "Connections that ended, by why.", lambda: _labelled(gate.exit.ended), "reason")
     reads("gate_refused_connections_total", "Connections above a cap.", lambda: gate.refused_connections)
     reads("gate_logins_total", "Logins by result.", lambda: _labelled(gate.entrance.results), "result")
     reads("gate_logins_waiting", "Logins that wait for their turn.", lambda: len(gate.entrance.turns))

@@ -91,6 +91,7 @@ class GateNode(Node):
         )
         self.intake = Intake(settings, self.clock, self.clients, self.forward, self)
         self.received, self.records = self.intake.received, self.intake.records  # mesh.front.Guest, without a detour
+        self.accepted = 0  # connections
         self.refused_connections = 0
         self._armed = self._hurried = False
         self._passing: asyncio.TimerHandle | None = None
@@ -191,6 +192,7 @@ class GateNode(Node):
         if self.state != "Ready" or not self.addresses.enter(connection.address):
             self.refused_connections += 1
             return False
+        self.accepted += 1
         self.clients.add(self.intake.client(connection))
         return True
 

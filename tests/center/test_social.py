@@ -237,7 +237,7 @@ def test_the_page_of_metrics_says_who_is_where(tmp_path: Path) -> None:
         await zone.online(2)
         zone.drop(placed.session)
         await settle()
-        text = page([zone.center.metrics.registry]).decode()
+        text = page([zone.center.metrics]).decode()
         assert 'center_players{node="center.1",role="center",stage="linkdead"} 1.0' in text
         assert 'center_players{node="center.1",role="center",stage="online"} 1.0' in text
         assert 'center_placed_total{node="center.1",role="center"} 2.0' in text

@@ -167,7 +167,7 @@ async def save(cluster: Cluster, session: int, x: float, to: str = "dc") -> None
 
 
 def metric(cluster: Cluster, name: str) -> float:
-    text = page([cluster.node("dc.1").metrics.registry]).decode()
+    text = page([cluster.node("dc.1").metrics]).decode()
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + "{"))
 
 
@@ -181,7 +181,7 @@ def test_an_account_is_found_by_its_name_and_counted_as_step_4(play: Callable[..
         assert await node.ask("dc", FindAccount("anna")) == made
         with refused(Code.NOT_FOUND):
             await node.ask("dc", FindAccount("bert"))
-        text = page([cluster.node("dc.1").metrics.registry]).decode()
+        text = page([cluster.node("dc.1").metrics]).decode()
         for step in (3, 4):
             assert f'step="{step}"}} 2.0' in text
 

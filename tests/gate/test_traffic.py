@@ -129,11 +129,11 @@ def test_who_reads_slowly_is_spared_cosmetic_things_before_chat(zone, tmp_path):
         await asyncio.sleep(0.1)
         counts = s.gate.lanes.counts
         assert (counts.cosmetic_dropped, counts.chat_dropped) == (1, 0)
-        [unsent] = pick(metrics.page([s.gate.metrics.registry]).decode(), "gate_unsent_bytes").values()
+        [unsent] = pick(metrics.page([s.gate.metrics]).decode(), "gate_unsent_bytes").values()
         assert 10_000 < unsent < 11_000, "what is for her, and the heads of frames"
         anna._wire.client.stop_reading(False)
         await asyncio.sleep(0.1)
-        [unsent] = pick(metrics.page([s.gate.metrics.registry]).decode(), "gate_unsent_bytes").values()
+        [unsent] = pick(metrics.page([s.gate.metrics]).decode(), "gate_unsent_bytes").values()
         assert unsent == 0
 
     play(zone, tmp_path, story)

@@ -249,7 +249,7 @@ def test_a_batch_that_comes_twice_is_answered_twice_and_stored_once(tmp_path: Pa
         dc = cluster.node("dc.1")
         answers = await asyncio.gather(*(dc.ask("log", numbered(0, 5)) for _ in range(3)))
         assert answers == [EventsStored(5)] * 3
-        text = page([cluster.node("log.1").metrics.registry]).decode()
+        text = page([cluster.node("log.1").metrics]).decode()
         assert 'log_events_stored_total{node="log.1",role="log"} 5.0' in text
         assert 'log_events_duplicate_total{node="log.1",role="log"} 10.0' in text
         assert 'log_blocks_written_total{node="log.1",role="log"} 1.0' in text

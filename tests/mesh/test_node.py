@@ -468,7 +468,7 @@ def test_metrics_name_node_and_role_and_count_steps(play):
         from mesh import metrics
 
         await ask_login(cluster.node("gate.1"), "bob")
-        text = metrics.page([cluster.node("login.1").metrics.registry, cluster.node("dc.1").metrics.registry]).decode()
+        text = metrics.page([cluster.node("login.1").metrics, cluster.node("dc.1").metrics]).decode()
         assert 'mesh_steps_total{node="login.1",role="login",step="2"} 1.0' in text
         assert 'mesh_steps_total{node="dc.1",role="dc",step="3"} 1.0' in text
         assert text.count("# TYPE mesh_steps_total counter") == 1

@@ -64,12 +64,12 @@ def test_the_number_of_a_message_is_read_as_it_is_written(number):
 def test_figures_of_several_nodes_are_one_family_each():
     one, other = Metrics("gate.1", "gate"), Metrics("scene.1", "scene")
     for own, amount in ((one, 2), (other, 5)):
-        own.counter("mesh_x_total", "X.").inc(amount)
-        own.gauge("mesh_y", "Y.", "kind").labels("a").set(amount)
-        own.histogram("mesh_z_seconds", "Z.", "kind").labels(kind="b").observe(0.3)
+        own.reads("mesh_x_total", "X.", lambda amount=amount: amount)
+        own.reads("mesh_y", "Y.", lambda amount=amount: {("a",): amount}, "kind")
+        own.histograms("mesh_z_seconds", "Z.", "kind").labels("b").observe(0.3)
         own.reads("mesh_w_total", "W.", lambda amount=amount: {("l",): amount}, "lane")
     for _ in range(2):  # reading changes nothing
-        text = metrics.page([one.registry, other.registry]).decode()
+        text = metrics.page([one, other]).decode()
         for name in ("mesh_x_total counter", "mesh_y gauge", "mesh_z_seconds histogram", "mesh_w_total counter"):
             assert text.count(f"# TYPE {name}") == 1
         assert 'mesh_x_total{node="gate.1",role="gate"} 2.0' in text

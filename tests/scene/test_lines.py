@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import generate_latest
 
+from mesh import metrics
 from mesh.errors import RefusedError
 from mesh.protocol import play
 from mesh.protocol.cluster import HostedList, LineAt, ListHosted, Release
@@ -195,7 +195,7 @@ def test_play_goes_on_while_lines_come_and_go(in_zone: Any) -> None:
         assert zone.scene.counts.stale == stale + 4
         zone.gate.play(SCENE, here, 1, play.Say("still here"))
         await wait_until(lambda: client.of(play.Said))
-        page = generate_latest(zone.scene.metrics.registry).decode()
+        page = metrics.page([zone.scene.metrics]).decode()
         assert 'scene_views_total{node="scene.1",role="scene"} 3.0' in page
         assert 'scene_lines{node="scene.1",role="scene"} 3.0' in page
 

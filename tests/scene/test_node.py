@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_client import generate_latest
 
+from mesh import metrics
 from mesh.errors import DeadlineExceeded, RefusedError
 from mesh.protocol import play
 from mesh.protocol.catalogue import encode
@@ -371,7 +371,7 @@ def test_a_mistake_in_one_tick_does_not_end_the_world(in_zone: Any) -> None:
 def test_metrics_tell_what_the_scene_does(in_zone: Any) -> None:
     async def story(zone: Zone) -> None:
         await zone.join(1)
-        page = generate_latest(zone.scene.metrics.registry).decode()
+        page = metrics.page([zone.scene.metrics]).decode()
         assert 'scene_players{line="1",map="meadow",node="scene.1",role="scene"} 1.0' in page
         assert "scene_views_total" in page
         assert "scene_tick_seconds_bucket" in page

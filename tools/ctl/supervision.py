@@ -26,7 +26,7 @@ HANDED_OVER = 3
 UNHEARD = 4
 """The exit code by which the one beside says: the process that I was to take over from does not answer."""
 
-STOP_ORDER = (("gate",), ("scene",), ("login",), ("center", "log", "dc"))
+STOP_ORDER = (("gate",), ("scene",), ("login",), ("center", "log", "dc", "ops"))
 """Clients first, the disks last, so that everybody who saves finds who stores. The last three are told together and
 sort it out among themselves: a node tells the center that it leaves, the DC still logs, a log node waits for its
 senders."""

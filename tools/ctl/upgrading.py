@@ -16,7 +16,7 @@ from mesh.topology import NodeSpec, Process, Topology
 from tools.ctl.scaling import GONE
 from tools.ctl.state import ProcessState
 
-ORDER = ("log", "dc", "center", "login", "scene", "gate")
+ORDER = ("ops", "log", "dc", "center", "login", "scene", "gate")
 
 Answers = Mapping[str, Description | MeshError]
 """By full name: what each node says of itself, or why it says nothing."""
