@@ -24,13 +24,18 @@ from mesh.promised import Asked, Promised
 from mesh.protocol.catalogue import CATALOGUE, Message, decoder, encode, number_in, number_of
 from mesh.protocol.control import MemberChanged, Pulse, Refused
 from mesh.protocol.envelope import Envelope, Hop, Kind
+from mesh.protocol.monitoring import Slow
+from mesh.recent import Recent
 from mesh.seat import Logger
 from mesh.switchboard import Switchboard
+from mesh.tap import Taps
 from mesh.trace import CURRENT, TraceContext
 
 HANDLERS_MAX = 20_000  # async handlers under way; above it requests are refused
 TEXT_MAX = 1000  # of a refusal; below what its field takes
 HANDLER_S_MAX = 60.0  # for a handler that nobody waits for
+SLOW_S = 0.1  # from a message to its answer: above it is kept for `mesh slowlog`
+SLOW_MAX = 1000
 _REQUEST = Kind.REQUEST  # to find a member of an enum takes longer than to compare it
 
 _Known = tuple[str, int, str | None]
@@ -75,6 +80,8 @@ class Dispatch:
         self.malformed = 0
         self.overdue = 0  # requests that came when nobody waited for their answer any more
         self.handled = Histograms()  # how long it took from a message to its answer, by message
+        self.slow: Recent[Slow] = Recent(SLOW_MAX)
+        self.taps = Taps(clock)
         self.admission = Admission()
         self._running: dict[int, asyncio.Task[Any]] = {}  # async handlers under way
         self._ended = 0  # async handlers whose asker's time was over
@@ -173,6 +180,8 @@ class Dispatch:
                 continue
             if step:
                 self.steps[step] += 1
+            if self.taps.open:
+                self.taps.offer(said, link.peer, link.role, _player(said), len(envelope.body))
             is_alone = alike is None
             traced = envelope.trace or (together and together[0].trace)  # what one handler does is of one trace
             if together and (is_alone or traced or not _are_alike(said, said_together[0], alike)):
@@ -305,9 +314,16 @@ class Dispatch:
         hops: list[Hop],
         took: Histogram,
     ) -> None:
-        took.observe(self._clock.now() - received)
+        took_s = self._clock.now() - received
+        took.observe(took_s)
+        if took_s > SLOW_S:
+            self._note_slow(link, envelope, took_s)
         if envelope.kind is _REQUEST:
             self._board.answer(link, envelope.request, self._body(result), received, hops, envelope.trace)
+
+    def _note_slow(self, link: Link, envelope: Envelope, took_s: float) -> None:
+        said = CATALOGUE[number_in(bytes(envelope.body)) or 0].type.__name__
+        self.slow.add(Slow(round(self._clock.wall() * 1000), said, link.peer[:64], took_s * 1000, envelope.trace))
 
     def _answer_all(self, asked: Asked, answers: Sequence[Any] | Exception) -> None:
         """Promised ones."""
@@ -324,7 +340,10 @@ class Dispatch:
                 said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer
                 self._answer(link, envelope, said, received, context.hops, took)
             return
-        took.observe(self._clock.now() - received, len(envelopes))
+        took_s = self._clock.now() - received
+        took.observe(took_s, len(envelopes))
+        if took_s > SLOW_S:
+            self._note_slow(link, envelopes[0], took_s)
         bodies: list[tuple[int, msgspec.Raw]] = []
         for envelope, answer in zip(envelopes, answers, strict=True):
             said = self._refusal(answer, handler) if isinstance(answer, Exception) else answer
@@ -349,6 +368,11 @@ def _how(type_: type[Message]) -> tuple[str, int]:
 def _are_alike(one: Message, other: Message, field: str | None) -> bool:
     """May they be heard together? `field`: of the first."""
     return type(one) is type(other) and (not field or bool(getattr(one, field) == getattr(other, field)))
+
+
+def _player(said: Message) -> str:
+    """Whom a message is about, by the name of a character or account, where it says."""
+    return str(getattr(said, "character", "") or getattr(said, "account", ""))
 
 
 def _left_s(link: Link, envelope: Envelope) -> float:

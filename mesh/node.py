@@ -91,7 +91,7 @@ class Node:
         self._tasks: dict[asyncio.Task[Any], None] = {}  # in their order, so that a simulation repeats itself
         self.dispatch = Dispatch(self.name, self.clock, self.log, self.switchboard, self.spawn)
         self.pressure = PressureWatch(self)
-        self.monitoring = Monitoring(self.metrics, self.traces, seat.around, seat.lines)
+        self.monitoring = Monitoring(self.metrics, self.traces, self.dispatch, seat.around, seat.lines)
         self.serve_parts(self, self.pressure, self.monitoring)
         count(self.metrics, self.switchboard, self.dispatch, self.journal, lambda: self.state == "Ready")
 

@@ -27,14 +27,14 @@ class Series(NamedTuple):
     labels: tuple[tuple[Label, Value], ...]
 
 
-@message("ops -> any", answers=("MetricsRead",))
+@message("any -> any", answers=("MetricsRead",))
 class ReadMetrics(Message, frozen=True, tag=60):
     """Your figures, please; `layout` is the number of the layout that is known of you, 0 for none."""
 
     layout: U63 = 0
 
 
-@message("any -> ops")
+@message("any -> any")
 class MetricsRead(Message, frozen=True, tag=61):
     """The figures of now."""
 
@@ -44,7 +44,7 @@ class MetricsRead(Message, frozen=True, tag=61):
     pid: int  # nodes with the same one on the same host share its process figures
 
 
-@message("ops -> any", answers=("TracesRead",))
+@message("any -> any", answers=("TracesRead",))
 class ReadTraces(Message, frozen=True, tag=62):
     """The traces that began at you after this one."""
 
@@ -52,7 +52,7 @@ class ReadTraces(Message, frozen=True, tag=62):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
 
 
-@message("any -> ops")
+@message("any -> any")
 class TracesRead(Message, frozen=True, tag=63):
     """Whole traces, the oldest first."""
 
@@ -72,7 +72,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     trace: U63 = 0  # the trace in which it was written
 
 
-@message("ops -> any", answers=("LinesRead",))
+@message("any -> any", answers=("LinesRead",))
 class ReadLines(Message, frozen=True, tag=64):
     """The lines that your process has logged after this one."""
 
@@ -80,10 +80,68 @@ class ReadLines(Message, frozen=True, tag=64):
     limit: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 1000
 
 
-@message("any -> ops")
+@message("any -> any")
 class LinesRead(Message, frozen=True, tag=65):
     """Lines, the oldest first."""
 
     last: U63
     missed: U63
     lines: list[Line]
+
+
+class Slow(msgspec.Struct, frozen=True, array_like=True):
+    """A message whose answer took long."""
+
+    wall_ms: int
+    message: Label
+    source: Label  # who said it, a full name
+    took_ms: float
+    trace: U63 = 0
+
+
+@message("any -> any", answers=("SlowRead",))
+class ReadSlow(Message, frozen=True, tag=66):
+    """The slow messages of yours after this one."""
+
+    after: U63 = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+
+
+@message("any -> any")
+class SlowRead(Message, frozen=True, tag=67):
+    """Slow messages, the oldest first."""
+
+    last: U63
+    missed: U63
+    slow: list[Slow]
+
+
+class Tapped(msgspec.Struct, frozen=True, array_like=True):
+    """A message as it was heard, with its secrets masked."""
+
+    wall_ms: int
+    message: Label
+    source: Label  # a full name; of a client's message "client"
+    player: Label  # the character it is of, where that is known
+    fields: Annotated[str, msgspec.Meta(max_length=2000)]  # as JSON, cut when it is long
+    bytes: int
+
+
+@message("ctl -> any", answers=("TapRead",))
+class Tap(Message, frozen=True, tag=70):
+    """Keep what you hear from now on, and give me what there is since. A tap that nobody asks for ends after a few
+    seconds; one with other filters is another one."""
+
+    after: U63 = 0
+    message: Label = ""  # only this one
+    player: Label = ""  # only of this character
+    source: Label = ""  # only from this node or role
+
+
+@message("any -> ctl")
+class TapRead(Message, frozen=True, tag=71):
+    """What was heard, the oldest first."""
+
+    last: U63
+    missed: U63  # were more than is kept, or more in a second than a tap takes
+    heard: list[Tapped]
