@@ -24,7 +24,7 @@ from typing import Any
 from mesh.errors import Code
 from mesh.front import Connection, Front
 from mesh.node import Caller, Node, on, on_batch, on_published
-from mesh.protocol.catalogue import Message
+from mesh.protocol.catalogue import Message, encode
 from mesh.protocol.client import Denied, Login, Logout, Ping, Pong, TransferHeard
 from mesh.protocol.cluster import Announce, FromClient, ListSessions, SessionAt, Sessions, ToClients
 from mesh.protocol.control import Drained, Load, Member
@@ -233,6 +233,8 @@ class GateNode(Node):
             asyncio.get_running_loop().call_later(HURRY_S, self._flush_fights)
 
     def said(self, client: Client, message: ForGate) -> None:
+        if self.dispatch.taps.open:
+            self.dispatch.taps.offer(message, "client", "client", client.character, len(encode(message)))
         match message:
             case Login():
                 self.entrance.begin(client, message)

@@ -96,7 +96,7 @@ class SceneNode(Node):
         self.parties = Parties(self.sessions, self.lines, self.keepsakes)
         self.play = Play(
             self.lines, self.sessions, self.parties, self.out, self.ledger, self.journal.record, now, self.game.now,
-            said, self._expel, self.ask, self.tell,
+            said, self._expel, self.ask, self.tell, self.dispatch.taps,
         )  # fmt: skip
         self.shared = Shared(
             said, self.name, self.random, self.out, self.journal.record, self.play.looting.advance,

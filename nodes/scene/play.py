@@ -13,6 +13,7 @@ from mesh.handlers import Handlers, on
 from mesh.protocol import play
 from mesh.protocol.catalogue import number_in, number_of
 from mesh.protocol.codec import decoder_for
+from mesh.tap import Taps
 from nodes.scene.ledger import Ask, Ledger
 from nodes.scene.line import Line
 from nodes.scene.lines import Lines
@@ -47,9 +48,10 @@ class Play:
         expel: Expel,
         ask: Ask,
         tell: Tell,
+        taps: Taps,
     ) -> None:
         self._lines, self._out, self._settings, self._expel = lines, out, settings, expel
-        self._now, self._game = now, game
+        self._now, self._game, self._taps = now, game, taps
         self.looting = Looting(lines, sessions, parties, out, ledger, record, now, settings.inventory_max, self.deny)
         self.trading = Trading(lines, sessions, out, ledger, record, now, settings.inventory_max)
         self.mailing = Mailing(out, ledger, ask, tell, record, now, settings.inventory_max, self.deny)
@@ -70,6 +72,8 @@ class Play:
                 self.bad(session, sequence, Code.UNKNOWN_MESSAGE, "no such message for a scene")
                 return
             said = self._decode(body)
+            if self._taps.open:
+                self._taps.offer(said, "client", "client", session.name, len(body))
             self._handlers.messages[type(said)](self._lines.of(session), session, said, sequence, now)
         except RemoteProtocolError as error:
             self.bad(session, sequence, Code.BAD_MESSAGE, str(error)[:TEXT_MAX])

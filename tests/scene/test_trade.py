@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mesh.errors import RefusedError
 from mesh.protocol import play
 from mesh.protocol.catalogue import Message, encode
-from mesh.testing import run
+from mesh.tap import Taps
+from mesh.testing import ManualClock, run
 from nodes.scene.keepsakes import Keepsakes
 from nodes.scene.ledger import Ledger
 from nodes.scene.parties import Parties
@@ -112,7 +113,7 @@ class Market:
             self.stage.lines, self.sessions, self.parties, self.stage.out, ledger,
             lambda kind, player, **fields: self.stage.events.append((kind, player, fields)),
             lambda: self.stage.now, lambda: self.stage.now, SceneSettings(inventory_max=20), self.expelled.append,
-            self.bank.ask, lambda *_: None,
+            self.bank.ask, lambda *_: None, Taps(ManualClock()),
         )  # fmt: skip
         self.players: list[Session] = []
         for n in range(1, players + 1):
