@@ -368,7 +368,8 @@ class Node:
     def on_describe(self, _said: Describe, _caller: Caller) -> Description:
         links = [(link.peer or "?", link.state) for link in self.switchboard.links.by_id.values()]
         metrics_url = f"http://{self.seat.spec.host}:{self.seat.spec.metrics_port}/metrics"
-        facts = {"version": VERSION, "pressure": self.pressure.describe()} | self.describe()
+        wall_ms = round(self.clock.wall() * 1000)  # whoever asks tells from it how far our clocks are apart
+        facts = {"version": VERSION, "wall_ms": wall_ms, "pressure": self.pressure.describe()} | self.describe()
         return Description(
             self.name, self.ROLE, self.state, self.registry.pid, self.incarnation,
             self.clock.now() - self.started_at, metrics_url, self.own_member().load, sorted(links), facts,

@@ -33,6 +33,8 @@ LEFT_OUT = ("pid", "metrics", "MB", "up", "zone", "restarts", "level")  # on a n
 GAP = 3  # characters between two columns
 EDGES = 2  # and to the left and right of all
 LISTED_MAX = 8
+UNSHOWN = ("members", "wall_ms")
+"""What -v leaves out: the table has it, or it says nothing to people."""
 
 COLOURS = {
     "Ready": "green", "Starting": "yellow", "Draining": "yellow", "Shutdown": "dim", SILENT: "red", UNREACHED: "red",
@@ -291,12 +293,12 @@ def _width(columns: dict[str, list[str]]) -> int:
 
 
 def facts_lines(facts: dict[str, Any], above: str = "") -> list[str]:
-    """For people: what a node tells about itself, a line for each fact, without the center's list of members, which
-    the table shows. Long lists are counted; --json has them."""
+    """For people: what a node tells about itself, a line for each fact, without UNSHOWN. Long lists are
+    counted; --json has them."""
     found: list[str] = []
     for key, value in facts.items():
         name = f"{above}{key}"
-        if name == "members":
+        if name in UNSHOWN:
             continue
         if isinstance(value, dict):
             found += facts_lines(value, f"{name}.")
