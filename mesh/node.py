@@ -77,7 +77,7 @@ class Node:
         self.metrics = Metrics(seat.spec.short, self.ROLE, self.log.warning)
         self.traces = Traces()
         tracer = Tracer(self.name, self.clock, self.random, self.traces)
-        self.timed, self.tracing = tracer.timed, tracer.tracing
+        self.timed, self.tracing, self.sampling = tracer.timed, tracer.tracing, tracer.sampling
         self.publications = Publications()
         self.switchboard = Switchboard(self, self.name, self.ROLE, self.incarnation, seat.network, self.clock)
         self.registry = Registry(self)

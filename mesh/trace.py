@@ -8,10 +8,11 @@ import random
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 
 from mesh.clock import Clock
+from mesh.errors import Code, MeshError, RefusedError
 from mesh.protocol.control import Trace
 from mesh.protocol.envelope import HOPS_MAX, Hop
 from mesh.recent import Recent
@@ -21,6 +22,8 @@ SLOWEST_MAX = 50
 FAILED_MAX = 100
 OK = "ok"
 SUBJECT_MAX = 64  # characters of whom a trace is about
+SAMPLED = 0.01  # of what is done often
+SLOW_US = 250_000  # of the rest, what takes longer is kept
 
 
 class TraceContext:
@@ -132,6 +135,29 @@ class Tracer:
             self._traces.add(
                 Trace(context.id, context.subject[:SUBJECT_MAX], kind, round(wall * 1000), hops, context.result)
             )
+
+    @contextmanager
+    def sampling(self, kind: str, subject: str) -> Iterator[None]:
+        """Trace a share of what is done inside such blocks. Of the rest, what took long or failed is kept with its first
+        hop alone: what it caused was not asked for."""
+        began = self._now_us()
+        result = OK
+        is_traced = self._chance.random() < SAMPLED
+        with self.tracing(kind, subject, source=self._node) if is_traced else nullcontext() as trace:
+            try:
+                yield
+            except MeshError as error:
+                result = str(error.code) if isinstance(error, RefusedError) else str(Code.UNAVAILABLE)
+                if trace is not None:
+                    trace.result = result
+                raise
+            finally:
+                ended = self._now_us()
+                if not is_traced and (result != OK or ended - began > SLOW_US):
+                    hop = Hop(0, 0, 0, self._node, self._node, began, began, ended, ended)
+                    wall_ms = round(self._clock.wall() * 1000) - (ended - began) // 1000
+                    number = self._chance.getrandbits(62) | 1
+                    self._traces.add(Trace(number, subject[:SUBJECT_MAX], kind, wall_ms, [hop], result))
 
     def _now_us(self) -> int:
         return round(self._clock.now() * 1e6)

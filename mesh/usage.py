@@ -32,8 +32,8 @@ class Usage:
         reads("process_max_fds", "The limit for these.", lambda: float(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
         reads("process_start_time_seconds", "When it was started, in seconds since 1970.", lambda: started)
         reads("process_threads", "Threads.", lambda: float(self._process.num_threads()))
-        reads("process_gc_seconds_total", "Time that looking for cycles took.", lambda: self._collecting_s)
-        reads("process_gc_collections_total", "How often cycles were looked for.", self._by_generation, "generation")
+        reads("python_gc_seconds_total", "Time that looking for cycles took.", lambda: self._collecting_s)
+        reads("python_gc_collections_total", "How often cycles were looked for.", self._by_generation, "generation")
 
     def begin(self) -> None:
         """Time the collections from now on, until the process ends."""

@@ -169,7 +169,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 
     id: U63
     subject: str  # who it was for: a character, an account
-    kind: Label  # "login", "resume"
+    kind: Label  # "login", "resume", "admit", "act:loot" and the like
     started_wall_ms: int
     hops: list[Hop]
     result: Label = "ok"  # or the code of the refusal that ended it

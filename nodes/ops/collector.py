@@ -46,7 +46,7 @@ class Collector:
         try:
             answer = await self._node.ask(link.peer, ReadMetrics(number), ANSWER_S)
         except MeshError:
-            self.late[_short(link.peer)] = self.late.get(_short(link.peer), 0) + 1
+            self.late[short_of(link.peer)] = self.late.get(short_of(link.peer), 0) + 1
             return None
         assert isinstance(answer, MetricsRead), "the catalogue allows nothing else"
         return self._made(link.peer, link.role, link.incarnation, at_s, answer)
@@ -58,6 +58,9 @@ class Collector:
     def _made(self, peer: str, role: str, incarnation: int, at_s: float, said: MetricsRead) -> Reading | None:
         known = self._known.get(peer)
         if known is None or known[:2] != (incarnation, said.layout):
+            if len(set(said.series)) != len(said.series):
+                self._refuse(peer, "a series stands there twice")
+                return None
             known = self._known[peer] = (incarnation, said.layout, Layout(tuple(said.series)))
         values = np.frombuffer(said.values, "<f8") if len(said.values) % 8 == 0 else np.empty(0)
         problem = _problem(known[2].series, values)
@@ -65,7 +68,7 @@ class Collector:
             self._refuse(peer, problem)
             return None
         return Reading(
-            _short(peer), role, zone_in(peer), incarnation, at_s, known[2], values, said.pid, self._host(peer)
+            short_of(peer), role, zone_in(peer), incarnation, at_s, known[2], values, said.pid, self._host(peer)
         )
 
     def _host(self, peer: str) -> str:
@@ -73,7 +76,7 @@ class Collector:
         return spec.host if spec is not None else ""
 
     def _refuse(self, peer: str, problem: str) -> None:
-        short = _short(peer)
+        short = short_of(peer)
         if short not in self.refused:
             self._node.log.warning("a node reports nonsense: its figures are left out", peer=peer, reason=problem)
         self.refused[short] = self.refused.get(short, 0) + 1
@@ -84,10 +87,9 @@ def _problem(series: Sequence[object], values: "np.ndarray[tuple[int], np.dtype[
     """What is wrong with an answer, or nothing."""
     if len(series) != len(values):
         return f"{len(values)} numbers for {len(series)} series"
-    if len(set(series)) != len(series):
-        return "a series stands there twice"
     return "" if not np.isinf(values).any() else "a number without end"
 
 
-def _short(peer: str) -> str:
+def short_of(peer: str) -> str:
+    """`scene.1` of a full name."""
     return ".".join(peer.split(".")[-2:])

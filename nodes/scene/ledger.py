@@ -12,7 +12,7 @@ a character that is busy does not leave the scene.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
@@ -35,6 +35,12 @@ _NOT_NOW = (Code.UNAVAILABLE, Code.DISK_FULL, Code.SHUTDOWN)
 
 Ask = Callable[[str, Message, float], Awaitable[Message]]
 Spawn = Callable[[Coroutine[Any, Any, Any]], Any]
+Traced = Callable[[str, str], AbstractContextManager[None]]
+"""Around what is done: its kind, and of which character."""
+
+
+def _untraced(_kind: str, _subject: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class Ledger:
@@ -50,9 +56,11 @@ class Ledger:
         failpoints: Failpoints | None = None,
         chance: random.Random | None = None,
         replicated: Collection[str] = (),
+        traced: Traced = _untraced,
     ) -> None:
         self._ask, self._spawn, self._tries, self._doubt = ask, spawn, tries, doubt
         self._failpoints, self._chance = failpoints or Failpoints(), chance or random.Random(0)
+        self._traced = traced
         self._replicated = frozenset(replicated)  # kinds of class R
         self._locks: dict[int, asyncio.Lock] = {}  # by session, while somebody holds or wants it
         self.done = 0
@@ -101,7 +109,8 @@ class Ledger:
                 letter=letter, mail=mail, room=room, asked=asked,
                 replicated=kind in self._replicated,
             )  # fmt: skip
-            operated = await self._persist(said)
+            with self._traced(f"act:{kind}", parties[0].name):
+                operated = await self._persist(said)
             self._take(operated, parties)
             return operated
 

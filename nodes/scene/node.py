@@ -86,7 +86,7 @@ class SceneNode(Node):
         self._incoming = Incoming()
         self.saves = Saves(self.ask, self.spawn, said.saves_in_flight, self.replaced)
         asking = self.ask, self.spawn, said.operation_tries, self.saves.check
-        self.ledger = Ledger(*asking, seat.failpoints, seat.random, said.replicated)
+        self.ledger = Ledger(*asking, seat.failpoints, seat.random, said.replicated, self.sampling)
         self.ticker, self.game = Ticker(said.tick_hz), GameClock(now)
         self.degradation = Degradation(self.topology.policy, self.game, self.ticker, self.sessions, self.out)
         self.counts = Counts()
@@ -228,6 +228,7 @@ class SceneNode(Node):
             self.counts.malformed += 1
             return
         self._incoming.add(caller.peer, blobs[0], blobs[1])
+        self.ticking.moved()
         if self._incoming.count >= INCOMING_MAX:
             self.sort_moves()
 

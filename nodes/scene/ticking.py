@@ -29,8 +29,16 @@ class Ticking:
     def __init__(self, node: "SceneNode") -> None:
         self._node = node
         self._tick_seconds = node.metrics.histogram("scene_tick_seconds", "How long a tick of all lines took.")
+        text = "From the first movement that a tick had to tell to its end."
+        self._move_seconds = node.metrics.histogram("scene_move_seconds", text)
+        self._moved_at: float | None = None  # when the first movement came that no tick has told
         self._lap_at = 0.0
         self._took_s = 0.0  # the last tick, without what of it comes later
+
+    def moved(self) -> None:
+        """Movement has come."""
+        if self._moved_at is None:
+            self._moved_at = self._node.clock.now()
 
     async def run(self, awake: asyncio.Event) -> None:
         """Until cancelled. Nothing happens before `awake` is set while nobody is here."""
@@ -72,7 +80,11 @@ class Ticking:
         if tick % max(1, round(node.ticker.hz)) == 0:
             node.play.trading.watch(began)
         self._lap("keep")
-        self._took_s = node.clock.now() - began
+        ended = node.clock.now()
+        self._took_s = ended - began
+        if self._moved_at is not None:
+            self._move_seconds.observe(ended - self._moved_at)
+            self._moved_at = None
         node.ticker.ended(self._took_s)
         if not self._is_halved:
             self._tick_seconds.observe(self._took_s)
