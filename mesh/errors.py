@@ -16,6 +16,7 @@ class Code(StrEnum):
     TOO_MANY = "too_many"  # the rate limit of this session or kind
     BAD_CREDENTIALS = "bad_credentials"  # no such account, wrong password, or not a valid ticket or token
     BANNED = "banned"  # the text says until when and why
+    MUTED = "muted"  # an operator keeps the player from speaking; the text says until when and why
     RESUME_GONE = "resume_gone"  # the token was used, is too old, or the session has ended
     TAKEN_OVER = "taken_over"  # the account logged in from somewhere else
     KICKED = "kicked"  # an operator ended the session; the text says why

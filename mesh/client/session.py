@@ -292,7 +292,7 @@ class ClientSession:
             self.unknown += 1  # of a newer server: what is not understood is not meant for us
             return
         said = self._words.decode(body)
-        if type(said) is Shouted and self._was_heard(said.epoch, said.sequence):
+        if type(said) is Shouted and not said.alone and self._was_heard(said.epoch, said.sequence):
             self.duplicates += 1
             return
         self._note(said)

@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.sessions import Carried, PartyAt, Placement, Spot, Status
-from mesh.protocol.types import I64, U8, U16, U32, U63, Chat, Label, LoginMethod, Name, Secret, Text
+from mesh.protocol.sessions import Carried, Mute, PartyAt, Placement, Spot, Status
+from mesh.protocol.types import I64, U8, U16, U32, U63, Chat, Label, LoginMethod, Name, Secret, Text, Until
 
 # --- steps 2 to 7: getting in ---
 
@@ -62,6 +62,9 @@ class Account(Message, frozen=True, tag=104):
     ban_reason: str = ""
     priority: U8 = 0  # in the login queue: the higher one is let in first
     session: U63 = 0  # answering SetBan: its account's last one, which nobody plays; this and all older ones are over
+    muted_until_s: Until = 0
+    mute_reason: str = ""
+    mute: U63 = 0  # the number of that word, see Mute
 
 
 @message("login -> dc", answers=("Account",))
@@ -254,6 +257,14 @@ class KickAccount(Message, frozen=True, tag=129):
     code: Label
     text: Text = ""
     session: U63 = 0  # this and all older ones are over; 0: all that are known
+
+
+@message("login -> center", answers=("Done",))
+class AccountMuted(Message, frozen=True, tag=139):
+    """An account may not speak, or may again: whoever plays with it hears of it, wherever that is."""
+
+    account: U63
+    mute: Mute
 
 
 @message("gate -> center")

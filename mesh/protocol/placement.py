@@ -18,8 +18,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.sessions import Carried, Friendship, PartyAt, Placement, Status
-from mesh.protocol.types import U16, U32, U63, Label, Name, Text
+from mesh.protocol.sessions import Carried, Friendship, Mute, PartyAt, Placement, Status
+from mesh.protocol.types import U16, U32, U63, Chat, Label, Name, Text, Until
 
 Why = Literal["portal", "line", "drain", "travel"]
 
@@ -114,6 +114,71 @@ class OrderLine(Message, frozen=True, tag=212):
     scene: Label = ""
 
 
+# --- lines, seen from above ---
+
+CELLS_MAX = 128
+"""On one side of the grid over a line. The answer is 64 KB then."""
+SEEN_MAX = 1_000  # players in one answer
+Counts = Annotated[bytes, msgspec.Meta(max_length=2 * CELLS_MAX * CELLS_MAX)]
+
+
+@message("any -> scene", answers=("LineRead",))
+class ReadLine(Message, frozen=True, tag=213):
+    """Where on this line of yours are how many? `not_found` when you do not carry it."""
+
+    map: Label
+    line: U16
+    cells: Annotated[int, msgspec.Meta(ge=1, le=CELLS_MAX)]  # on each side of the grid
+
+
+@message("scene -> any")
+class LineRead(Message, frozen=True, tag=214):
+    """Of now. Counts are u16[cells, cells], little-endian, row by row from the south, each from the west."""
+
+    map: str
+    line: U16
+    size_m: float  # the side of the map
+    cells: U16
+    players: U32
+    npcs: U32
+    player_counts: Counts
+    npc_counts: Counts
+    pressure: float  # tick time over tick period of the scene, smoothed
+
+
+class PlayerAt(msgspec.Struct, frozen=True, array_like=True):
+    """A player on a line."""
+
+    name: str
+    level: U16
+    x: float  # metres from the west
+    y: float  # metres from the south
+    hp: U16
+    hp_max: U16
+    gate: str  # that carries its frames; "" for none
+
+
+@message("any -> scene", answers=("PlayersRead",))
+class ReadPlayers(Message, frozen=True, tag=215):
+    """Who is in this rectangle of a line of yours, its edges included? `not_found` when you do not carry it."""
+
+    map: Label
+    line: U16
+    west_m: float
+    south_m: float
+    east_m: float
+    north_m: float
+    limit: Annotated[int, msgspec.Meta(ge=1, le=SEEN_MAX)] = 100
+
+
+@message("scene -> any")
+class PlayersRead(Message, frozen=True, tag=216):
+    """Some of them, when there are more."""
+
+    players: list[PlayerAt]
+    more: bool = False
+
+
 # --- what scenes are told of their players ---
 
 
@@ -130,6 +195,14 @@ class FriendsChanged(Message, frozen=True, tag=221):
 
     session: U63
     friends: list[Friendship]
+
+
+@message("center -> scene")
+class MuteChanged(Message, frozen=True, tag=223):
+    """This player may not speak, or may again. May come more than once, and late: the number says what holds."""
+
+    session: U63
+    mute: Mute
 
 
 class MemberAt(msgspec.Struct, frozen=True, array_like=True):
@@ -170,6 +243,8 @@ class PlayerFound(Message, frozen=True, tag=231):
     gate: str
     friends: list[tuple[str, str, bool]]  # name, state, online
     party: list[str] = []  # names, the leader first
+    muted_until_s: Until = 0
+    mute_reason: str = ""
 
 
 @message("ctl -> center", answers=("Done",))
@@ -178,3 +253,39 @@ class KickPlayer(Message, frozen=True, tag=232):
 
     name: Name
     text: Annotated[str, msgspec.Meta(max_length=256)] = ""
+
+
+@message("ctl -> center", answers=("Done",))
+class TellPlayer(Message, frozen=True, tag=233):
+    """`mesh say --to`: an operator's word to one player. `not_found` when it is not in the zone, or not connected."""
+
+    name: Name
+    speaker: Label
+    text: Chat
+
+
+class PlayerSeen(msgspec.Struct, frozen=True, array_like=True):
+    """One row of those who were looked for."""
+
+    account: U63
+    name: str
+    stage: Label
+    placement: Placement
+    gate: str
+    muted_until_s: Until = 0
+
+
+@message("any -> center", answers=("PlayersFound",))
+class FindPlayers(Message, frozen=True, tag=234):
+    """`mesh player --search`: who in the zone has a name that begins so, in whatever case?"""
+
+    prefix: Annotated[str, msgspec.Meta(max_length=32)]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 100
+
+
+@message("center -> any")
+class PlayersFound(Message, frozen=True, tag=235):
+    """The first of them, in the order of their names."""
+
+    players: list[PlayerSeen]
+    more: bool = False

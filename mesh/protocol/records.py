@@ -10,7 +10,7 @@ import msgspec
 from mesh.protocol.catalogue import Message, message
 from mesh.protocol.play import MAIL_ITEMS_MAX, Item, Mail, MailText
 from mesh.protocol.sessions import Friendship, Status
-from mesh.protocol.types import I64, U8, U16, U32, U63, Gold, Label, Name, Secret, Text
+from mesh.protocol.types import I64, U8, U16, U32, U63, Gold, Label, Name, Secret, Text, Until
 
 
 @message("scene -> dc", step=9, answers=("Done",))
@@ -112,6 +112,15 @@ class SetBan(Message, frozen=True, tag=155):
 
 
 @message("login -> dc", answers=("Account",))
+class SetMute(Message, frozen=True, tag=157):
+    """Class D. until_s = 0 lets it speak again, -1 is for ever. What its player writes in mails is refused here."""
+
+    name: Name
+    until_s: Until
+    reason: Text = ""
+
+
+@message("login -> dc", answers=("Account",))
 class SetPriority(Message, frozen=True, tag=156):
     """Class D. Which place the account gets in the login queue: the higher one is let in first."""
 
@@ -197,6 +206,15 @@ class BanAccount(Message, frozen=True, tag=161):
 
     name: Name
     until_s: I64
+    reason: Text = ""
+
+
+@message("ctl -> login", answers=("Account",))
+class MuteAccount(Message, frozen=True, tag=158):
+    """`mesh account mute`, `mesh account unmute`: what its player says from now on is refused, or is not any more."""
+
+    name: Name
+    until_s: Until
     reason: Text = ""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mesh.protocol.play import Item
-from mesh.protocol.types import U8, U16, U32, U63, Gold
+from mesh.protocol.types import U8, U16, U32, U63, Gold, Text, Until
 
 EPOCH_BITS = 24
 EPOCH_MAX = (1 << EPOCH_BITS) - 1
@@ -34,6 +34,14 @@ class Friendship(msgspec.Struct, frozen=True, array_like=True):
     state: Literal["friend", "asked", "asking", "blocked"]
 
 
+class Mute(msgspec.Struct, frozen=True, array_like=True):
+    """An operator's last word on whether an account may speak."""
+
+    number: U63 = 0  # of all such words about the account: of two the one with the greater number holds
+    until_s: Until = 0
+    reason: Text = ""
+
+
 class Status(msgspec.Struct, frozen=True, array_like=True):
     """A character as the DC keeps it: what step 5 loads."""
 
@@ -51,6 +59,7 @@ class Status(msgspec.Struct, frozen=True, array_like=True):
     gold: Gold
     items: list[Item]
     friends: list[Friendship]
+    mute: Mute = Mute()
 
 
 class Placement(msgspec.Struct, frozen=True, array_like=True):

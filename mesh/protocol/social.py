@@ -20,12 +20,14 @@ class Shout(Message, frozen=True, tag=340):
 
 @message("center -> client")
 class Shouted(Message, frozen=True, tag=341):
-    """Somebody said something to everybody; `sequence` grows within one `epoch` of the center."""
+    """Somebody said something to everybody, or an operator to you alone; `sequence` grows within one `epoch` of the
+    center."""
 
     epoch: U63
     sequence: U63
     speaker: str
     text: str
+    alone: bool = False  # to you and nobody else: it comes once, and may overtake what is said to everybody
 
 
 @message("client -> center")

@@ -26,6 +26,9 @@ Text = Annotated[str, Meta(max_length=1024)]
 Chat = Annotated[str, Meta(min_length=1, max_length=128)]
 """128 characters are at most 512 bytes."""
 
+Until = Annotated[int, Meta(ge=-1, le=253_402_300_799)]
+"""Seconds on the wall clock, up to the end of the year 9999; 0: not (any more), -1: for ever."""
+
 Secret = Annotated[str, Meta(max_length=1024)]
 Gold = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """Whole coins. The limit is what JSON and doubles carry exactly."""

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from mesh.protocol.catalogue import Message, message
-from mesh.protocol.sessions import Friendship
+from mesh.protocol.sessions import Friendship, Mute
 from mesh.protocol.types import U32, U63, Chat, Label, Text
 
 
@@ -123,3 +123,11 @@ class EndAccount(Message, frozen=True, tag=261):
     code: Label
     text: Text = ""
     session: U63 = 0  # as in KickAccount
+
+
+@message("center -> center")
+class MuteNow(Message, frozen=True, tag=262):
+    """An account may not speak, or may again, and may be in your zone."""
+
+    account: U63
+    mute: Mute

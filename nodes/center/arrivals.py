@@ -32,6 +32,7 @@ from nodes.center.directory import Directory, Presence
 from nodes.center.keeper import Keeper
 from nodes.center.lines import Line
 from nodes.center.locks import AccountLocks
+from nodes.center.mutes import Mutes
 from nodes.center.placement import Companions
 from nodes.center.promises import Promises
 from nodes.center.queue import Entry, Queue
@@ -74,6 +75,7 @@ class Arrivals:
     companions: Companions
     watchers: list[Watcher]
     claims: Claims
+    mutes: Mutes
     whole: asyncio.Event  # the directory knows whom the scenes have
     expected: Promises = field(default_factory=Promises)  # who was promised a place, and has not come yet
     counts: Counts = field(default_factory=Counts)
@@ -221,10 +223,11 @@ class Arrivals:
 
     async def _enter(self, said: Online, scene: str, map_: str, line: int, old: Presence | None) -> Presence | None:
         """Step 6 at one line. None when it did not take it; refused when it is unknown whether it did."""
-        now, status = self.node.clock.now(), said.status
+        now, status = self.node.clock.now(), self.mutes.upon(said.status)
         presence = self.directory.enter(
             said.session, status.name, status.friends, scene, said.gate, said.connection, now, map_, line
         )
+        presence.mute = status.mute
         self.node.seat.failpoints.hit("center.entering")
         enter = Enter(said.session, status, line, party=self.companions.party_of(presence.account), map=map_)
         try:

@@ -1,7 +1,8 @@
 """What players say to each other past their scenes: to everybody (step 8), to one friend, on a channel.
 
-Who blocks the speaker hears nothing of it, and the speaker does not learn that. What is said on a channel is bulk: one
-message per gate with the sessions that hear it, which a gate drops first for a client that does not keep up.
+Who blocks the speaker hears nothing of it, and the speaker does not learn that. Who is muted is refused. What is said
+on a channel is bulk: one message per gate with the sessions that hear it, which a gate drops first for a client that
+does not keep up.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from mesh.node import Caller, Node, on
 from mesh.protocol.catalogue import encode
 from mesh.protocol.cluster import Announce, Publicise
 from mesh.protocol.control import Done
+from mesh.protocol.placement import TellPlayer
 from mesh.protocol.social import Channel, Shout, Shouted, Speak, Spoken, Whisper, Whispered
 from mesh.protocol.zones import Relay
 from nodes.center.blocks import Blocks
@@ -19,6 +21,7 @@ from nodes.center.courier import Courier
 from nodes.center.directory import Directory, Presence
 from nodes.center.elsewhere import Elsewhere, Nowhere
 from nodes.center.friends import connected_friends, friend_named
+from nodes.center.mutes import Mutes
 from nodes.center.parties import Parties
 from nodes.center.rates import Meter
 
@@ -43,22 +46,38 @@ class Broadcast:
 
     def say(self, speaker: str, text: str, without: Iterable[int] = ()) -> None:
         """To every client but these sessions."""
+        self._node.publish(Announce(encode(self.numbered(speaker, text)), list(without)))
+
+    def numbered(self, speaker: str, text: str, *, alone: bool = False) -> Shouted:
+        """The next word. One for somebody `alone` has a number, too: a client that knows nothing of such words hears it
+        then, since it is greater than that of the last one."""
         self.sequence += 1
-        shouted = Shouted(self._node.publications.epoch, self.sequence, speaker, text)
-        self._node.publish(Announce(encode(shouted), list(without)))
+        return Shouted(self._node.publications.epoch, self.sequence, speaker, text, alone)
 
 
 class Operators:
-    """What operators say to everybody."""
+    """What operators say to everybody, and to one player."""
 
-    def __init__(self, node: Node, broadcast: Broadcast) -> None:
-        self._node, self._broadcast = node, broadcast
+    def __init__(self, node: Node, broadcast: Broadcast, directory: Directory, courier: Courier) -> None:
+        self._node, self._broadcast, self._directory, self._courier = node, broadcast, directory, courier
 
     @on(Publicise)
     def on_publicise(self, said: Publicise, _caller: Caller) -> Done:
         """An operator's word to everybody."""
         self._broadcast.say(said.speaker, said.text)
         self._node.journal.record("publicise", 0, speaker=said.speaker, text=said.text)
+        return Done()
+
+    @on(TellPlayer)
+    def on_tell_player(self, said: TellPlayer, _caller: Caller) -> Done:
+        """An operator's word to one player."""
+        presence = self._directory.of_name(said.name)
+        if presence is None:
+            raise RefusedError(Code.NOT_FOUND, f"{said.name} is not in the zone")
+        if presence.stage == "entering" or not presence.gate:
+            raise RefusedError(Code.NOT_FOUND, f"{presence.name} is not connected at the moment")
+        self._courier.say(self._broadcast.numbered(said.speaker, said.text, alone=True), [presence])
+        self._node.journal.record("publicise", presence.account, speaker=said.speaker, text=said.text)
         return Done()
 
 
@@ -73,17 +92,19 @@ class Channels:
         blocks: Blocks,
         parties: Parties,
         meter: Meter,
+        mutes: Mutes,
     ) -> None:
         self.counts = Counts()
         self.broadcast = Broadcast(node)
         self.elsewhere: Elsewhere = Nowhere()
         self._node, self._directory, self._courier = node, directory, courier
-        self._blocks, self._parties, self._meter = blocks, parties, meter
+        self._blocks, self._parties, self._meter, self._mutes = blocks, parties, meter, mutes
 
     # --- what clients say ---
 
     @on(Shout)
     def on_shout(self, said: Shout, who: Presence) -> None:
+        self._mutes.check(who)
         self._meter.shout(who, self._node.clock.now())
         self.counts.shouts += 1
         self._node.step(SHOUT_STEP)
@@ -93,6 +114,7 @@ class Channels:
 
     @on(Whisper)
     def on_whisper(self, said: Whisper, who: Presence) -> None:
+        self._mutes.check(who)
         friend = friend_named(who.friends, said.to)
         if friend is None:
             raise RefusedError(Code.NOT_ALLOWED, "you can whisper to friends only")
@@ -112,6 +134,7 @@ class Channels:
     def on_speak(self, said: Speak, who: Presence) -> None:
         if who.stage == "entering":
             raise RefusedError(Code.OUT_OF_ORDER, "you are not in the world yet")
+        self._mutes.check(who)
         audience = self._audience(said.channel, who)
         place = {"line": (who.map, who.line), "map": (who.map, 0)}.get(said.channel, ("", 0))
         self._meter.pay(said.channel, who, self._node.clock.now(), said.text, place)

@@ -34,8 +34,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mesh.errors import Code, RefusedError
+from mesh.mutes import NOT_MUTED
 from mesh.protocol.cluster import Resume
-from mesh.protocol.sessions import Friendship, Placement, account_of
+from mesh.protocol.sessions import Friendship, Mute, Placement, account_of
 
 REPEAT_S = 10.0  # after the use of a resume token: it may be repeated when nothing came of it
 ENDED_MAX = 100_000  # accounts whose last session is remembered; beyond that the oldest is forgotten
@@ -69,6 +70,7 @@ class Presence:
     told_at: float = -math.inf  # when its gate had to hear that it plays elsewhere
     why: str = ""  # it is leaving; "" for one that is not
     moving: bool = False  # a transfer is under way: it may be on its old scene, on a new one or on none
+    mute: Mute = NOT_MUTED  # the newest that is known, see mutes.py
 
     @property
     def account(self) -> int:

@@ -1,8 +1,8 @@
-"""The other zones of the cluster, as far as friends and channels are concerned with them."""
+"""The other zones of the cluster, as far as friends and channels are concerned with them, and who may not speak."""
 
 from typing import Protocol
 
-from mesh.protocol.sessions import Friendship
+from mesh.protocol.sessions import Friendship, Mute
 from mesh.protocol.zones import Relay
 
 
@@ -21,6 +21,10 @@ class Elsewhere(Protocol):
         """Somebody's list is now this: of somebody here, which other zones show to friends, or of somebody there."""
         ...
 
+    def muted(self, account: int, mute: Mute) -> None:
+        """An account may not speak, or may again, wherever it is."""
+        ...
+
 
 class Nowhere:
     """There is no other zone."""
@@ -33,3 +37,6 @@ class Nowhere:
 
     def friends_changed(self, account: int, friends: list[Friendship], asked_by: str = "") -> None:
         """Nobody has to know."""
+
+    def muted(self, account: int, mute: Mute) -> None:
+        """The same."""

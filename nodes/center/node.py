@@ -6,8 +6,9 @@
     Cross, SwitchLine                 to another map or line           transfers.py, line_wishes.py
     Evacuate, OrderLine               which lines there are            evacuation.py, keeper.py, lines.py, placement.py
     FromClient, Publicise             friends, chat (step 8), parties  society.py
+    AccountMuted                      who may not speak                mutes.py
     Claim, Expect, Travel, bans       the other zones                  border.py
-    FindPlayer, KickPlayer            operators                        operators.py
+    FindPlayer(s), KickPlayer         operators                        operators.py
     AskLease                          which DC of a pair writes        lease_desk.py, leases.py
     links that come and go            becoming whole again             wholeness.py, recovery.py
     scenes that are lost, Succeed     their players go on elsewhere    rehoming.py
@@ -94,7 +95,7 @@ class CenterNode(Node):
         self.border = Border(self, told, directory, queue, locks, courier, self.departures, self.society, whole)
         self.arrivals = Arrivals(
             self, told, directory, queue, locks, courier, self.departures, self.keeper, companions, watchers,
-            self.border.claims, whole,
+            self.border.claims, self.society.mutes, whole,
         )  # fmt: skip
         self.transfers = Transfers(self, told, directory, locks, self.departures, self.keeper, companions, watchers)
         self.rehoming = Rehoming(self, told, directory, locks, self.departures, self.transfers, self.keeper, companions)
@@ -232,6 +233,7 @@ class CenterNode(Node):
             self.spawn(self.wholeness.compare_gate(member.name))
         elif member.role == "center":
             self.border.zones.peer_up(member.name)
+            self.society.center_up(member.name)
 
     def peer_lost(self, member: Member) -> None:
         """A link is down. The registry waits for the end of the lease, unless the node said that it would go."""

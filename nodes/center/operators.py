@@ -1,13 +1,14 @@
-"""What operators ask and order about single players: where is it, out with it."""
+"""What operators ask and order about single players: who is there, where is it, out with it."""
 
 from collections.abc import Callable
+from heapq import nsmallest
 
 from mesh.errors import Code, RefusedError
 from mesh.node import Caller, on
 from mesh.protocol.control import Done
-from mesh.protocol.placement import FindPlayer, KickPlayer, PlayerFound
+from mesh.protocol.placement import FindPlayer, FindPlayers, KickPlayer, PlayerFound, PlayerSeen, PlayersFound
 from nodes.center.departures import Departures
-from nodes.center.directory import Directory
+from nodes.center.directory import Directory, Presence
 from nodes.center.friends import is_shown
 from nodes.center.queue import Queue
 
@@ -28,12 +29,21 @@ class PlayerOrders:
         presence = self._directory.of_name(said.name)
         if presence is None:
             raise RefusedError(Code.NOT_FOUND, f"{said.name} is not in the zone")
-        stage = "moving" if presence.moving else presence.stage
         friends: list[tuple[str, str, bool]] = [
             (f.name, f.state, is_shown(self._directory.of_account(f.account))) for f in presence.friends
         ]
-        party, at = self._party(presence.account), presence.placement
-        return PlayerFound(presence.session, presence.name, stage, at, presence.gate, friends, party)
+        return PlayerFound(
+            presence.session, presence.name, _stage(presence), presence.placement, presence.gate, friends,
+            self._party(presence.account), presence.mute.until_s, presence.mute.reason,
+        )  # fmt: skip
+
+    @on(FindPlayers)
+    def on_find_players(self, said: FindPlayers, _caller: Caller) -> PlayersFound:
+        """Whose name begins so? Everybody is looked at: an operator asks rarely, and an index would cost each login."""
+        prefix = said.prefix.lower()
+        found = [presence for presence in self._directory.all() if presence.name.lower().startswith(prefix)]
+        first = nsmallest(said.limit, found, key=lambda presence: presence.name.lower())
+        return PlayersFound([_seen(presence) for presence in first], len(found) > said.limit)
 
     @on(KickPlayer)
     async def on_kick_player(self, said: KickPlayer, _caller: Caller) -> Done:
@@ -43,3 +53,13 @@ class PlayerOrders:
         if account is None or not await self._departures.kick(account, Code.KICKED, said.text or KICKED):
             raise RefusedError(Code.NOT_FOUND, f"{said.name} is not in the zone")
         return Done()
+
+
+def _stage(presence: Presence) -> str:
+    return "moving" if presence.moving else presence.stage
+
+
+def _seen(presence: Presence) -> PlayerSeen:
+    return PlayerSeen(
+        presence.account, presence.name, _stage(presence), presence.placement, presence.gate, presence.mute.until_s
+    )

@@ -100,6 +100,7 @@ def adopt(directory: Directory, scene: str, at: HostedAt, now: float, linkdead_s
     status = at.status
     presence = directory.adopt(at.session, status.name, status.friends, scene, at.map, at.line, now, now + linkdead_s)
     directory.learn_nonce(presence, at.nonce)
+    presence.mute = status.mute
     if not at.attached:
         presence.told_at = now
     return presence

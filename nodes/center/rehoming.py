@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mesh.errors import Code, MeshError, RefusedError
+from mesh.mutes import newer
 from mesh.node import Caller, Node, on, to_the_end
 from mesh.protocol.cluster import Enter, Replaced, SessionAt
 from mesh.protocol.control import Done, Member
@@ -318,7 +319,8 @@ class Rehoming:
             tried.append(line)
 
     async def _enter(self, presence: Presence, at: StatusAt, line: Line) -> bool:
-        status = msgspec.structs.replace(at.status, friends=presence.friends)
+        presence.mute = newer(presence.mute, at.status.mute)
+        status = msgspec.structs.replace(at.status, friends=presence.friends, mute=presence.mute)
         party = self.companions.party_of(presence.account)
         enter = Enter(
             presence.session, status, line.number, party=party, map=line.map, operation=at.operation,

@@ -4,15 +4,16 @@
     handlers   of what nodes and operators say, for the node's own table
     tabs       what each account has used up of what it may do
     watchers   whom arrivals, departures and transfers tell
+    mutes      who may not speak
 
-It is built before arrivals, which need `party_of`. A zone that has neighbours calls `join`, and the Society is then the
-one that hears what they relay.
+It is built before arrivals, which need `party_of` and `mutes`. A zone that has neighbours calls `join`, and the Society
+is then the one that hears what they relay.
 """
 
 from mesh.node import Node
 from mesh.protocol.cluster import HostedList
 from mesh.protocol.sessions import PartyAt
-from mesh.protocol.zones import FriendsNow, Relay
+from mesh.protocol.zones import FriendsNow, MuteNow, Relay
 from nodes.center.blocks import Blocks
 from nodes.center.channels import Channels, Operators
 from nodes.center.courier import Courier
@@ -20,6 +21,7 @@ from nodes.center.directory import Directory, Presence
 from nodes.center.elsewhere import Elsewhere
 from nodes.center.friendships import Friendships
 from nodes.center.mail_news import MailNews
+from nodes.center.mutes import Mutes
 from nodes.center.parties import Parties
 from nodes.center.party_desk import PartyDesk
 from nodes.center.party_news import TICK_S, PartyNews
@@ -44,12 +46,14 @@ class Society:
         self.parties = Parties(told.party_max, told.party_invite_s, told.party_keep_s)
         self._news = PartyNews(node, directory, courier, self.parties)
         desk = PartyDesk(node, directory, courier, self.parties, self._news, blocks, meter)
-        self.channels = Channels(node, directory, courier, blocks, self.parties, meter)
+        self.mutes = Mutes(node, directory)
+        self.channels = Channels(node, directory, courier, blocks, self.parties, meter, self.mutes)
         self.friendships = Friendships(node, told, directory, courier, queue, blocks, tabs)
         self.social = Social(node, told, directory, courier, tabs, self.channels, self.friendships, desk)
         mails = MailNews(directory, courier)
-        self.handlers: list[object] = [self.social, self._news, mails, Operators(node, self.channels.broadcast)]
-        self.watchers: list[Watcher] = [blocks, self.friendships, self._news]
+        operators = Operators(node, self.channels.broadcast, directory, courier)
+        self.handlers: list[object] = [self.social, self._news, mails, self.mutes, operators]
+        self.watchers: list[Watcher] = [blocks, self.mutes, self.friendships, self._news]
         self._measure()
 
     def open(self) -> None:
@@ -64,7 +68,7 @@ class Society:
 
     def join(self, elsewhere: Elsewhere) -> None:
         """There are other zones."""
-        self.channels.elsewhere = self.friendships.elsewhere = elsewhere
+        self.channels.elsewhere = self.friendships.elsewhere = self.mutes.elsewhere = elsewhere
 
     def _shares(self, who: Presence) -> tuple[float, float]:
         """What the pressure on the center and on gates leaves of the rates: the speaker's, and of all together."""
@@ -85,11 +89,16 @@ class Society:
 
     def hosted(self, scene: str, said: HostedList) -> None:
         """A scene said whom it has, and the directory knows it."""
+        self.mutes.hosted(scene, said.hosted)
         self._news.hosted(scene, said.hosted)
 
     def gate_up(self, gate: str) -> None:
         """Its clients can be told of something again."""
         self._news.gate_up(gate)
+
+    def center_up(self, center: str) -> None:
+        """The center of another zone can be told of something again."""
+        self.mutes.center_up(center)
 
     def relayed(self, said: Relay) -> None:
         self.channels.relayed(said)
@@ -99,6 +108,9 @@ class Society:
 
     def seen_elsewhere(self, account: int) -> None:
         self.friendships.seen_elsewhere(account)
+
+    def muted(self, said: MuteNow) -> None:
+        self.mutes.muted(said)
 
     def _measure(self) -> None:
         reads, counts = self._node.metrics.reads, self.channels.counts

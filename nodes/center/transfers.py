@@ -29,6 +29,7 @@ import msgspec
 
 from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
 from mesh.metrics import SECONDS_BUCKETS, Histograms
+from mesh.mutes import newer
 from mesh.node import Caller, Node, on
 from mesh.protocol.cluster import Enter, Hosted
 from mesh.protocol.control import Done
@@ -299,7 +300,8 @@ class Transfers:
             watcher.moved(presence)
 
     def _entering(self, presence: Presence, departed: Departed, map_: str, line: int, spot: Spot | None) -> Enter:
-        status = msgspec.structs.replace(departed.status, map=map_)
+        mute = newer(departed.status.mute, presence.mute)
+        status = msgspec.structs.replace(departed.status, map=map_, mute=mute)
         if spot is not None:
             status = msgspec.structs.replace(status, x=spot.x, y=spot.y)
         party = self.companions.party_of(presence.account)

@@ -3,6 +3,7 @@
     ZoneState                once a second; whole when a link comes up and after a start
     Came, Went               at once: friends in other zones see it
     Relay, FriendsNow        chat and changed friendships for somebody over there
+    MuteNow                  who may not speak, wherever it is
 
 A watcher (`watchers.py`) for its own zone. It owns no presence and decides nothing about them, except that a session
 which turns out to be older than one in another zone is given up (`claims.py`). When another center dies, nothing
@@ -17,9 +18,9 @@ import msgspec
 from mesh.errors import MeshError
 from mesh.node import Caller, Node, on
 from mesh.protocol.catalogue import Message
-from mesh.protocol.sessions import Friendship, account_of
+from mesh.protocol.sessions import Friendship, Mute, account_of
 from mesh.protocol.social import FriendOffline, FriendOnline
-from mesh.protocol.zones import Came, FriendsNow, Present, Relay, Went, ZoneState
+from mesh.protocol.zones import Came, FriendsNow, MuteNow, Present, Relay, Went, ZoneState
 from nodes.center.claims import Claims
 from nodes.center.courier import Courier
 from nodes.center.directory import Directory, Presence
@@ -35,6 +36,7 @@ class Ears(Protocol):
     def relayed(self, said: Relay) -> None: ...
     def befriended(self, said: FriendsNow) -> None: ...
     def seen_elsewhere(self, account: int) -> None: ...
+    def muted(self, said: MuteNow) -> None: ...
 
 
 class Zones:
@@ -87,6 +89,10 @@ class Zones:
         at = self._neighbours.of_account(account)
         if at is not None:
             self._node.tell(at[0].center, FriendsNow(account, friends, asked_by))
+
+    def muted(self, account: int, mute: Mute) -> None:
+        """It may be in any of the other zones, or be on its way there. One that cannot be reached hears of it later."""
+        self._tell_all(MuteNow(account, mute))
 
     # --- as a watcher ---
 
@@ -158,6 +164,11 @@ class Zones:
     def on_friends_now(self, said: FriendsNow, _caller: Caller) -> None:
         """Somebody over there changed a friendship with somebody here."""
         self._ears.befriended(said)
+
+    @on(MuteNow)
+    def on_mute_now(self, said: MuteNow, _caller: Caller) -> None:
+        """An operator has said over there that somebody may not speak, or may again."""
+        self._ears.muted(said)
 
     # --- inside ---
 

@@ -1,4 +1,4 @@
-"""Accounts, their bans and their sessions.
+"""Accounts, their bans, mutes and sessions.
 
 A session is durable: opening one ends all older ones of its account, because every later operation compares its own
 with the newest inside its transaction. Two logins or two zones can therefore never both let an account in.
@@ -11,7 +11,7 @@ import msgspec
 from mesh.bans import is_banned, refuse_banned
 from mesh.errors import Code, RefusedError
 from mesh.protocol.cluster import Account, CreateAccount
-from mesh.protocol.records import GoldMove, SetBan, SetPriority
+from mesh.protocol.records import GoldMove, SetBan, SetMute, SetPriority
 from mesh.protocol.sessions import EPOCH_BITS, EPOCH_MAX, session_of
 from nodes.dc.characters import create_character
 from nodes.dc.ledger import DATABASE, MINT, enter, meta, move_gold, open_purse
@@ -71,6 +71,16 @@ def set_ban(view: View, said: SetBan, at_ms: int) -> Account:
     return msgspec.structs.replace(_shown(account, changed), session=session)
 
 
+def set_mute(view: View, said: SetMute, at_ms: int) -> Account:
+    """Mute an account, or let it speak again. Each word about it has the next number: whoever hears of two of them
+    knows by that which one holds."""
+    account, row = _named(view, said.name)
+    changed = msgspec.structs.replace(row, muted_until_s=said.until_s, mute_reason=said.reason, mutes=row.mutes + 1)
+    view.put(ACCOUNTS, account, changed)
+    enter(view, LedgerRow(at_ms, "mute" if said.until_s else "unmute", account, note=said.reason))
+    return _shown(account, changed)
+
+
 def set_priority(view: View, said: SetPriority, at_ms: int) -> Account:
     """Give an account another place in the login queue; what is so already costs nothing."""
     account, row = _named(view, said.name)
@@ -119,4 +129,7 @@ def _named(view: Readable, name: str) -> tuple[int, AccountRow]:
 
 
 def _shown(account: int, row: AccountRow) -> Account:
-    return Account(account, row.name, row.password_hash, row.banned_until_s, row.ban_reason, row.priority)
+    return Account(
+        account, row.name, row.password_hash, row.banned_until_s, row.ban_reason, row.priority,
+        muted_until_s=row.muted_until_s, mute_reason=row.mute_reason, mute=row.mutes,
+    )  # fmt: skip

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mesh.errors import Code, RefusedError
+from mesh.mutes import NOT_MUTED
 from mesh.protocol.lanes import STATE
 from mesh.protocol.records import SaveStates
 from mesh.protocol.sessions import Status
 from nodes.dc.ledger import gold_of, items_of
-from nodes.dc.records import CHARACTERS, FRIENDS, STATES, CharacterRow, FriendsRow, StateRow
+from nodes.dc.records import ACCOUNTS, CHARACTERS, FRIENDS, STATES, CharacterRow, FriendsRow, StateRow
 from nodes.dc.view import Readable, View
 
 Array = npt.NDArray[Any]
@@ -45,10 +46,12 @@ def status_of(view: Readable, state_of: Callable[[int], StateRow | None], accoun
     row, state, friends = view.get(CHARACTERS, account), state_of(account), view.get(FRIENDS, account)
     if row is None or state is None or friends is None:
         raise RefusedError(Code.NOT_FOUND, f"there is no character {account}")
+    known = view.get(ACCOUNTS, account)
     return Status(
         account, row.name, row.level, state.xp, state.hp, row.attributes,
         state.map, state.x, state.y, state.heading, row.region,
         gold_of(view, account), list(items_of(view, account)), list(friends.friends),
+        known.mute if known is not None else NOT_MUTED,
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ ledger says at any time where everything is. A mail that nobody takes goes back 
 
 Everything is bounded: how many mails wait for one account, and how many with something attached an account may have
 under way, which bounds how many can come back to it. Whoever blocks the sender has a full box, so that nobody learns
-of being blocked.
+of being blocked. Whoever is muted writes nothing; that is looked at here and not by the scene, which may be asked once
+more for a mail that was sent before.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from mesh.errors import Code, RefusedError, StorageError
+from mesh.mutes import refuse_muted
 from mesh.protocol.play import Mail
 from mesh.protocol.records import GoldMove, ItemMove, Letter, Mails, Operate
 from nodes.dc.accounts import account_named
@@ -26,6 +28,7 @@ from nodes.dc.records import (
     MAILBOXES,
     MAILS,
     META,
+    AccountRow,
     ItemRow,
     LedgerRow,
     MailboxRow,
@@ -72,15 +75,19 @@ def post(view: View, account: int, said: Operate, at_ms: int, lifetime_ms: int) 
 
 
 def send(view: View, sender: int, letter: Letter, at_ms: int, lifetime_ms: int) -> Posted:
-    """`not_found`: nobody is called so; `out_of_range`: the receiver has no room; `too_many`: the sender has too much
-    under way; `insufficient`: it has not got what it attaches."""
+    """`muted`: the sender may not speak, and this is more than gold and items; `not_found`: nobody is called so;
+    `out_of_range`: the receiver has no room; `too_many`: the sender has too much under way; `insufficient`: it has not
+    got what it attaches."""
+    known = _account(view, sender)
+    if letter.text:
+        refuse_muted(known.mute, at_ms / 1000)
     receiver, name = account_named(view, letter.to)
     if receiver == sender:
         raise RefusedError(Code.NOT_ALLOWED, "nobody writes to themselves")
     box = box_of(view, receiver)
     if len(box.mails) >= WAITING_MAX or _blocks(view, receiver, sender):
         raise RefusedError(Code.OUT_OF_RANGE, f"{name} has no room for more mails")
-    row = MailRow(receiver, sender, _name(view, sender), letter.text, at_ms, at_ms + lifetime_ms, letter.gold)
+    row = MailRow(receiver, sender, known.name, letter.text, at_ms, at_ms + lifetime_ms, letter.gold)
     if letter.gold:
         pay_out(view, sender, letter.gold)
     row = replace(row, items=tuple([hand_out(view, sender, item) for item in letter.items]))
@@ -116,7 +123,8 @@ def end(view: View, number: int, at_ms: int) -> None:
     _remove(view, number, row)
     posted = Posted(note=f"mail {number}")
     if _has_attached(row):
-        back = replace(row, account=row.sender, by=_name(view, row.account), sent_ms=at_ms, expires_ms=0, returned=True)
+        by = _account(view, row.account).name
+        back = replace(row, account=row.sender, by=by, sent_ms=at_ms, expires_ms=0, returned=True)
         again = _put(view, back)
         posted = _moved(row, owner_of(number), owner_of(again), f"mail {number} as {again}")
     enter(view, LedgerRow(at_ms, "mail-end", row.account, gold=posted.gold, items=posted.items, note=posted.note))
@@ -199,7 +207,7 @@ def _blocks(view: Readable, account: int, other: int) -> bool:
     return row is not None and any(one.account == other and one.state == "blocked" for one in row.friends)
 
 
-def _name(view: Readable, account: int) -> str:
+def _account(view: Readable, account: int) -> AccountRow:
     row = view.get(ACCOUNTS, account)
     assert row is not None, "an account is never removed"
-    return row.name
+    return row

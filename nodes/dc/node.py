@@ -5,7 +5,7 @@
     step 5   login -> LoadStatus            a new durable session, and the character
     step 9   scene -> SaveStates            class C: applied in memory, on disk within a second
              scene -> Operate               class D: gold, items, level; exactly once
-             login, center                  CreateAccount, SetBan, SetPriority, ChangeFriendship: class D
+             login, center                  CreateAccount, SetBan, SetMute, SetPriority, ChangeFriendship: class D
              center -> FenceScene           class D; what this process of a scene says is not heard any more
              center -> ReadStatuses         the players of a scene that was lost
              scene -> ListMails             what waits for a player (sent and taken by Operate)
@@ -51,6 +51,7 @@ from nodes.dc.figures import expose
 from nodes.dc.intake import Intake
 from nodes.dc.latest import Latest
 from nodes.dc.mailroom import Mailroom
+from nodes.dc.muting import Muting
 from nodes.dc.operators import Operators
 from nodes.dc.pair import DECIDE_S, Pair
 from nodes.dc.settings import DcSettings
@@ -120,7 +121,8 @@ class DcNode(Node):
             raise
         self.backups = Backups(self, self.store, self.writer, self.seat.workers(THREADS), settings, self.seat.data)
         mailroom = Mailroom(self, self.store, self.rows, self.writer, self._wall_ms)
-        self.serve_parts(Intake(self), self.backups, mailroom, Operators(self))
+        muting = Muting(self._do, self._wall_ms)
+        self.serve_parts(Intake(self), self.backups, mailroom, muting, Operators(self))
         self._writing = self.spawn(self._write())
         if self.pair is not None:
             self.serve_parts(self.pair.standby)

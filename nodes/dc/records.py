@@ -20,7 +20,7 @@ import msgspec
 from mesh.errors import StorageError
 from mesh.protocol.play import Item
 from mesh.protocol.records import GoldMove, ItemMove
-from mesh.protocol.sessions import Friendship
+from mesh.protocol.sessions import Friendship, Mute
 
 FORMAT = 1  # of the whole database; raised when tables are added or removed in a way that old code cannot ignore
 
@@ -195,6 +195,14 @@ class AccountRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     banned_until_s: int = 0
     ban_reason: str = ""
     priority: int = 0  # in the login queue
+    muted_until_s: int = 0
+    mute_reason: str = ""
+    mutes: int = 0  # how often that was said: the number of the last time
+
+    @property
+    def mute(self) -> Mute:
+        """As others are told of it."""
+        return Mute(self.mutes, self.muted_until_s, self.mute_reason)
 
 
 class NameRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

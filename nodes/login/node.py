@@ -25,11 +25,12 @@ import msgspec
 from mesh import keys, tickets
 from mesh.bans import is_banned, refuse_banned
 from mesh.core.pressure import Delay
-from mesh.errors import Code, PeerLost, RefusedError
-from mesh.node import Caller, Node, on
+from mesh.errors import Code, DeadlineExceeded, PeerLost, RefusedError
+from mesh.node import Caller, Node, on, to_the_end
 from mesh.protocol.catalogue import Message
 from mesh.protocol.cluster import (
     Account,
+    AccountMuted,
     Authenticate,
     Authenticated,
     CreateAccount,
@@ -48,10 +49,13 @@ from mesh.protocol.control import Drained
 from mesh.protocol.records import (
     AddAccount,
     BanAccount,
+    MuteAccount,
     PrioritiseAccount,
     SetBan,
+    SetMute,
     SetPriority,
 )
+from mesh.protocol.sessions import Mute
 from mesh.protocol.types import Name
 from mesh.protocol.zones import SignTravel, TravelTicket
 from mesh.seat import Seat
@@ -235,6 +239,23 @@ class LoginNode(Node):
         if is_banned(account.banned_until_s, self.clock.wall()):
             kick = KickAccount(account.account, Code.BANNED, said.reason, account.session)
             await self._ask_patiently("center", kick)
+        return _without_hash(account)
+
+    @on(MuteAccount)
+    @to_the_end
+    async def on_mute_account(self, said: MuteAccount, _caller: Caller) -> Account:
+        """`mesh account mute` and `unmute`: durable first, then whoever plays with it hears of it."""
+        account = await self._ask("dc", SetMute(said.name, said.until_s, said.reason), Account)
+        if said.until_s:
+            self.journal.record("mute", account.account, until_s=said.until_s, reason=said.reason)
+        else:
+            self.journal.record("unmute", account.account)
+        mute = Mute(account.mute, account.muted_until_s, account.mute_reason)
+        try:
+            await self._ask_patiently("center", AccountMuted(account.account, mute))
+        except (PeerLost, DeadlineExceeded) as error:
+            text = f"it holds from the next login on, but whoever plays has not heard it: say it again ({error})"
+            raise RefusedError(Code.UNAVAILABLE, text) from None
         return _without_hash(account)
 
     @on(PrioritiseAccount)

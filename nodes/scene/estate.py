@@ -20,7 +20,7 @@ from mesh.core.bucket import Bucket
 from mesh.errors import MeshError
 from mesh.protocol.lanes import MOVE
 from mesh.protocol.play import Item
-from mesh.protocol.sessions import Friendship, PartyAt
+from mesh.protocol.sessions import Friendship, Mute, PartyAt
 from nodes.scene.degradation import Degradation
 from nodes.scene.gameclock import GameClock
 from nodes.scene.interest import Interest
@@ -147,7 +147,7 @@ SESSION: dict[str, Any] = {
     "connection": int, "nonce": int, "waiting": bool, "resumed": bool, "received": int, "processed": int, "sent": int,
     "ring": list[tuple[int, float, bytes]], "forgotten": int, "operation": int, "anew": bool, "transferred": bool,
     "recalls": int, "dead_until": float, "fought_at": float, "chat": Bucket, "emotes": Bucket | None,
-    "offences": Bucket | None,
+    "offences": Bucket | None, "mute": Mute,
 }  # fmt: skip
 """Attributes of a session. `account`, `blocked` and what is under way (nothing, when it is handed over) follow."""
 

@@ -114,7 +114,7 @@ class Line:
         self._settle(slot, x, y, now)
         chat = Bucket(self.scene.chat_per_s, self.scene.chat_burst, self._now())
         session = Session(number, status.name, self.index, slot, self.world.number(slot), operation, chat)
-        session.region, session.attributes = status.region, status.attributes
+        session.region, session.attributes, session.mute = status.region, status.attributes, status.mute
         session.befriend(status.friends)
         session.gold, session.items = status.gold, {item.id: item for item in status.items}
         if carried is not None:
@@ -174,6 +174,7 @@ class Line:
             session.account, session.name, int(world.level[slot]), int(world.xp[slot]), int(world.hp[slot]),
             session.attributes, self.name, int(world.x[slot]) * self.map.unit_m, int(world.y[slot]) * self.map.unit_m,
             int(world.heading[slot]), session.region, session.gold, list(session.items.values()), session.friends,
+            session.mute,
         )  # fmt: skip
 
     def carried_of(self, session: Session, now: float) -> Carried:

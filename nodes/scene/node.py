@@ -15,6 +15,8 @@ It hears, in this order of a player's life (the steps are those of the architect
        Release   center  save, take out of the world                 -> Done
        ListHosted center who is here, and on which lines             -> HostedList
        OpenLine, CloseLine, PartyChanged, FriendsChanged             center
+       MuteChanged  center  this player may not speak, or may again
+       ReadLine, ReadPlayers  a line from above, for operators (above.py)
        Replaced  center  its players are elsewhere: end
        HandOver, Inherited  its heir, another process of this scene: give it everything, and end (handing.py)
     9  says SaveStates and Operate to the DC, and records behaviour
@@ -41,6 +43,7 @@ from mesh.protocol.envelope import Envelope
 from mesh.protocol.lanes import MOVE_SIZE, PLAY_HEAD, Handle, Lane
 from mesh.protocol.placement import Evacuate, Evacuated
 from mesh.seat import Seat
+from nodes.scene.above import Above
 from nodes.scene.degradation import Degradation
 from nodes.scene.departures import Departures
 from nodes.scene.gameclock import GameClock
@@ -96,7 +99,7 @@ class SceneNode(Node):
         self.parties = Parties(self.sessions, self.lines, self.keepsakes)
         self.play = Play(
             self.lines, self.sessions, self.parties, self.out, self.ledger, self.journal.record, now, self.game.now,
-            said, self._expel, self.ask, self.tell, self.dispatch.taps,
+            said, self._expel, self.ask, self.tell, self.dispatch.taps, self.clock.wall,
         )  # fmt: skip
         self.shared = Shared(
             said, self.name, self.random, self.out, self.journal.record, self.play.looting.advance,
@@ -114,7 +117,10 @@ class SceneNode(Node):
         for name, number in said.lines_of(seat.spec.short, seat.spec.number):
             self.lines.open(name, number, fixed=True)
         self.handing, self.ticking = Handing(self), Ticking(self)
-        self.serve_parts(self.residents, self.departures, self.lines, self.parties, self.handing)
+        above = Above(self.lines, self.ticker)
+        self.serve_parts(
+            self.residents, self.departures, self.lines, self.parties, self.handing, self.play.muting, above
+        )
         meter(self)
 
     # --- life ---

@@ -19,6 +19,7 @@ from nodes.scene.line import Line
 from nodes.scene.lines import Lines
 from nodes.scene.looting import Looting
 from nodes.scene.mailing import Mailing, Tell
+from nodes.scene.muting import Muting
 from nodes.scene.outbound import Outbound
 from nodes.scene.parties import Parties
 from nodes.scene.sessions import Session, Sessions
@@ -49,12 +50,14 @@ class Play:
         ask: Ask,
         tell: Tell,
         taps: Taps,
+        wall: Callable[[], float],
     ) -> None:
         self._lines, self._out, self._settings, self._expel = lines, out, settings, expel
         self._now, self._game, self._taps = now, game, taps
         self.looting = Looting(lines, sessions, parties, out, ledger, record, now, settings.inventory_max, self.deny)
         self.trading = Trading(lines, sessions, out, ledger, record, now, settings.inventory_max)
         self.mailing = Mailing(out, ledger, ask, tell, record, now, settings.inventory_max, self.deny)
+        self.muting = Muting(sessions, wall)
         self.denied = 0
         self.heard = 0
         self._decode = decoder_for("scene", "client")
@@ -74,6 +77,8 @@ class Play:
             said = self._decode(body)
             if self._taps.open:
                 self._taps.offer(said, "client", "client", session.name, len(body))
+            if session.mute.until_s:
+                self.muting.check(session, said)
             self._handlers.messages[type(said)](self._lines.of(session), session, said, sequence, now)
         except RemoteProtocolError as error:
             self.bad(session, sequence, Code.BAD_MESSAGE, str(error)[:TEXT_MAX])

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Iterator
 
 from mesh.core.bucket import Bucket
+from mesh.mutes import NOT_MUTED, newer
 from mesh.protocol.lanes import PieceClass, PieceLane, piece
 from mesh.protocol.play import Item
-from mesh.protocol.sessions import Carried, Friendship, PartyAt, account_of
+from mesh.protocol.sessions import Carried, Friendship, Mute, PartyAt, account_of
 
 RING_MAX = 256
 RING_S = 60.0
@@ -26,9 +27,9 @@ class Session:
 
     __slots__ = (
         "account", "advancing", "anew", "attributes", "blocked", "busy", "chat", "connection", "dead_until", "emotes",
-        "forgotten", "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "name", "nonce",
-        "number", "offences", "operation", "party", "processed", "recalls", "received", "region", "resumed", "ring",
-        "saving", "sent", "slot", "transferred", "waiting",
+        "forgotten", "fought_at", "friends", "gate", "gold", "handle", "items", "leaving", "line", "mute", "name",
+        "nonce", "number", "offences", "operation", "party", "processed", "recalls", "received", "region", "resumed",
+        "ring", "saving", "sent", "slot", "transferred", "waiting",
     )  # fmt: skip
 
     def __init__(self, number: int, name: str, line: int, slot: int, handle: int, operation: int, chat: Bucket) -> None:
@@ -40,6 +41,7 @@ class Session:
         self.attributes: dict[str, int] = {}
         self.friends: list[Friendship] = []
         self.blocked: frozenset[int] = frozenset()  # accounts of whom it wants to hear nothing
+        self.mute: Mute = NOT_MUTED  # the newest that the center has told
         self.party: PartyAt | None = None
         self.gold = 0
         self.items: dict[int, Item] = {}
@@ -140,6 +142,7 @@ class Session:
         """It goes on with the character of an older session: a new login ends no fight and forgives nothing."""
         self.fought_at = max(self.fought_at, older.fought_at)
         self.chat, self.offences = older.chat, older.offences
+        self.mute = newer(self.mute, older.mute)
 
 
 class Sessions:
