@@ -257,7 +257,8 @@ class KickPlayer(Message, frozen=True, tag=232):
 
 @message("ctl -> center", answers=("Done",))
 class TellPlayer(Message, frozen=True, tag=233):
-    """`mesh say --to`: an operator's word to one player. `not_found` when it is not in the zone, or not connected."""
+    """`mesh say --to`: an operator's word to one player. `not_found` when it is not in the zone, `unavailable` when it
+    is, without a connection."""
 
     name: Name
     speaker: Label

@@ -75,7 +75,7 @@ class Operators:
         if presence is None:
             raise RefusedError(Code.NOT_FOUND, f"{said.name} is not in the zone")
         if presence.stage == "entering" or not presence.gate:
-            raise RefusedError(Code.NOT_FOUND, f"{presence.name} is not connected at the moment")
+            raise RefusedError(Code.UNAVAILABLE, f"{presence.name} is not connected at the moment")
         self._courier.say(self._broadcast.numbered(said.speaker, said.text, alone=True), [presence])
         self._node.journal.record("publicise", presence.account, speaker=said.speaker, text=said.text)
         return Done()

@@ -24,7 +24,7 @@ COMMANDS = {
     "logs": ("tools.ctl.commands.logs:logs", "Show what the nodes log."),
     "events": ("tools.ctl.commands.events:events", "Search the behaviour log: what players did."),
     "trace": ("tools.ctl.commands.trace:trace", "Draw a login through all nodes."),
-    "account": ("tools.ctl.commands.account:account", "Create, list and ban accounts, let some in first."),
+    "account": ("tools.ctl.commands.account:account", "Create, list, ban and mute accounts, let some in first."),
     "player": ("tools.ctl.commands.player:player", "Show where a player is."),
     "friends": ("tools.ctl.commands.player:friends", "Show a player's friends, requests and blocks."),
     "kick": ("tools.ctl.commands.player:kick", "Take a player out of the world."),

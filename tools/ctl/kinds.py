@@ -4,7 +4,8 @@ others, so nothing is refused that is not here. Pure."""
 from collections.abc import Sequence
 
 KINDS = (
-    "connected", "login", "login_refused", "resume", "takeover", "logout", "linkdead", "kick", "mute", "unmute", "disconnected",
+    "connected", "login", "login_refused", "resume", "takeover", "logout", "linkdead", "kick", "disconnected",
+    "mute", "unmute",
     "enter", "leave", "move", "transfer", "travel", "rehomed", "say", "shout", "whisper", "speak", "publicise",
     "hit", "kill", "death", "level", "loot", "trade", "mail", "mail_take",
     "friend_ask", "friend_accept", "friend_remove", "friend_block", "friend_unblock",

@@ -1,4 +1,4 @@
-"""`mesh account`: create, list, ban, vip.
+"""`mesh account`: create, list, ban, mute, vip.
 
 Passwords are asked for or read from a file, never taken from the command line.
 """
@@ -16,6 +16,7 @@ from mesh.protocol.cluster import Account
 from mesh.protocol.records import (
     AddAccount,
     BanAccount,
+    MuteAccount,
     PrioritiseAccount,
     ReadRecords,
     Records,
@@ -35,6 +36,7 @@ ACCOUNTS = "accounts"  # the DC's table
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1024
 FOR_EVER = -1
+REASON_MAX = 1024  # characters, the catalogue's Text
 LEVEL_MAX = 255
 
 
@@ -52,7 +54,7 @@ class Level(click.IntRange):
 
 @click.group()
 def account() -> None:
-    """Create, list and ban accounts, let some in first."""
+    """Create, list, ban and mute accounts, let some in first."""
 
 
 @account.command()
@@ -134,6 +136,51 @@ def ban(
 
 @account.command()
 @click.argument("name")
+@click.option("--for", "length", metavar="LENGTH", help="90s, 10m, 2h, 3d or 1w. Default: for ever.")
+@click.option("--reason", default="", help="What the player is told.")
+@cluster_option
+@json_option
+@click.pass_obj
+def mute(
+    environment: Environment, name: str, length: str | None, reason: str, cluster: str | None, as_json: bool
+) -> int:
+    """Mute an account: at once and from its next login on, its player plays, and what it says is refused.
+
+    That is what is said near, shouted, whispered, on channels and in mails. It ends by itself.
+
+    Exit codes: 0, 1 it is kept, but no center could be told: who plays speaks on until this is said again, 3 no such
+    account, 4 no login node answers.
+    """
+    checked = check_name(name)
+    if len(reason) > REASON_MAX:
+        raise CommandError(f"--reason has at most {REASON_MAX} characters", Exit.USAGE)
+    until = int(SystemClock().wall() + parse_length(length)) if length else FOR_EVER
+    return _mute(environment, MuteAccount(checked, until, reason), cluster, as_json)
+
+
+@account.command()
+@click.argument("name")
+@cluster_option
+@json_option
+@click.pass_obj
+def unmute(environment: Environment, name: str, cluster: str | None, as_json: bool) -> int:
+    """Let the player of a muted account speak again, at once.
+
+    Exit codes: as of `mesh account mute`.
+    """
+    return _mute(environment, MuteAccount(check_name(name), 0), cluster, as_json)
+
+
+def _mute(environment: Environment, question: MuteAccount, cluster: str | None, as_json: bool) -> int:
+    topology = clusters.find(cluster, environment).load()
+    changed = asyncio.run(first(topology, "login", question, Account, ANSWER_S))
+    words = mute_words(changed.muted_until_s, SystemClock().wall()) or "not muted"
+    _tell(changed, as_json, f"account {changed.name}: {words}")
+    return Exit.OK
+
+
+@account.command()
+@click.argument("name")
 @click.option("--level", type=Level(1, LEVEL_MAX), metavar="N", help="1 to 255, the higher one goes first. Default: 1.")
 @click.option("--off", is_flag=True, help="Wait like everybody else again.")
 @cluster_option
@@ -176,6 +223,13 @@ def ban_words(until_s: int) -> str:
     return "banned for ever" if until_s < 0 else f"banned until {show_ms(until_s * 1000)[:19]}"
 
 
+def mute_words(until_s: int, wall_s: float) -> str:
+    """For people; nothing about a mute that is over."""
+    if until_s < 0:
+        return "muted for ever"
+    return f"muted until {show_ms(until_s * 1000)[:19]}" if until_s > wall_s else ""
+
+
 def _password(file: Path | None) -> str:
     if file is None:
         if not sys.stdin.isatty():
@@ -202,13 +256,15 @@ def _tell(who: Account, as_json: bool, text: str) -> None:
 
 
 def _draw(rows: list[dict[str, Any]]) -> None:
-    drawn = table("number", "name", "created", "ban", "reason", right=("number",), folds="reason")
+    wall_s = SystemClock().wall()
+    drawn = table("number", "name", "created", "ban", "mute", "reason", right=("number",), folds="reason")
     for row in rows:
         created = show_ms(int(row.get("created_s", 0)) * 1000)[:19]
-        banned = int(row.get("banned_until_s", 0))
+        banned, muted = int(row.get("banned_until_s", 0)), mute_words(int(row.get("muted_until_s", 0)), wall_s)
+        why = [row.get("ban_reason"), row.get("mute_reason") if muted else ""]
         drawn.add_row(
             str(row["account"]), str(row.get("name", row.get("damaged"))), created,
-            ban_words(banned) if banned else "", str(row.get("ban_reason", "")),
+            ban_words(banned) if banned else "", muted, "; ".join(str(one) for one in why if one),
         )  # fmt: skip
     if rows:
         console().print(drawn, markup=False)

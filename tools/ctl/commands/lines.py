@@ -1,4 +1,5 @@
-"""`mesh lines`: which copies of the maps there are, how full they are; opening and closing them by hand."""
+"""`mesh lines`: which copies of the maps there are, how full they are, where on one of them its players are; opening and
+closing them by hand."""
 
 import asyncio
 from typing import Literal
@@ -7,18 +8,20 @@ import msgspec
 import rich_click as click
 
 from mesh.protocol.control import Describe, Description, Done, Member
-from mesh.protocol.placement import OrderLine
+from mesh.protocol.placement import CELLS_MAX, LineRead, OrderLine, ReadLine
 from mesh.topology import Topology, zone_in
 from tools.ctl import clusters
 from tools.ctl.asking import ask_one, gather_good
 from tools.ctl.exits import CommandError, Exit
+from tools.ctl.heat import grid, picture
 from tools.ctl.meant import centers_meant, node_meant, one_zone
 from tools.ctl.options import Environment, cluster_option, complete_node, json_option, zone_option
-from tools.ctl.output import console, emit_json, say, short, table
+from tools.ctl.output import console, emit, emit_json, say, short, table
 
 ANSWER_S = 3.0
 MOVE_S = 60.0  # a line is closed when its players are elsewhere
 NUMBER_MAX = 0xFFFF
+CELLS = 32  # with their frame they fit into 80 columns
 COLOURS = {"free": "green", "busy": "yellow", "full": "red"}
 
 
@@ -36,24 +39,47 @@ class LineRow(msgspec.Struct, frozen=True):
 
 
 @click.group(invoke_without_command=True)
+@click.option("--map", "map_", default="", metavar="MAP", help="Only the lines of this map.")
+@click.option("--line", "number", type=click.IntRange(1, NUMBER_MAX), metavar="N", help="Only those with this number.")
+@click.option("--heat", is_flag=True, help="Draw one line from above: where its players are. With --json: how many.")
+@click.option(
+    "--cells", type=click.IntRange(1, CELLS_MAX), default=CELLS, show_default=True, help="Squares on each side of that."
+)
 @zone_option
 @cluster_option
 @json_option
 @click.pass_context
-def lines(ctx: click.Context, zone: str, cluster: str | None, as_json: bool) -> int:
+def lines(
+    ctx: click.Context,
+    map_: str,
+    number: int | None,
+    heat: bool,
+    cells: int,
+    zone: str,
+    cluster: str | None,
+    as_json: bool,
+) -> int:
     """Show the lines of all maps, open or close one.
 
     A line is a copy of a map, on one scene; players on the same line can meet. Up to `soft` players it is preferred
     (free), from there on others are (busy), at `max` it is full; nobody is sent to lines of a scene that is draining
     or lost. The center opens further lines and closes empty ones by itself.
 
-    Exit codes: 0, 3 no such cluster or zone, 4 no center answers.
+    Exit codes: 0, 2 --heat without saying of which line, 3 no such map, line, cluster or zone, 4 no center answers, or
+    not the scene.
     """
     if ctx.invoked_subcommand is not None:
         return Exit.OK
+    if heat and not map_:
+        raise click.UsageError("--heat draws one line: say which with --map MAP --line N")
     topology = clusters.find(cluster, ctx.obj).load()
     rows = asyncio.run(find_lines(topology, zone))
-    if as_json:
+    if map_:
+        check_map(topology, map_, rows)
+    rows = [row for row in rows if map_ in ("", row.map) and number in (None, row.line)]
+    if heat:
+        _draw_heat(topology, line_meant(rows, map_, number), cells, as_json)
+    elif as_json:
         emit_json({"lines": rows})
     else:
         _draw(rows, len(topology.zones) > 1)
@@ -107,6 +133,34 @@ def close(environment: Environment, line: str, zone: str, cluster: str | None) -
     _order(topology, one_zone(topology, zone), "close", map_, number, "")
     say(f"mesh: {map_}:{number} is closed")
     return Exit.OK
+
+
+def line_meant(rows: list[LineRow], map_: str, number: int | None) -> LineRow:
+    """The only one of these. CommandError when there is none, or what tells them apart."""
+    if not rows:
+        which = f"{map_}:{number}" if number else f"of {map_}"
+        raise CommandError(f"there is no line {which}; `mesh lines` shows those that there are", Exit.NOT_FOUND)
+    zones, numbers = sorted({row.zone for row in rows}), sorted({row.line for row in rows})
+    if len(zones) > 1:
+        raise CommandError(f"say in which zone: --zone {' or --zone '.join(zones)}", Exit.USAGE)
+    if len(numbers) > 1:
+        raise CommandError(f"say which line: --line {' or --line '.join(map(str, numbers))}", Exit.USAGE)
+    return rows[0]
+
+
+def _draw_heat(topology: Topology, row: LineRow, cells: int, as_json: bool) -> None:
+    question = ReadLine(row.map, row.line, cells)
+    said = asyncio.run(ask_one(topology, node_meant(topology, row.scene), question, LineRead, ANSWER_S))
+    if as_json:
+        counts = {"players": grid(said.player_counts, cells), "npcs": grid(said.npc_counts, cells)}
+        where = {"zone": row.zone, "map": row.map, "line": row.line, "scene": row.scene, "size_m": said.size_m}
+        figures = {"players": said.players, "npcs": said.npcs, "pressure": said.pressure}
+        emit_json({**where, **figures, "cells": cells, "from_south_west": counts})
+        return
+    for text in picture(said):
+        emit(text)
+    busy = f"its ticks take {said.pressure:.0%} of their time"
+    say(f"mesh: {row.map}:{row.line} on {short(row.scene)}: {said.players} players, {said.npcs} npcs; {busy}")
 
 
 def check_map(topology: Topology, map_: str, there: list[LineRow]) -> None:
