@@ -14,7 +14,7 @@ from mesh.protocol.catalogue import Message, decoder, encode
 from mesh.protocol.cluster import Announce, FromClient, HostedAt, HostedList, ToClients
 from mesh.protocol.codec import heard_by
 from mesh.protocol.records import ChangeFriendship
-from mesh.protocol.sessions import Friendship, PartyAt, Status, account_of, session_of
+from mesh.protocol.sessions import Friendship, Mute, PartyAt, Status, account_of, session_of
 from mesh.protocol.social import PartyInvited
 from mesh.protocol.zones import Relay
 from mesh.testing import ManualClock
@@ -268,6 +268,7 @@ class Abroad:
         self.zones = zones
         self.relayed: list[Relay] = []
         self.lists: list[tuple[int, list[str], str]] = []
+        self.mutes: list[tuple[int, Mute]] = []
 
     def zone_of(self, account: int) -> str:
         return self.zones.get(account, "")
@@ -278,3 +279,6 @@ class Abroad:
 
     def friends_changed(self, account: int, friends: list[Friendship], asked_by: str = "") -> None:
         self.lists.append((account, [f.state for f in friends], asked_by))
+
+    def muted(self, account: int, mute: Mute) -> None:
+        self.mutes.append((account, mute))

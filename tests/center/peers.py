@@ -41,6 +41,7 @@ from mesh.protocol.placement import (
     Depart,
     Departed,
     FriendsChanged,
+    MuteChanged,
     OpenLine,
     PartyChanged,
     TakeBack,
@@ -280,6 +281,12 @@ class Scene(Node):
     @on(FriendsChanged)
     def on_friends_changed(self, said: FriendsChanged, _caller: Caller) -> None:
         self.asked.append(said)
+
+    @on(MuteChanged)
+    def on_mute_changed(self, said: MuteChanged, _caller: Caller) -> None:
+        status = self.characters.get(said.session)
+        if status is not None and said.mute.number > status.mute.number:
+            self.characters[said.session] = msgspec.structs.replace(status, mute=said.mute)
 
     async def _heard(self, said: Message) -> None:
         self.asked.append(said)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from mesh.protocol.social import (
 )
 from mesh.protocol.zones import FriendsNow, Relay
 from nodes.center.channels import Operators
+from nodes.center.courier import Courier
 from nodes.center.rates import RATES, Rate
 from nodes.center.settings import CenterSettings
 from tests.center.parlour import Abroad, Parlour, blocked, hear
@@ -173,7 +175,8 @@ def test_a_shout_names_the_sessions_that_are_not_to_hear_it() -> None:
 
 def test_an_operator_is_heard_by_everybody() -> None:
     parlour = Parlour()
-    operators = Operators(parlour.node, parlour.society.channels.broadcast)  # type: ignore[arg-type]
+    node: Any = parlour.node
+    operators = Operators(node, parlour.society.channels.broadcast, parlour.directory, Courier(node))
     operators.on_publicise(Publicise("the crew", "maintenance at noon"), None)  # type: ignore[arg-type]
     assert hear(parlour.node.announced[0].body) == Shouted(1, 1, "the crew", "maintenance at noon")
 

@@ -175,6 +175,18 @@ def test_social_and_chat_come_through_whatever_their_class():
     assert session.social(Shout("hi")) == bytes([CLIENT_SOCIAL]) + encode(Shout("hi"))
 
 
+def test_a_word_to_one_player_comes_through_whatever_was_heard_before_it():
+    session = playing()
+    alone = Shouted(1, 3, "the crew", "come here", alone=True)
+    everybody = Shouted(1, 2, "bob", "hey")
+    assert session.receive(gate(alone)) == [alone]
+    assert session.receive(gate(everybody)) == [everybody], "that it was overtaken is no reason to ignore it"
+    assert session.receive(gate(everybody)) == []
+    older = Shouted(1, 1, "the crew", "are you there?", alone=True)
+    assert session.receive(gate(older)) == [older]
+    assert session.duplicates == 1
+
+
 def test_resume_names_what_was_received_and_sends_again_what_was_not_processed():
     session = playing()
     session.receive(event(1, Hit(1, 2, 3, 4)) + event(2, Hit(1, 2, 3, 4)))

@@ -213,7 +213,8 @@ def test_rows_are_found_by_number_or_name(desk: Desk) -> None:
     assert keys("accounts", "99999999999999999999999") == []
     assert find_rows(desk.store, ACCOUNTS, "", 1)[1]
     assert find_rows(desk.store, ACCOUNTS, "", 2) == (
-        [(str(n), {"name": name, "created_s": AT_MS // 1000, "banned_until_s": 0, "ban_reason": "", "priority": 0})
+        [(str(n), {"name": name, "created_s": AT_MS // 1000, "banned_until_s": 0, "ban_reason": "", "priority": 0,
+                   "muted_until_s": 0, "mute_reason": "", "mutes": 0})
          for n, name in ((1, "anna"), (2, "bert"))],
         False,
     )  # fmt: skip

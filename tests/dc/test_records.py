@@ -113,7 +113,10 @@ def test_a_row_of_a_newer_program_is_not_guessed_at() -> None:
 
 def test_people_never_see_secrets() -> None:
     shown = ACCOUNTS.show(AccountRow("anna", "$argon2id$...", 5))
-    assert shown == {"name": "anna", "created_s": 5, "banned_until_s": 0, "ban_reason": "", "priority": 0}
+    assert shown == {
+        "name": "anna", "created_s": 5, "banned_until_s": 0, "ban_reason": "", "priority": 0,
+        "muted_until_s": 0, "mute_reason": "", "mutes": 0,
+    }  # fmt: skip
     made = LEDGER.show(LedgerRow(1, "loot", 2, items=(ItemMove(9, 0, 2, "axe"),)))
     assert made["items"] == [{"item": 9, "source": 0, "target": 2, "kind": "axe"}]
     assert NAMES.show(NameRow(4)) == {"account": 4}

@@ -14,6 +14,7 @@ from mesh.metrics import page
 from mesh.node import Caller, Node, on
 from mesh.protocol.cluster import (
     Account,
+    AccountMuted,
     Authenticate,
     Authenticated,
     CreateAccount,
@@ -40,11 +41,13 @@ from mesh.protocol.control import (
 from mesh.protocol.records import (
     AddAccount,
     BanAccount,
+    MuteAccount,
     PrioritiseAccount,
     SetBan,
+    SetMute,
     SetPriority,
 )
-from mesh.protocol.sessions import Placement, Status, account_of, session_of
+from mesh.protocol.sessions import Mute, Placement, Status, account_of, session_of
 from mesh.protocol.zones import SignTravel
 from mesh.testing import Cluster, run
 from mesh.topology import Topology, load
@@ -96,6 +99,15 @@ class Dc(Node):
         banned = Account(known.account, known.name, known.password_hash, said.until_s, said.reason, session=99)
         self.accounts[said.name.lower()] = banned
         return banned
+
+    @on(SetMute)
+    def on_mute(self, said: SetMute, _caller: Caller) -> Account:
+        known = self.accounts[said.name.lower()]
+        muted = msgspec.structs.replace(
+            known, muted_until_s=said.until_s, mute_reason=said.reason, mute=known.mute + 1
+        )
+        self.accounts[said.name.lower()] = muted
+        return muted
 
     @on(SetPriority)
     def on_priority(self, said: SetPriority, _caller: Caller) -> Account:
@@ -157,6 +169,11 @@ class Center(Node):
 
     @on(KickAccount)
     def on_kick(self, said: KickAccount, _caller: Caller) -> Done:
+        self.asked.append(said)
+        return Done()
+
+    @on(AccountMuted)
+    def on_muted(self, said: AccountMuted, _caller: Caller) -> Done:
         self.asked.append(said)
         return Done()
 
@@ -425,6 +442,40 @@ def test_operators_make_and_ban_accounts(told: Any) -> None:
         before = len(center.asked)
         await login.on_ban_account(BanAccount("Anna", 0, ""), who)
         assert len(center.asked) == before, "lifting a ban kicks nobody"
+
+    told(story)
+
+
+def test_operators_mute_accounts(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        who = Caller("ctl", "ctl", 1)
+        made = await login.on_add_account(AddAccount("Anna", "correct horse"), who)
+        before = login.journal.recorded
+        shown = await login.on_mute_account(MuteAccount("anna", -1, "spam"), who)
+        assert (shown.name, shown.password_hash, shown.muted_until_s, shown.mute_reason) == ("Anna", "", -1, "spam")
+        assert center.asked[-1] == AccountMuted(made.account, Mute(1, -1, "spam"))
+        assert isinstance(await gate.log_in("password", "anna", "correct horse"), Authenticated), "a mute is no ban"
+        await login.on_mute_account(MuteAccount("anna", 0), who)
+        assert center.asked[-1] == AccountMuted(made.account, Mute(2, 0, ""))
+        assert login.journal.recorded == before + 2
+
+    told(story)
+
+
+def test_a_mute_waits_for_a_center_that_restarts_and_says_when_none_could_be_told(told: Any) -> None:
+    async def story(gate: Gate, dc: Dc, center: Center, login: LoginNode, cluster: Cluster) -> None:
+        who = Caller("ctl", "ctl", 1)
+        await login.on_add_account(AddAccount("Anna", "correct horse"), who)
+        await cluster.kill("center.1")
+        refused = await refusal(login.on_mute_account(MuteAccount("anna", -1), who))
+        assert refused.code == "unavailable"
+        assert "it holds from the next login on" in refused.text
+        assert dc.accounts["anna"].muted_until_s == -1
+        telling = asyncio.create_task(login.on_mute_account(MuteAccount("anna", -1), who))
+        await asyncio.sleep(0.5)
+        await cluster.start("center.1")
+        await telling
+        assert cluster.node("center.1").asked[-1] == AccountMuted(1, Mute(2, -1))
 
     told(story)
 

@@ -107,13 +107,14 @@ class Market:
         self.sessions = Sessions()
         self.tasks: list[asyncio.Task[Any]] = []
         self.expelled: list[Session] = []
+        self.wall = 1_750_000_000.0
         self.parties = Parties(self.sessions, self.stage.lines, Keepsakes())
         ledger = Ledger(self.bank.ask, lambda work: self.tasks.append(asyncio.get_running_loop().create_task(work)), 5)
         self.play = Play(
             self.stage.lines, self.sessions, self.parties, self.stage.out, ledger,
             lambda kind, player, **fields: self.stage.events.append((kind, player, fields)),
             lambda: self.stage.now, lambda: self.stage.now, SceneSettings(inventory_max=20), self.expelled.append,
-            self.bank.ask, lambda *_: None, Taps(ManualClock()),
+            self.bank.ask, lambda *_: None, Taps(ManualClock()), lambda: self.wall,
         )  # fmt: skip
         self.players: list[Session] = []
         for n in range(1, players + 1):

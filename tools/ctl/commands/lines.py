@@ -1,5 +1,5 @@
-"""`mesh lines`: which copies of the maps there are, how full they are, where on one of them its players are; opening and
-closing them by hand."""
+"""`mesh lines`: which copies of the maps there are and how full they are, where on one of them its players are; opening
+and closing them by hand."""
 
 import asyncio
 from typing import Literal
