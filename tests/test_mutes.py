@@ -118,6 +118,7 @@ def test_who_may_not_speak_is_heard_by_nobody_and_plays_on(play: Callable[[Story
         await unmute(world, "anna")
         await speaks(anna)
         await witness.wait(Said, where=lambda said: said.name == "anna")
+        await asyncio.sleep(2.0)
         kinds = [(event.kind, event.player) for event in await world.events() if event.kind in ("mute", "unmute")]
         account = (await world.operator.ask("center.1", FindPlayer("anna"))).session >> 24
         assert sorted(kinds) == [("mute", account), ("unmute", account)]
