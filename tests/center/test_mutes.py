@@ -274,4 +274,3 @@ def test_a_newer_login_of_the_account_knows_it(tmp_path: Path) -> None:
         assert await shouts(zone, later.session) == ["muted"]
 
     tell(tmp_path, story)
-

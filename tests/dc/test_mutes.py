@@ -105,7 +105,7 @@ def test_gold_without_a_word_is_no_speech() -> None:
     anna, session = desk.player("Anna")
     bert, _ = desk.player("Bert")
     mute(desk, -1)
-    write(desk, session, 1, Letter("Bert", gold=5))
+    write(desk, session, 1, Letter("Bert", "", 5))
     desk.operate(Operate(session, 2, "pay", [session], [GoldMove(anna, bert, 5)]))
     assert desk.store.count("mails") == 1
 

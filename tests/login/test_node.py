@@ -103,9 +103,7 @@ class Dc(Node):
     @on(SetMute)
     def on_mute(self, said: SetMute, _caller: Caller) -> Account:
         known = self.accounts[said.name.lower()]
-        muted = msgspec.structs.replace(
-            known, muted_until_s=said.until_s, mute_reason=said.reason, mute=known.mute + 1
-        )
+        muted = msgspec.structs.replace(known, muted_until_s=said.until_s, mute_reason=said.reason, mute=known.mute + 1)
         self.accounts[said.name.lower()] = muted
         return muted
 

@@ -40,9 +40,7 @@ async def search(topology: Topology, prefix: str, limit: int, runs: bool) -> tup
     return merged(kept, present, limit, more or more_present)
 
 
-def merged(
-    kept: list[PlayerRow], present: list[PlayerRow], limit: int, more: bool
-) -> tuple[list[PlayerRow], bool]:
+def merged(kept: list[PlayerRow], present: list[PlayerRow], limit: int, more: bool) -> tuple[list[PlayerRow], bool]:
     """Of one that is in both, where it is counts, and its ban, of which no center knows."""
     found = {row.account: row for row in kept}
     for row in present:
