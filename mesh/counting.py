@@ -6,6 +6,7 @@ from mesh.dispatch import Dispatch
 from mesh.journal import Journal
 from mesh.metrics import Metrics
 from mesh.switchboard import Switchboard
+from mesh.version import VERSION
 
 
 def count(
@@ -17,6 +18,7 @@ def count(
     def steps() -> dict[tuple[str, ...], float]:
         return {(str(step),): number for step, number in dispatch.steps.items()}
 
+    reads("mesh_build_info", "1; the label says which version of the code runs.", lambda: {(VERSION,): 1.0}, "version")
     reads("mesh_steps_total", "How often each of the nine steps happened here.", steps, "step")
     handled = "From a message to its answer, or to the end of its handler."
     metrics.shows("mesh_handled_seconds", handled, dispatch.handled, "message")

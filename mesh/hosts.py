@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from mesh.clock import Clock
 from mesh.metrics import Metrics, Reading
 from mesh.topology import Process, Topology
 
@@ -20,10 +21,11 @@ def tells(topology: Topology, process: Process) -> bool:
 class HostUsage:
     """See the module. `folder`: the disk that counts is the one on which it is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self.metrics = Metrics()
         self._folder = folder
         reads = self.metrics.reads
+        reads("host_time_seconds", "What its clock says, in seconds since 1970.", clock.wall)
         reads("host_cpus", "Processors.", lambda: float(psutil.cpu_count() or 1))
         reads("host_cpu_seconds_total", "Time of all processors, by what it went to.", _cpu, "mode")
         reads("host_load1", "Processes that run or wait to, over a minute.", lambda: psutil.getloadavg()[0])

@@ -118,7 +118,7 @@ class _Runner:
         self._usage, self._lines = Usage(clock), lines
         self._around = [self._usage.metrics]
         if tells(topology, process):
-            self._around.append(HostUsage(topology.runtime).metrics)
+            self._around.append(HostUsage(topology.runtime, clock).metrics)
         if detours:
             logger.bind(node=process.name).warning("goes detours", addresses=",".join(detours))
         if armed:

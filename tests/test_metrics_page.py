@@ -82,7 +82,7 @@ def declared() -> list[Declared]:
             topology = load(file, runtime=Path(folder) / "run")
             return await with_cluster(topology, {**ROLES, "ops": OpsNode}, Path(folder) / "data", told)
 
-    around = Usage(SystemClock()).metrics.declared + HostUsage(Path.cwd()).metrics.declared
+    around = Usage(SystemClock()).metrics.declared + HostUsage(Path.cwd(), SystemClock()).metrics.declared
     return sorted(set(run(whole()) + around))
 
 
