@@ -35,7 +35,7 @@ COMMANDS = {
     "chaos": ("tools.chaos.command:chaos", "Break a cluster on purpose, and prove what was not lost."),
     "demo": ("tools.demo.command:demo", "Start a cluster, send players through everything it does."),
     "check": ("tools.ctl.commands.check:check", "Check a topology without starting it."),
-    "export": ("tools.ctl.commands.export:export", "Write a Procfile or systemd units for a topology."),
+    "export": ("tools.ctl.commands.export:export", "Write what other programs need to run or to watch a topology."),
     "keys": ("tools.ctl.commands.keys:keys", "Make the secret keys of a cluster."),
     "completion": ("tools.ctl.commands.completion:completion", "Print the completion script for a shell."),
 }
