@@ -12,7 +12,7 @@ ON_ALL_CORES := -n logical --dist worksteal
 INPUTS := pyproject.toml constraints.txt .ci/venv
 export PYTHON
 
-.PHONY: help demo up test quick lint format types venv dev constraints clean distclean
+.PHONY: help demo up test quick lint format types venv dev engines constraints clean distclean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | \
@@ -24,7 +24,7 @@ demo: $(INSTALLED) ## start a cluster, play through all nine steps with 200 bots
 up: $(INSTALLED) ## start the cluster of topology/local.toml; Ctrl-C stops it
 	@$(BIN)/mesh up
 
-test: $(INSTALLED_DEV) lint types ## everything that a change has to pass
+test: $(INSTALLED_DEV) engines lint types ## everything that a change has to pass
 	@echo "pytest: on all cores what starts no process, then the rest"
 	@$(BIN)/python -m pytest -m "not cluster" $(ON_ALL_CORES)
 	@$(BIN)/python -m pytest -m cluster
@@ -41,6 +41,9 @@ format: $(INSTALLED_DEV) ## ruff: repair what it can
 
 types: $(INSTALLED_DEV) ## mypy
 	@echo "mypy" && $(BIN)/mypy
+
+engines: ## install what the tests of `mesh export` run besides (Debian, as root)
+	@.ci/engines
 
 venv: $(INSTALLED) ## make .venv and install the project
 dev: $(INSTALLED_DEV) ## the same with the tools that a contributor needs

@@ -103,7 +103,8 @@ class Prometheus(Engine):
         found = self.ask("/api/v1/targets", state="active")["data"]["activeTargets"]
         return {one["labels"]["process"]: one["health"] for one in found}
 
-    def warnings(self) -> list[str]:
+    def words(self) -> list[str]:
+        """Its log: warnings and worse."""
         return self.log.read_text().splitlines()
 
 

@@ -7,6 +7,8 @@ days, and `limits` are about a topology's own numbers.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from tools.ctl.observability.rules import GROUPS
+
 Series = Mapping[str, str]
 
 
@@ -20,17 +22,17 @@ class Case(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A simulation: how often there is a sample, how many, and how often rules are worked out."""
+    """A simulation: how often there is a sample, how often rules are worked out, and when it ends."""
 
     interval: str
-    samples: int
     evaluated: str
     ends: str
 
 
-SHORT = Span("15s", 180, "15s", "45m")
-HOURLY = Span("1m", 150, "1m", "150m")
-LONG = Span("2m", 5760, "10m", "8d")
+SHORT = Span("15s", "15s", "45m")
+HOURLY = Span("1m", "1m", "150m")
+LONG = Span("2m", "30m", "8d")
+BRIEF = Span("1m", "1m", "20m")
 
 
 def flat(value: float) -> str:
@@ -276,6 +278,7 @@ def written(cases: tuple[Case, ...], span: Span, rules: list[str], always: Serie
     return {
         "rule_files": rules,
         "evaluation_interval": span.evaluated,
+        "group_eval_order": [group.name for group in GROUPS],
         "tests": [
             {
                 "interval": span.interval,
@@ -321,9 +324,9 @@ def limits(rules: list[str]) -> dict[str, Any]:
         samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in expected]
         query = {
             "expr": 'group by (alertname) (ALERTS{alertstate="firing",cluster="local"})',
-            "eval_time": SHORT.ends,
+            "eval_time": BRIEF.ends,
             "exp_samples": samples,
         }
         series = [{"series": placed(one, "local"), "values": values} for one, values in made.items()]
-        tests.append({"interval": SHORT.interval, "input_series": series, "promql_expr_test": [query]})
-    return {"rule_files": rules, "evaluation_interval": SHORT.evaluated, "tests": tests}
+        tests.append({"interval": BRIEF.interval, "input_series": series, "promql_expr_test": [query]})
+    return {"rule_files": rules, "evaluation_interval": BRIEF.evaluated, "tests": tests}

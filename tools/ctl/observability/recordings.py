@@ -18,7 +18,7 @@ from tools.ctl.observability.promql import (
     total,
 )
 
-CPU, IDLE, STOLEN = "host_cpu_seconds_total", 'mode=~"idle|iowait"', 'mode="stolen"'
+CPU, BUSY, STOLEN = "host_cpu_seconds_total", 'mode!~"idle|iowait"', 'mode="stolen"'
 
 LATENCIES = Group(
     "zonemesh-latencies",
@@ -63,7 +63,7 @@ MACHINES = Group(
     (
         Recording(
             "host:host_cpu_busy:ratio_rate5m",
-            f"1 - {rate(CPU, '5m', HOST, IDLE)} / {rate(CPU, '5m', HOST)}",
+            f"{rate(CPU, '5m', HOST, BUSY)} / {rate(CPU, '5m', HOST)}",
         ),
         Recording(
             "host:host_cpu_stolen:ratio_rate5m",

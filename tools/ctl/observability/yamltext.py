@@ -1,7 +1,7 @@
 """Data as YAML that one likes to read and to edit. It writes and does not read, which takes no library.
 
-Tables and lists are blocks; texts are plain where that is safe, a block of their own where they have quotes or several
-lines (PromQL has both), and in double quotes otherwise.
+Tables and lists are blocks. Texts are plain where that is safe, as PromQL mostly is; a block of their own where they
+have several lines; in quotes otherwise.
 """
 
 import json
@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*\Z")
+_PLAIN = re.compile(r"[A-Za-z_(][ -~]*\Z")
+_MEANT = re.compile(r": | #|[: ]\Z")
+"""What would begin something else, or would be lost, in a plain text."""
 _DURATION = re.compile(r"[0-9]+(ms|[smhdwy])\Z")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf"}
 
@@ -50,21 +52,18 @@ def _indented(lines: list[str]) -> list[str]:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        safe = (_PLAIN.match(value) and value.casefold() not in _WORDS) or _DURATION.match(value)
-        if safe:
-            return value
-        bare = '"' in value and not set("'\\\n") & set(value)
-        return f"'{value}'" if bare else json.dumps(value, ensure_ascii=False)
+        plain = _PLAIN.match(value) and not _MEANT.search(value) and value.casefold() not in _WORDS
+        return value if plain or _DURATION.match(value) else json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
         return "{}"
     return "[]" if _is_list(value) else json.dumps(value)
 
 
 def _is_block(value: str) -> bool:
-    """Quotes or several lines, and nothing that a block would change: blank lines, spaces at the ends."""
+    """Several lines, and nothing that a block would change: blank lines, spaces at the ends."""
     lines = value.split("\n")
     usual = all(line.isprintable() and line.strip() and line == line.rstrip() for line in lines)
-    return usual and not value.startswith(" ") and (len(lines) > 1 or '"' in value)
+    return len(lines) > 1 and usual and not value.startswith(" ")
 
 
 def _is_list(value: Any) -> bool:
