@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -29,6 +30,7 @@ RUNBOOKS = {
 }  # fmt: skip
 """Pages of docs/runbooks."""
 
+PAGE = Path(__file__).parents[2] / "docs" / "monitoring-prometheus.md"
 LOCAL = clusters.load("local", environment={})
 GROUPS = (*rules.GROUPS, limits.group(LOCAL))
 RULES = [rule for group in GROUPS for rule in group.rules]
@@ -211,3 +213,10 @@ def test_windows_are_worth_what_their_names_say() -> None:
     units = {"m": 60, "h": 3600, "d": 86_400}
     assert {name: int(name[:-1]) * units[name[-1]] for name in SECONDS} == SECONDS
     assert [long > short for long, short in pairwise([pair.rate for pair in (*FAST, *SLOW)])] == [True, True]
+
+
+def test_the_page_lists_every_alert() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]+ \| ([a-z-]+) \|$", text, re.MULTILINE)
+    assert len(set(rows)) == len(rows)
+    assert set(rows) == {(alert.name, alert.severity, alert.runbook) for alert in ALERTS}
