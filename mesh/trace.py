@@ -138,8 +138,8 @@ class Tracer:
 
     @contextmanager
     def sampling(self, kind: str, subject: str) -> Iterator[None]:
-        """Trace a share of what is done inside such blocks. Of the rest, what took long or failed is kept with its first
-        hop alone: what it caused was not asked for."""
+        """Trace a share of what is done inside such blocks. Of the rest, what took long or failed is kept with its
+        first hop alone: what it caused was not asked for."""
         began = self._now_us()
         result = OK
         is_traced = self._chance.random() < SAMPLED

@@ -99,7 +99,9 @@ def page(metrics: Iterable[Declared]) -> str:
             for one in metrics
             if one.name.split("_")[0] == prefix
         ]
-        parts.append(f"## {title}\n\n| name | kind | labels | what it says |\n|---|---|---|---|\n" + "\n".join(rows) + "\n")
+        parts.append(
+            f"## {title}\n\n| name | kind | labels | what it says |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        )
     return "\n".join(parts)
 
 

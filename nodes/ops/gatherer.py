@@ -60,7 +60,9 @@ class Gatherer:
 
     async def _new_traces(self, link: Link) -> list[KeptTrace]:
         try:
-            answer = await self._node.ask(link.peer, ReadTraces(self._place(self._traces, link), TRACES_AT_ONCE), ANSWER_S)
+            answer = await self._node.ask(
+                link.peer, ReadTraces(self._place(self._traces, link), TRACES_AT_ONCE), ANSWER_S
+            )
         except MeshError:
             return []
         assert isinstance(answer, TracesRead), "the catalogue allows nothing else"
@@ -69,7 +71,8 @@ class Gatherer:
 
     async def _new_lines(self, link: Link) -> list[Line]:
         try:
-            answer = await self._node.ask(link.peer, ReadLines(self._place(self._lines, link), LINES_AT_ONCE), ANSWER_S)
+            asking = ReadLines(self._place(self._lines, link), LINES_AT_ONCE)
+            answer = await self._node.ask(link.peer, asking, ANSWER_S)
         except MeshError:
             return []
         assert isinstance(answer, LinesRead), "the catalogue allows nothing else"

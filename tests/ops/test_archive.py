@@ -110,7 +110,7 @@ def test_the_oldest_go_first_but_for_the_failed_and_the_slowest_of_their_hour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(archive, "TRACES_MAX", 100)
-    monkeypatch.setattr(archive, "NOTABLE_MAX", 40)
+    monkeypatch.setattr(archive, "NOTABLE_MAX", 60)
     monkeypatch.setattr(archive, "SLOWEST_OF_HOUR", 2)
     made, chance = Archive(tmp_path / "a.sqlite"), random.Random(5)
     made.open(1)
