@@ -74,7 +74,7 @@ class Monitoring:
 
     @on(ListTraces)
     def on_list_traces(self, said: ListTraces, _caller: Caller) -> TracesAnswer:
-        return TracesAnswer(self._traces.find(said.kind, said.subject, said.order, said.limit))
+        return TracesAnswer(self._traces.find(said.kind, said.subject, said.order, said.limit, said.failed))
 
     def _line_counts(self) -> dict[tuple[str, ...], float]:
         return {(level,): float(number) for level, number in self._lines.counts.items()}

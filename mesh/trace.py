@@ -84,15 +84,15 @@ class Traces:
             insort(slow, trace, key=lambda one: -duration_us(one))
             del slow[SLOWEST_MAX:]
 
-    def find(self, kind: str, subject: str, order: str, limit: int) -> list[Trace]:
-        """Newest or slowest first; or the newest of those that failed."""
-        if order == "failed":
-            every = list(reversed(self.failed))
-        elif order == "slowest":
+    def find(self, kind: str, subject: str, order: str, limit: int, failed: bool = False) -> list[Trace]:
+        """Newest or slowest first; `failed`: only those that did not end well."""
+        if order == "slowest":
             every = [t for group in self.slowest.values() for t in group]
             every.sort(key=duration_us, reverse=True)
         else:
-            every = list(reversed(self.latest))
+            every = list(reversed(self.failed if failed else self.latest))
+        if failed:
+            every = [t for t in every if t.result != OK]
         wanted = [t for t in every if (not kind or t.kind == kind) and (not subject or t.subject == subject)]
         return wanted[:limit]
 

@@ -48,7 +48,11 @@ def words_of(world: World):
     return world.cluster.network.words
 
 
-@pytest.mark.parametrize("old", [*((role,) for role in ORDER), ("gate", "scene"), ("center", "dc", "log"), ORDER])
+PLAYED = tuple(role for role in ORDER if role != "ops")
+"""The roles of which the world has a node: the previous version knew no ops node, and nothing depends on one."""
+
+
+@pytest.mark.parametrize("old", [*((role,) for role in PLAYED), ("gate", "scene"), ("center", "dc", "log"), PLAYED])
 def test_everything_that_players_do_works_with_old_nodes_of_any_role(play, old):
     async def story(world: World) -> None:
         anna, bert = await world.together("anna", "bert")
@@ -109,7 +113,7 @@ def test_a_zone_is_upgraded_node_by_node_and_nothing_that_was_said_is_lost_or_do
 
     async def story(world: World) -> None:
         everybody = await talkers(world, rolls, 4)
-        for role in ORDER:
+        for role in PLAYED:
             for short in [short for short in ALL if short.startswith(role) and role != "scene"]:
                 await asyncio.sleep(rolls.uniform(0.0, 0.5))
                 await upgrade(world, short)

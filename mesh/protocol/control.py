@@ -181,8 +181,9 @@ class ListTraces(Message, frozen=True, tag=22):
 
     kind: Label = ""
     subject: Label = ""
-    order: Literal["latest", "slowest", "failed"] = "latest"
+    order: Literal["latest", "slowest"] = "latest"
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    failed: bool = False  # only those that did not end well
 
 
 @message("any -> ctl")

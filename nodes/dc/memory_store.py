@@ -68,7 +68,8 @@ class MemoryStore:
         self._limit_bytes *= 2
 
     def facts(self) -> dict[str, Any]:
-        return {"engine": "memory", "file_bytes": 0, "used_bytes": self._used, "map_bytes": self._limit_bytes}
+        used = {"file_bytes": 0, "used_bytes": self._used, "map_bytes": self._limit_bytes}
+        return {"engine": "memory", "reader_slots": 0, "reader_slots_max": 0} | used
 
     def copy(self, target: int) -> None:  # noqa: ARG002 - as the interface has it
         raise StorageError("a database in memory has no file to copy")
