@@ -131,23 +131,35 @@ class Reduction:
     def _increases(self, piece: Piece, known: Array) -> tuple[Array, Array]:
         """f8[series, points]: from the last known point to each, nan where one of them is missing, and the seconds
         between the two."""
-        times, values = piece.times, piece.values
-        all_values = np.concatenate((self._known_values[:, None], values), axis=1)
-        at = np.where(known, np.arange(1, len(times) + 1), 0)
-        at = np.maximum.accumulate(np.concatenate((np.zeros((self._series, 1), np.int64), at), axis=1), axis=1)
-        before = at[:, :-1]  # of each point the last known one before it, as a place in `all_values`
-        earlier = np.take_along_axis(all_values, before, axis=1)
+        values = piece.values
+        earlier, apart = self._earlier(piece, known)
         grown = values - earlier
         grown = np.where(grown < 0, values, grown)
-        apart = times - np.where(before > 0, times[before - 1], self._known_times[:, None])
         apart = np.where(np.isnan(earlier), self._tier_s, apart).astype(np.float64)
         resets = piece.resets
         if len(resets.points):
             there = known[resets.rows, resets.points]
             grown[resets.rows[there], resets.points[there]] = resets.increases[there]
-        self._known_values = np.take_along_axis(all_values, at[:, -1:], axis=1)[:, 0]
-        self._known_times = np.where(at[:, -1] > 0, times[at[:, -1] - 1], self._known_times)
         return grown, apart
+
+    def _earlier(self, piece: Piece, known: Array) -> tuple[Array, Array]:
+        """f8[series, points]: the last known value before each point, nan if there is none, and how many seconds before
+        it that was."""
+        times = piece.times
+        all_values = np.concatenate((self._known_values[:, None], piece.values), axis=1)
+        before_times = self._known_times
+        if known.all():
+            self._known_values, self._known_times = all_values[:, -1], np.full(self._series, times[-1])
+            apart = np.broadcast_to(np.diff(times, prepend=0), known.shape).copy()
+            apart[:, 0] = times[0] - before_times
+            return all_values[:, :-1], apart
+        at = np.where(known, np.arange(1, len(times) + 1), 0)
+        at = np.maximum.accumulate(np.concatenate((np.zeros((self._series, 1), np.int64), at), axis=1), axis=1)
+        before, last = at[:, :-1], at[:, -1]  # places in `all_values`: 0 is what came before this piece
+        self._known_values = all_values[np.arange(self._series), last]
+        self._known_times = np.where(last > 0, times[last - 1], before_times)
+        apart = times - np.where(before > 0, times[before - 1], before_times[:, None])
+        return np.take_along_axis(all_values, before, axis=1), apart
 
 
 def _last_known(values: Array, known: Array, starts: Array) -> Array:

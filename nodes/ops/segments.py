@@ -12,9 +12,9 @@
             lives    [[node, incarnation], ...] of the nodes that are in it, in the finest tier
 
 The crc of a record covers the two lengths and the head, that of a file's head the head up to it; bodies have their
-own. Each series record stands twice: a flipped bit in it would otherwise cost all blocks behind it. Heads are checked at the start, bodies when
-somebody reads them. What follows the last intact record is a tail: a write that was cut short. Anything unreadable
-before that is damage, and is stepped over by looking for the next record.
+own. Each series record stands twice: a flipped bit in it would otherwise cost all blocks behind it. Heads are checked
+at the start, bodies when somebody reads them. What follows the last intact record is a tail: a write that was cut
+short. Anything unreadable before that is damage, and is stepped over by looking for the next record.
 """
 
 import os

@@ -277,6 +277,8 @@ def test_a_clock_that_goes_an_hour_back_is_followed_and_makes_no_spike(folder: P
         for start_s in (START, START + 3000):
             grown = points(only(ask(history, "hits_total", start_s, start_s + 1900, how=how)))
             assert set(grown.values()) == {1.0}
+        tens = points(only(ask(history, "hits_total", START, START + 100, 10, how=how)))
+        assert tens[START + 50] == (9.0 if how == "increase" else 1.0), "nothing is known of before the clock went back"
     assert history.counts.jumps == 1
 
 
