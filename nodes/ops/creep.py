@@ -21,7 +21,7 @@ from nodes.ops.signals import Slot
 
 POINTS = 24
 QUARTER = POINTS // 4
-TAU, TAU_LEFT = 0.68, 0.45  # to find a creep, and to go on believing in it
+TAU, TAU_LEFT = 0.7, 0.45  # to find a creep, and to go on believing in it
 TIMES = 3  # in a row
 LOAD = "players"
 LOAD_MIN = 20.0  # fewer players count as so many
@@ -46,7 +46,7 @@ class Creep(msgspec.Struct, frozen=True):
 CREEPS = (
     Creep("memory", "memory-leak", window_s=240.0, share=0.15, step=24e6),
     Creep("memory", "memory-leak", window_s=1800.0, share=0.2, step=48e6),
-    Creep("tick", "tick-creep", window_s=240.0, share=0.3, step=0.0015, explained=1.5, calm_s=300.0),
+    Creep("tick", "tick-creep", window_s=240.0, share=0.38, step=0.0015, explained=1.5, calm_s=300.0),
     Creep("tick", "tick-creep", window_s=1200.0, share=0.5, step=0.004, explained=1.5, calm_s=300.0),
     Creep("descriptors", "descriptors", window_s=240.0, share=0.3, step=0.03, calm_s=600.0),
     Creep("disk_left", "disk-full", window_s=600.0, share=0.02, step=5e8, falls=True, left_s=7200.0, calm_s=0.0),
