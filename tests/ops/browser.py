@@ -83,8 +83,9 @@ class Browser:
     async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
         """As the page does it; `headers` replace what it sends, "" leaves one out."""
         sent = {
-            "content-type": "application/json", "origin": f"{self.scheme}://{self.host}", "sec-fetch-site": "same-origin",
-            "x-mesh-token": self.token, **{key.replace("_", "-"): value for key, value in headers.items()},
+            "content-type": "application/json", "origin": f"{self.scheme}://{self.host}",
+            "sec-fetch-site": "same-origin", "x-mesh-token": self.token,
+            **{key.replace("_", "-"): value for key, value in headers.items()},
         }  # fmt: skip
         return await self.ask("POST", path, json.dumps({} if body is None else body).encode(), sent)
 

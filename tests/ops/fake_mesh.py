@@ -21,12 +21,13 @@ from nodes.ops.console.answers import (
     Wanted,
     ZoneNow,
 )
-from tests.ops.fake_shapes import BY_NAME, METRICS, MetricOf, NodeOf, Story, noise, nodes, smooth
+from tests.ops.fake_shapes import BY_NAME, METRICS, MetricOf, NodeOf, Story, nodes, noise, smooth
 from tests.ops.fake_story import EVENT_KINDS, LOG_LEVELS
 
 LEVELS = ["full", "busy", "crowded", "strained", "scarce", "slow", "slowest"]
 ZONES = {"one": 6400, "two": 3600}
 LINES_MAX = 24
+KILLED_S = 3.0  # until a node that was killed is there again
 
 
 class FakeMesh:
@@ -41,6 +42,7 @@ class FakeMesh:
         self.pinned: dict[str, int] = {}
         self.draining: set[str] = set()
         self.restarted: dict[str, float] = {}
+        self.killed: dict[str, float] = {}
 
     async def overview(self) -> Overview:
         at = self.clock.wall()
@@ -49,7 +51,15 @@ class FakeMesh:
         return Overview(at, "evening", "0.2.1", LEVELS, zones, self._figures(at), rows, self._links(at))
 
     def _players(self, zone: str, at: float) -> int:
-        return ZONES[zone] + round(60 * smooth(("players", zone), at, 40) - 30)
+        return round(self._sum("center_players", at, zone=zone))
+
+    def _sum(self, name: str, at: float, how: str = "value", zone: str = "", worst: bool = False) -> float:
+        """Of all nodes and labels, as a chart has it."""
+        metric = BY_NAME[name]
+        labels = [one for _, values in metric.labels for one in values] or [""]
+        own = [node for node in self.nodes.values() if node.role in metric.roles and zone in ("", node.zone)]
+        found = [self.story.value(metric, node.name, label, at, how) for node in own for label in labels]
+        return max(found) if worst else sum(found)
 
     def _node(self, node: NodeOf, at: float) -> NodeNow:
         crowded = node.name == "scene.7" and at > self.story.market_s + 60
@@ -66,7 +76,7 @@ class FakeMesh:
         players = round(players * (0.86 + 0.28 * noise("share", node.name))) if players else 0
         return NodeNow(
             node.name, node.role, node.zone, node.host, node.name.replace(".", "-"),
-            "Draining" if node.name in self.draining else "Ready", "0.2.1" if node.role == "gate" else "0.2.0",
+            self._state(node.name, at), "0.2.1" if node.role == "gate" else "0.2.0",
             f"{int(noise('life', node.name, since) * 2**52):013x}", at - since, 0.0,
             0 if node.name in self.draining else players, 2500 if node.role == "gate" else 0,
             self._of(node, "process_cpu_seconds_total", at), int(self._of(node, "process_resident_memory_bytes", at)),
@@ -75,6 +85,11 @@ class FakeMesh:
             sum(alert.node == node.name for alert in self.warned),
             {"dc.1": "writes", "dc.2": "standby, in sync"}.get(node.name, ""),
         )  # fmt: skip
+
+    def _state(self, node: str, at: float) -> str:
+        if at - self.killed.get(node, 0.0) < KILLED_S:
+            return "Away"
+        return "Draining" if node in self.draining else "Ready"
 
     def _of(self, node: NodeOf, name: str, at: float, how: str = "value") -> float:
         return self.story.value(BY_NAME[name], node.name, "", at, how)
@@ -95,12 +110,10 @@ class FakeMesh:
         return found
 
     def _figures(self, at: float) -> list[Figure]:
-        dc, gate, scene = self.nodes["dc.1"], self.nodes["gate.1"], self.nodes["scene.7"]
-        commit, tick = self._of(dc, "dc_commit_seconds", at), self._of(scene, "scene_tick_seconds", at)
-        login, late = self._of(self.nodes["login.1"], "login_seconds", at), self._of(gate, "gate_move_seconds", at)
-        rate = sum(self._of(self.nodes[name], "login_results_total", at) for name in ("login.1", "login.2", "login.3"))
-        said = sum(self._of(node, "mesh_said_total", at) for node in self.nodes.values())
-        players = float(sum(self._players(zone, at) for zone in ZONES))
+        commit, tick = self._sum("dc_commit_seconds", at, worst=True), self._sum("scene_tick_seconds", at, worst=True)
+        login, late = self._sum("login_seconds", at, worst=True), self._sum("gate_move_seconds", at, worst=True)
+        rate, said = self._sum("login_results_total", at), self._sum("mesh_said_total", at)
+        players = float(round(self._sum("center_players", at)))
 
         def figure(key: str, title: str, value: float, unit: Any, limit: float, name: str, how: Any) -> Figure:
             bad = "critical" if limit and value > 2 * limit else "warning" if limit and value > limit else ""
@@ -126,7 +139,9 @@ class FakeMesh:
 
     async def metrics(self) -> Sequence[MetricName]:
         return [
-            MetricName(one.name, one.kind, one.unit, one.text, ["node", "role", "zone", *(name for name, _ in one.labels)])
+            MetricName(
+                one.name, one.kind, one.unit, one.text, ["node", "role", "zone", *(name for name, _ in one.labels)]
+            )
             for one in METRICS
         ]  # type: ignore[arg-type]
 
@@ -160,7 +175,13 @@ class FakeMesh:
             usual = [self._point(metric, kept[0][1], at, wanted.how, usual=True) for at in times]
             band = Band([_cut(v, 0.76) for v in usual], [_cut(v, 1.3) for v in usual])
         return Series(
-            wanted.name, metric.unit, wanted.start_s, wanted.step_s, lines, band, len(groups) - len(kept)  # type: ignore[arg-type]
+            wanted.name,
+            metric.unit,
+            wanted.start_s,
+            wanted.step_s,
+            lines,
+            band,
+            len(groups) - len(kept),  # type: ignore[arg-type]
         )
 
     def _point(
@@ -168,10 +189,16 @@ class FakeMesh:
     ) -> float | None:
         if at > self.clock.wall() and not usual:
             return None
-        if how == "rate" and not usual and abs(at - self.story.deployed_s) < 20 and any("gate" in name for name, _ in of):
+        if (
+            how == "rate"
+            and not usual
+            and abs(at - self.story.deployed_s) < 20
+            and any("gate" in name for name, _ in of)
+        ):
             return None  # while it was restarted
         found = [self.story.value(metric, name, label, at, how, usual) for name, label in of]
-        put = max(found) if metric.kind == "histogram" or metric.name == "mesh_level" else sum(found)
+        is_worst = metric.kind == "histogram" or metric.unit == "ratio" or metric.name == "mesh_level"
+        put = max(found) if is_worst else sum(found)
         return float(f"{put:.5g}")
 
 

@@ -108,7 +108,8 @@ class People:
             self.row(soul, at_s, "offline" if away else ""), str(soul.account << 24 | 41), scene, gate,
             int(60 + 40 * smooth(("hp", soul.account), at_s, 30)), 100 + soul.level, soul.level * 900 + 313,
             self._ledger(soul)[0].balance, [soul.name, *friends] if noise("party", soul.account) < 0.5 else [],
-            int(4 + 20 * noise("friends", soul.account)), self.now_s - 86_400 * (20 + 300 * noise("made", soul.account)),
+            int(4 + 20 * noise("friends", soul.account)),
+            self.now_s - 86_400 * (20 + 300 * noise("made", soul.account)),
             *banned, *muted, None if away else self._network(soul, at_s), self._history(soul, gate), self._items(soul),
             self._ledger(soul),
         )  # fmt: skip
@@ -150,7 +151,9 @@ class People:
             kind, gold = _OPERATIONS[int(len(_OPERATIONS) * noise("operation", soul.account, number))]
             gold = int(gold * (0.4 + noise("gold", soul.account, number)))
             others = self.on[(soul.zone, soul.map, soul.line)]
-            other = others[int(len(others) * noise(soul.account, number))].name if kind in ("trade", "mail-send") else ""
+            other = (
+                others[int(len(others) * noise(soul.account, number))].name if kind in ("trade", "mail-send") else ""
+            )
             items = [_KINDS[number % len(_KINDS)]] if kind == "loot" and number % 3 == 0 else []
             rows.append(LedgerRow(at, f"{soul.account:x}-{240 - number}", kind, gold, balance, items, other, "D"))
             balance = max(balance - gold, 0)

@@ -9,7 +9,10 @@ DAY_S = 86_400.0
 
 def noise(*words: object) -> float:
     """0..1, of these words and nothing else."""
-    return zlib.crc32(repr(words).encode()) / 2**32
+    mixed = zlib.crc32(repr(words).encode())  # which is linear: words that are alike are not to give numbers that are
+    mixed = ((mixed ^ mixed >> 16) * 0x7FEB352D) & 0xFFFFFFFF
+    mixed = ((mixed ^ mixed >> 15) * 0x846CA68B) & 0xFFFFFFFF
+    return (mixed ^ mixed >> 16) / 2**32
 
 
 def smooth(seed: object, at_s: float, every_s: float) -> float:
@@ -43,7 +46,8 @@ def nodes() -> list[NodeOf]:
     counts = (
         ("one", "center", [1]), ("one", "dc", [1, 2]), ("one", "log", [1, 2]), ("one", "login", [1, 2]),
         ("one", "gate", [1, 2, 3, 4]), ("one", "scene", [1, 2, 3, 4, 5, 6, 7, 8]), ("one", "ops", [1]),
-        ("two", "center", [2]), ("two", "login", [3]), ("two", "gate", [5, 6]), ("two", "scene", [9, 10, 11, 12, 13, 14]),
+        ("two", "center", [2]), ("two", "login", [3]), ("two", "gate", [5, 6]),
+        ("two", "scene", [9, 10, 11, 12, 13, 14]),
     )  # fmt: skip
     hosts = {"one": ("10.77.0.1", "10.77.0.2", "10.77.0.3"), "two": ("10.77.1.1", "10.77.1.2")}
     return [
@@ -134,6 +138,9 @@ class Story:
             return 2.0 * (node == "scene.7" and at_s > self.market_s + 60)
         if metric.name == "scene_dilation":
             return 1.0
+        if metric.name == "center_players":
+            most = {"center.1": 6400, "center.2": 3600}[node] * (0.012 if label == "linkdead" else 0.988)
+            return most * (0.93 + 0.07 * smooth("evening", at_s, 5400) + 0.004 * smooth((node, label), at_s, 45))
         share = 1 - metric.load + metric.load * daily(at_s)
         own = 0.75 + 0.5 * noise("node", metric.name, node, label)
         slow = 1 + metric.wobble * (smooth((metric.name, node, label), at_s, 240) - 0.5)

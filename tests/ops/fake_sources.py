@@ -34,6 +34,7 @@ from tests.ops.fake_shapes import NodeOf
 from tests.ops.fake_story import LOG_LEVELS, Written
 
 SIDE = 48
+LOST_S = 4.0
 _ORDER = {"critical": 0, "warning": 1, "notice": 2, "": 3}
 
 
@@ -69,14 +70,28 @@ class FakeSources(FakeMesh):
         return sorted(found, key=lambda alert: _ORDER[alert.severity])
 
     async def open_incidents(self) -> Sequence[IncidentRow]:
-        found = [one.about for one in self.written.incidents.values() if one.about.state != "ended"]
+        every = [*(one.about for one in self.written.incidents.values()), *self._losses()]
+        found = [row for row in every if row.state != "ended"]
         return sorted(found, key=lambda row: (row.state == "acknowledged", _ORDER[row.severity]))
 
     async def incidents(self, since_s: float, limit: int) -> Sequence[IncidentRow]:
-        found = [one.about for one in self.written.incidents.values() if not 0 < one.about.ended_s < since_s]
+        every = [*(one.about for one in self.written.incidents.values()), *self._losses()]
+        found = [row for row in every if not 0 < row.ended_s < since_s]
         return sorted(found, key=lambda row: -row.begun_s)[:limit]
 
+    def _losses(self) -> list[IncidentRow]:
+        """Of nodes that were killed: open for some seconds."""
+        now = self.clock.wall()
+        return [
+            IncidentRow(f"k{node}", f"{node} is lost", "critical", "ended" if now > at + LOST_S else "open", at,
+                        at + LOST_S if now > at + LOST_S else 0.0, [node], 1)
+            for node, at in self.killed.items()
+        ]  # fmt: skip
+
     async def incident(self, incident: str) -> Incident:
+        for row in self._losses():
+            if row.id == incident:
+                return Incident(row, f"{row.nodes[0]} was ended from the console.", "Nothing.", [], [], [])
         if incident not in self.written.incidents:
             raise RefusedError(Code.NOT_FOUND, f"there is no incident {incident}")
         return self.written.incidents[incident]
@@ -243,6 +258,8 @@ class FakeSources(FakeMesh):
         self._check_node(node)
         self.draining.discard(node)
         self.restarted[node] = self.clock.wall()
+        if cold:
+            self.killed[node] = self.clock.wall()
         return Done(f"{node} is Ready again after 2.4 s")
 
     async def scale(self, role: str, zone: str, count: int, by: str) -> Done:
@@ -268,5 +285,3 @@ class FakeSources(FakeMesh):
         self.did.append(what)
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-
-

@@ -72,7 +72,9 @@ def spans(trace: str, duration_us: int, failed: str) -> list[Span]:
         starts, ends = _bent(step.starts, slow), _bent(step.ends, slow)
         way = 0.004 + 0.004 * noise(trace, at)
         below = [one for one in _LOGIN[at + 1 :] if one.depth == step.depth + 1 and one.starts < step.ends]
-        waits = [(int(_bent(one.starts, slow) * duration_us), int(_bent(one.ends, slow) * duration_us)) for one in below]
+        waits = [
+            (int(_bent(one.starts, slow) * duration_us), int(_bent(one.ends, slow) * duration_us)) for one in below
+        ]
         found.append(
             Span(
                 step.depth, step.step, step.request, step.source, step.target, int(starts * duration_us),
@@ -117,8 +119,8 @@ class Written:
     def _alerts(self) -> list[Alert]:
         story = self.story
         return [
-            Alert("a1", "commit time", "critical", "dc.1", "one", "99 % of commits of dc.1 take up to 46 ms", 0.046, 0.02,
-                  "s", story.backup_s + 48, "42"),
+            Alert("a1", "commit time", "critical", "dc.1", "one", "99 % of commits of dc.1 take up to 46 ms", 0.046,
+                  0.02, "s", story.backup_s + 48, "42"),
             Alert("a2", "login time", "warning", "login.1", "one", "99 % of logins take up to 168 ms", 0.168, 0.1, "s",
                   story.backup_s + 75, "42"),
             Alert("a3", "login time", "warning", "login.2", "one", "99 % of logins take up to 171 ms", 0.171, 0.1, "s",
@@ -133,10 +135,10 @@ class Written:
         story, now = self.story, self.now_s
         slow = IncidentRow("42", "Commits of dc.1 take seven times as long as usual", "critical", "open",
                            story.backup_s + 48, 0.0, ["dc.1", "login.1", "login.2"], 3)  # fmt: skip
-        market = IncidentRow("41", "scene.7 leaves things out: level 2, crowded", "warning", "open", story.market_s + 60,
-                             0.0, ["scene.7"], 1)  # fmt: skip
-        late = IncidentRow("40", "gate.3 is late since its restart", "notice", "acknowledged", story.deployed_s + 190, 0.0,
-                           ["gate.3"], 1, "berta")  # fmt: skip
+        market = IncidentRow("41", "scene.7 leaves things out: level 2, crowded", "warning", "open",
+                             story.market_s + 60, 0.0, ["scene.7"], 1)  # fmt: skip
+        late = IncidentRow("40", "gate.3 is late since its restart", "notice", "acknowledged",
+                           story.deployed_s + 190, 0.0, ["gate.3"], 1, "berta")  # fmt: skip
         found = {"42": self._slow_disk(slow), "41": self._market(market), "40": self._late_gate(late)}
         titles = ("dc.2 fell behind by 1,200 commits", "login.3 refused logins: the zone was full", "gate.5 was lost",
                   "scene.2 ran at level 3, strained", "log.1 had 96 % of its disk in use", "scene.12 was lost",
@@ -146,9 +148,11 @@ class Written:
             row = IncidentRow(str(39 - back), title, ("warning", "critical", "notice")[back % 3], "ended", began,
                               began + 240 + 3000 * noise("lasted", back), [title.split()[0]] if "." in title else [], 1,
                               "anna" if back % 2 else "")  # fmt: skip
-            found[row.id] = Incident(row, "It ended by itself.", "Nothing is to be done.", [
-                Moment(row.begun_s, "alert", title, "", row.severity), Moment(row.ended_s, "recovery", "All is as usual"),
-            ], [], [])  # fmt: skip
+            moments = [
+                Moment(row.begun_s, "alert", title, "", row.severity),
+                Moment(row.ended_s, "recovery", "All is as usual"),
+            ]
+            found[row.id] = Incident(row, "It ended by itself.", "Nothing is to be done.", moments, [], [])
         return found
 
     def _slow_disk(self, row: IncidentRow) -> Incident:
@@ -158,8 +162,12 @@ class Written:
             Moment(story.backup_s - 40, "action", "Nightly backup of dc.1 began", "dc.1"),
             Moment(story.backup_s + 5, "state", "The disk of 10.77.0.2 is writing all of the time", "dc.1", "warning"),
             Moment(story.backup_s + 48, "alert", "99 % of commits take up to 46 ms (limit 20 ms)", "dc.1", "critical"),
-            Moment(story.backup_s + 75, "alert", "99 % of logins take up to 168 ms (limit 100 ms)", "login.1", "warning"),
-            Moment(story.backup_s + 81, "alert", "99 % of logins take up to 171 ms (limit 100 ms)", "login.2", "warning"),
+            Moment(
+                story.backup_s + 75, "alert", "99 % of logins take up to 168 ms (limit 100 ms)", "login.1", "warning"
+            ),
+            Moment(
+                story.backup_s + 81, "alert", "99 % of logins take up to 171 ms (limit 100 ms)", "login.2", "warning"
+            ),
         ]
         evidence = [
             ChartOf("Commit time, 99 %", "dc_commit_seconds", "p99", ["node"], {"node": "dc.1"}),
@@ -171,8 +179,8 @@ class Written:
             row,
             "The disk of dc.1 has been writing without a pause since its nightly backup began, 88 s before the first "
             "alert. Commits wait for it, and logins wait for commits.",
-            "It ends with the backup, in about 9 minutes. If it must not wait: stop the backup (mesh db backup --stop), "
-            "and write backups to another disk than the database.",
+            "It ends with the backup, in about 9 minutes. If it must not wait: end the "
+            "backup, and write backups to another disk than the database.",
             moments,
             evidence,
             [alert for alert in self.alerts if alert.incident == "42"],
@@ -187,7 +195,9 @@ class Written:
             [
                 Moment(story.market_s, "state", "The number of players on city:2 grows", "scene.7"),
                 Moment(story.market_s + 80, "state", "scene.7 went to level 2 (crowded)", "scene.7", "warning"),
-                Moment(story.market_s + 96, "alert", "99 % of ticks take up to 91 ms (limit 80 ms)", "scene.7", "warning"),
+                Moment(
+                    story.market_s + 96, "alert", "99 % of ticks take up to 91 ms (limit 80 ms)", "scene.7", "warning"
+                ),
             ],
             [
                 ChartOf("Tick time, 99 %", "scene_tick_seconds", "p99", ["node"], {"node": "scene.7"}),
@@ -233,8 +243,11 @@ class Written:
             )  # fmt: skip
         if row.failed:
             lines.append(LogLine(ended, "ERROR", "gate.2", "a login failed", {"code": row.failed}, row.id))
-        events = [EventRow(ended, "login", row.subject, account, "gate.2", {"method": "ticket"}, row.id),
-                  EventRow(ended + 0.001, "enter", row.subject, account, "scene.3", {"map": "city", "line": 2}, row.id)]  # fmt: skip
+        place = {"map": "city", "line": 2}
+        events = [
+            EventRow(ended, "login", row.subject, account, "gate.2", {"method": "ticket"}, row.id),
+            EventRow(ended + 0.001, "enter", row.subject, account, "scene.3", place, row.id),
+        ]
         return Trace(row, spans(row.id, row.duration_us, row.failed), lines, events if not row.failed else events[:1])
 
     def lines(self, until_s: float) -> Iterator[LogLine]:
@@ -242,7 +255,7 @@ class Written:
         for number in range(int(until_s / 7), int(until_s / 7) - 12_342, -1):
             at = number * 7 + 6.9 * noise("line at", number)
             level, role, text, fields = _LINES[int(noise("line", number) ** 1.5 * len(_LINES))]
-            named = [name for name in self.names if name.startswith(role)]
+            named = [name for name in self.names if name.startswith(f"{role}.")]
             node = named[int(noise("line node", number) * len(named))]
             yield LogLine(at, level, node, text, fields, "")
             if number == int(self.story.market_s / 7):

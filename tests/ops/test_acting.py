@@ -23,7 +23,11 @@ ACTIONS: list[tuple[str, dict[str, Any], tuple[Any, ...]]] = [
     ("/api/nodes/scene.3/restart", {"confirm": "scene.3", "cold": True}, ("restart", "scene.3", True, "admin")),
     ("/api/nodes/scene.3/pin", {"level": 2}, ("pin", "scene.3", 2, "admin")),
     ("/api/nodes/scene.3/pin", {"level": None}, ("pin", "scene.3", None, "admin")),
-    ("/api/scale", {"role": "scene", "zone": "one", "count": 9, "confirm": "scene"}, ("scale", "scene", "one", 9, "admin")),
+    (
+        "/api/scale",
+        {"role": "scene", "zone": "one", "count": 9, "confirm": "scene"},
+        ("scale", "scene", "one", 9, "admin"),
+    ),
     ("/api/broadcast", {"text": "restart in 5 minutes"}, ("broadcast", "", "restart in 5 minutes", "admin")),
     ("/api/incidents/42/acknowledge", {"note": "at it"}, ("acknowledge", "42", "at it", "admin")),
     ("/api/silences", {"rule": "tick time", "for_s": 60}, ("silence", "tick time", "", 60.0, "admin")),

@@ -103,7 +103,9 @@ def test_every_module_that_is_imported_and_every_icon_that_is_drawn_exists() -> 
 def test_every_name_that_is_imported_is_exported() -> None:
     for path in (one for one in OWN if one.suffix == ".js"):
         for names, module in re.findall(r'import \{([^}]+)\} from "(\.[^"]+)"', path.read_text()):
-            exported = set(re.findall(r"export (?:async )?(?:const|let|function|class) (\w+)", (path.parent / module).read_text()))
+            exported = set(
+                re.findall(r"export (?:async )?(?:const|let|function|class) (\w+)", (path.parent / module).read_text())
+            )
             wanted = {name.split(" as ")[0].strip() for name in names.split(",") if name.strip()}
             assert wanted <= exported, f"{path.name} from {module}"
 

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WAIT_MS = 15_000
 NOISE = ("401 (Unauthorized)",)  # what Chromium says of the first question, before anybody has signed in
+GO = 'address => { history.pushState(null, "", address); dispatchEvent(new PopStateEvent("popstate")); }'
 
 
 @contextlib.asynccontextmanager
@@ -134,9 +135,9 @@ def test_every_page_opens_without_an_error_and_fits(tmp_path: Path, width: int) 
         await sign_in(page, console, password)
         player = next(iter(sources.people.by_name.values())).name
         for path in paths:
-            await page.goto(console.url + path.replace("{player}", player))
+            await page.evaluate(GO, "/" + path.replace("{player}", player))
             await page.locator("h1").first.wait_for()
-            await page.wait_for_timeout(400)
+            await page.wait_for_timeout(250)
             over = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert over <= 0, f"/{path} is {over} pixels wider than the window"
 
@@ -148,5 +149,24 @@ def test_signing_out_elsewhere_shows_the_door(tmp_path: Path) -> None:
         await sign_in(page, console, password)
         console.desk.sessions.end_all("admin")
         await page.get_by_role("button", name="Sign in").wait_for()
+
+    look(tmp_path, work)
+
+
+def test_kill_a_scene_and_see_the_incident_come_and_go(tmp_path: Path) -> None:
+    async def work(page: Any, console: Console, sources: FakeSources, password: str) -> None:
+        await sign_in(page, console, password)
+        await page.goto(f"{console.url}nodes/scene.3")
+        await page.get_by_role("button", name="Restart").click()
+        await page.get_by_label("Cold: end it first").check()
+        await page.get_by_label("Type scene.3 to confirm").fill("scene.3")
+        await page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+        await page.get_by_role("link", name="Overview").click()
+        lost = page.get_by_text("scene.3 is lost")
+        await lost.wait_for()
+        await page.get_by_role("link", name="scene.3: Away").wait_for()
+        await lost.wait_for(state="detached")
+        await page.get_by_role("link", name="scene.3: Ready").wait_for()
+        assert sources.did == [("restart", "scene.3", True, "admin")]
 
     look(tmp_path, work)

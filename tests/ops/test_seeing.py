@@ -51,7 +51,9 @@ QUESTIONS: list[tuple[str, dict[str, Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "params", "kind"), QUESTIONS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("path", "params", "kind"), QUESTIONS, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_answers_have_their_shape(tmp_path: Path, path: str, params: dict[str, Any], kind: Any) -> None:
     async def work(place: Place) -> None:
         answer = await (await place.viewer()).get(path, **params)
@@ -79,7 +81,9 @@ def test_a_cluster_of_thirty_nodes_and_ten_thousand_players(tmp_path: Path) -> N
         assert sum(line.players for line in lines) == PLAYERS
         heat = (await viewer.get("/api/heat", **LINE)).as_(Heat)
         assert len(heat.counts) == heat.side**2
-        assert sum(heat.counts) == next(one.players for one in lines if (one.zone, one.map, one.line) == ("one", "city", 2))
+        assert sum(heat.counts) == next(
+            one.players for one in lines if (one.zone, one.map, one.line) == ("one", "city", 2)
+        )
 
     in_place(tmp_path, work)
 

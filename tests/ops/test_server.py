@@ -44,7 +44,13 @@ async def sign_in(console: Console, password: str) -> str:
     body = json.dumps({"name": "admin", "password": password}).encode()
     origin = console.url.rstrip("/")
     head, _ = await request(
-        console, "POST", "/api/sign-in", body, Content_Type="application/json", Origin=origin, Sec_Fetch_Site="same-origin"
+        console,
+        "POST",
+        "/api/sign-in",
+        body,
+        Content_Type="application/json",
+        Origin=origin,
+        Sec_Fetch_Site="same-origin",
     )
     assert head.startswith(b"HTTP/1.1 200"), head
     return head.split(b"set-cookie: ")[1].split(b";")[0].decode()

@@ -54,7 +54,7 @@ def _endpoint(desk: Desk, way: Way) -> Any:
             return await _answer(desk, way, request)
         except MeshError as error:
             return refusal(error)
-        except Exception:  # noqa: BLE001 - one answer that fails must not look like a dead console
+        except Exception:
             desk.log.exception("the console could not answer", way=f"{way.method} {way.path}")
             return refusal(RefusedError(Code.INTERNAL, "a mistake of the console; it was logged"))
 

@@ -15,8 +15,20 @@ FOLDER = Path(__file__).parent / "page"
 INDEX = "index.html"
 PREFIX = "page/"
 SECTIONS = frozenset(
-    ("", "overview", "nodes", "charts", "world", "incidents", "traces", "search", "players", "actions", "audit")
-    + ("account",)
+    (
+        "",
+        "overview",
+        "nodes",
+        "charts",
+        "world",
+        "incidents",
+        "traces",
+        "search",
+        "players",
+        "actions",
+        "audit",
+        "account",
+    )
 )
 """What the first word of an address of the page may be; each is the same index.html, which finds its way by itself."""
 _TYPES = {

@@ -2,7 +2,6 @@
 
 import msgspec
 
-
 # --- the world ---
 
 

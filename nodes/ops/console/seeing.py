@@ -102,9 +102,7 @@ async def log_lines(asked: Asked) -> Any:
     since_s, until_s = _span(asked)
     limit = asked.whole("limit", 200, 1, 1000)
     text, node, level = asked.text("text").strip(), asked.text("node"), asked.text("level")
-    return await asked.desk.sources.log_lines(
-        LogQuery(text, node, level, asked.text("trace"), since_s, until_s, limit)
-    )
+    return await asked.desk.sources.log_lines(LogQuery(text, node, level, asked.text("trace"), since_s, until_s, limit))
 
 
 async def events(asked: Asked) -> Any:

@@ -14,7 +14,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"  # others reach it by a tunnel or a proxy with TLS; passwords travel on this connection
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0  # 0: any free one
     hosts: list[str] = []  # names by which browsers may call it besides this machine's own; empty and not local: any
-    proxies: list[str] = []  # addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed
+    proxies: list[str] = []  # whose X-Forwarded-For and X-Forwarded-Proto are believed; they have to pass on Host
     connections_max: Count = 512  # at a time; more are answered with 503
     viewers_max: Count = 256  # consoles that are told live; more are refused
     frame_s: Positive = 1.0  # between two live frames

@@ -1,11 +1,11 @@
 // One chart: uPlot with a shared cursor, the baseline's band, marks of what happened, and a legend that can be read.
 import { h, setText } from "./dom.js";
-import { count, date, minute, moment, time, value, NONE } from "./format.js";
+import { count, date, minute, moment, tickValue, time, value, NONE } from "./format.js";
 import { colour, onTheme } from "./theme.js";
 
 const COLOURS = 8;
 const SYNC = "mesh";
-const FONT = "11.5px system-ui, sans-serif";
+const FONT = "11px system-ui, sans-serif"; // whole pixels: uPlot scales the last number before "px"
 const HEIGHT = 176;
 
 /** The unit of what is drawn: a rate of seconds is a share of time, a rate of bytes is bytes per second. */
@@ -96,11 +96,11 @@ export class Chart {
       bands.push({ series: [series.length - 2, series.length - 1], fill: `${colour("--c7")}2e` });
     }
     this.#plot = new uPlot({
-      width: this.place.clientWidth || 300, height: this.height, padding: [10, 10, 0, 0],
+      width: this.place.clientWidth || 300, height: this.height, padding: [10, 20, 0, 0],
       legend: { show: false }, series, bands,
       scales: { x: { time: true }, y: { range: (_, least, most) => [Math.min(0, least ?? 0), roof(most)] } },
       axes: [{ ...axis, space: 72, size: 26, values: (_, splits, at, space, step) => splits.map((one) => tick(one, step)) },
-        { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((one) => value(one, this.#unit)) }],
+        { ...axis, size: 58, space: 36, values: (_, splits) => splits.map((one) => tickValue(one, this.#unit)) }],
       cursor: { sync: { key: SYNC, scales: ["x", null], setSeries: false }, drag: { x: true, y: false, setScale: false }, y: false,
         points: { size: 7, width: 2, stroke: (_, at) => this.#colour(at - 1), fill: () => colour("--surface") },
         dataIdx: (_, at, nearest) => (band && at > lines.length ? null : nearest) },

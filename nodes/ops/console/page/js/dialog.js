@@ -14,7 +14,7 @@ function open(content, name = "") {
 }
 
 export function tell(title, ...content) {
-  return open(h("div", { class: "dialog" }, h("h2", { id: "dialog-title", text: title }), content));
+  return open(h("div", { class: "dialog" }, h("h2", { id: "dialog-title", tabindex: "-1", autofocus: true, text: title }), content));
 }
 
 /**

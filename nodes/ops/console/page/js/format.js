@@ -27,7 +27,8 @@ function scaled(value, units) {
   const size = Math.abs(value);
   let at = units.findIndex(([factor]) => size >= factor);
   if (at < 0) at = units.length - 1;
-  return [short(value / units[at][0]), units[at][1]];
+  const number = value / units[at][0];
+  return [at === units.length - 1 || Math.abs(number) >= 999.5 ? short(Math.round(number * 100) / 100) : number.toPrecision(3), units[at][1]];
 }
 
 const BYTES = [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]];
@@ -41,7 +42,7 @@ export function parts(value, unit) {
     case "bytes": return scaled(value, BYTES);
     case "bytes_per_s": { const [number, name] = scaled(value, BYTES); return [number, `${name}/s`]; }
     case "per_s": return [short(value), "/s"];
-    case "ratio": return [short(value * 100), "%"];
+    case "ratio": return [Math.abs(value) >= 0.0995 || value === 0 ? whole.format(value * 100) : short(value * 100), "%"];
     default: return [Math.abs(value) < 1e5 && Number.isInteger(value) ? whole.format(value) : short(value), ""];
   }
 }
@@ -50,6 +51,9 @@ export function value(number, unit) {
   const [text, name] = parts(number, unit);
   return name === "/s" ? `${text}/s` : name ? `${text} ${name}` : text;
 }
+
+/** As labels of an axis: 20 ms, not 20.0 ms. */
+export const tickValue = (number, unit) => value(number, unit).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 
 export const bytes = (number) => value(number, "bytes");
 export const seconds = (number) => value(number, "s");

@@ -2,7 +2,7 @@
 const single = new Map();
 const after = new Map();
 export const shortcuts = [];
-let waits = 0;
+let waits = -Infinity; // when g was pressed
 
 export function key(name, text, run) { single.set(name, run); shortcuts.push([[name], text]); }
 export function goKey(name, text, run) { after.set(name, run); shortcuts.push([["g", name], text]); }
@@ -15,7 +15,7 @@ export function beginKeys() {
     const now = performance.now();
     const run = now - waits < 1200 ? after.get(event.key) : single.get(event.key);
     if (now - waits >= 1200 && event.key === "g") { waits = now; return; }
-    waits = 0;
+    waits = -Infinity;
     if (run) { event.preventDefault(); run(); }
   });
 }

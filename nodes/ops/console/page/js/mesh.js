@@ -1,7 +1,8 @@
 // The mesh: nodes where their role says, links between them, messages on their way. Nodes are links that can be reached by
 // the keyboard; what moves is on one canvas below them, which stands still when nobody looks or wants it to move.
 import { arrange, h, setAttr, setClass, setText, svg } from "./dom.js";
-import { byNumber, count, levelClass, parts, pressureClass, ratio, short, value } from "./format.js";
+import { byNumber, count, levelClass, pressureClass, ratio, short, value } from "./format.js";
+import { live } from "./live.js";
 import { to } from "./router.js";
 import { colour, onTheme, stillness } from "./theme.js";
 
@@ -9,7 +10,8 @@ const COLUMNS = [["gate"], ["login", "center", "ops"], ["scene"], ["dc", "log"]]
 const NAMES = ["Gates", "Login and center", "Scenes", "Data and log"];
 const ROW = 44, BOX = 34, HEAD = 32, GAP = 24;
 const NARROW = 620;
-const FRAME_MS = 33;
+const FRAME_MS = 40;
+const WEIGHTS = 5; // sizes of dots; those of one size are drawn as one
 const RING = 2 * Math.PI * 7;
 
 export class Mesh {
@@ -25,10 +27,11 @@ export class Mesh {
   #seen = true;
 
   constructor(signal) {
-    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.canvas = h("canvas", { "aria-hidden": "true" }); // links: drawn when something has changed
+    this.moving = h("canvas", { "aria-hidden": "true" }); // dots: drawn all the time
     this.layer = h("div", { class: "mesh-nodes" });
     this.note = h("div", { class: "mesh-note", hidden: true });
-    this.element = h("div", { class: "mesh", role: "group", "aria-label": "nodes of the mesh" }, this.canvas, this.layer, this.note);
+    this.element = h("div", { class: "mesh", role: "group", "aria-label": "nodes of the mesh" }, this.canvas, this.moving, this.layer, this.note);
     this.legend = h("ul", { class: "mesh-legend", "aria-label": "colours" }, [["v0", "full quality"], ["v1", "busy"], ["v2", "crowded"], ["v3", "strained"], ["v4", "scarce or worse"]]
       .map(([name, text]) => h("li", { class: name }, h("i"), text)));
     const watcher = new ResizeObserver(() => { this.#shape = ""; if (this.#overview) this.update(this.#overview); });
@@ -37,6 +40,7 @@ export class Mesh {
     eye.observe(this.element);
     onTheme(() => this.#paint(), signal);
     document.addEventListener("visibilitychange", () => this.#go(), { signal });
+    live.addEventListener("state", () => this.#go(), { signal }); // what is not heard of does not move
     stillness.addEventListener("change", () => this.#go(), { signal });
     signal.addEventListener("abort", () => { watcher.disconnect(); eye.disconnect(); cancelAnimationFrame(this.#frame); this.#frame = 0; });
     this.#paint();
@@ -51,11 +55,11 @@ export class Mesh {
     for (const node of overview.nodes) this.#fill(node);
     for (const zone of overview.zones) {
       const label = this.#labels.get(zone.name);
-      if (label) setText(label.lastChild, `${count(zone.players)} players${zone.queue ? `, ${count(zone.queue)} wait` : ""}`);
+      if (label) setText(label.lastChild, `${count(zone.players)}${zone.capacity ? ` of ${count(zone.capacity)}` : ""} players${zone.queue ? `, ${count(zone.queue)} wait` : ""}`);
     }
     this.#rates(overview.links);
     this.#tell();
-    if (!this.#frame) this.#draw();
+    this.#draw();
     this.#go();
   }
 
@@ -66,8 +70,7 @@ export class Mesh {
     const { boxes, labels, height } = width < NARROW ? inRows(overview, width) : inColumns(overview, width);
     this.element.style.height = `${height}px`;
     const scale = devicePixelRatio || 1;
-    this.canvas.width = Math.round(width * scale);
-    this.canvas.height = Math.round(height * scale);
+    for (const one of [this.canvas, this.moving]) Object.assign(one, { width: Math.round(width * scale), height: Math.round(height * scale) });
     for (const name of this.#nodes.keys()) if (!boxes.has(name)) this.#nodes.delete(name);
     for (const [name, box] of boxes) {
       const known = this.#nodes.get(name) || this.#make(name);
@@ -83,7 +86,7 @@ export class Mesh {
     }));
     arrange(this.layer, [...this.#labels.values(), ...[...this.#nodes.values()].map((node) => node.element)]);
     this.#links = overview.links.filter((link) => boxes.has(link.source) && boxes.has(link.target)).map((link) => ({
-      ...link, ...curve(boxes.get(link.source), boxes.get(link.target), width < NARROW), offset: Math.random(),
+      ...link, ...curve(boxes.get(link.source), boxes.get(link.target), width < NARROW), turn: Math.random(),
     }));
   }
 
@@ -91,7 +94,7 @@ export class Mesh {
     const arc = svg("circle", { class: "arc", cx: 9, cy: 9, r: 7, "stroke-dasharray": `0 ${RING}`, transform: "rotate(-90 9 9)" });
     const ring = svg("svg", { viewBox: "0 0 18 18", "aria-hidden": "true" }, svg("circle", { class: "track", cx: 9, cy: 9, r: 7 }), arc);
     const title = h("b", { text: name }), number = h("span");
-    const focus = (on) => { this.#focus = on ? name : this.#focus === name ? "" : this.#focus; this.#tell(); if (!this.#frame) this.#draw(); };
+    const focus = (on) => { this.#focus = on ? name : this.#focus === name ? "" : this.#focus; this.#tell(); this.#draw(); };
     const element = h("a", { class: "mesh-node", href: to("nodes", name), onpointerenter: () => focus(true), onpointerleave: () => focus(false), onfocus: () => focus(true), onblur: () => focus(false) }, ring, title, number);
     return { element, arc, number, box: null };
   }
@@ -102,7 +105,7 @@ export class Mesh {
     const level = pressureClass(node.pressure, node.level);
     setClass(known.element, `mesh-node ${level} ${node.state.toLowerCase()}${known.box.w < 96 ? " tiny" : ""}${node.alerts ? " alert" : ""}`);
     setAttr(known.arc, "stroke-dasharray", `${(Math.min(node.pressure, 1) * RING).toFixed(1)} ${RING.toFixed(1)}`);
-    setText(known.number, node.state !== "Ready" ? node.state : node.players ? short(node.players) : parts(node.cpu_ratio, "ratio").join(" "));
+    setText(known.number, node.state !== "Ready" ? node.state : node.players ? short(node.players) : "");
     setAttr(known.element, "aria-label", `${node.name}: ${node.state}, pressure ${ratio(node.pressure)}${node.level ? `, level ${node.level}` : ""}${node.players ? `, ${node.players} players` : ""}`);
   }
 
@@ -129,26 +132,32 @@ export class Mesh {
 
   #paint() {
     this.#colours = { line: colour("--line-strong"), flow: colour("--flow"), bad: colour("--critical-fill"), faint: colour("--line") };
-    if (!this.#frame && this.#overview) this.#draw();
+    if (this.#overview) this.#draw();
   }
 
   #go() {
-    const moves = this.#seen && !document.hidden && !stillness.matches && this.#overview;
+    const moves = live.state === "live" && this.#seen && !document.hidden && !stillness.matches && this.#overview;
     if (moves && !this.#frame) this.#frame = requestAnimationFrame(this.#turn);
-    if (!moves && this.#frame) { cancelAnimationFrame(this.#frame); this.#frame = 0; if (this.#overview) this.#draw(); }
+    if (!moves && this.#frame) { cancelAnimationFrame(this.#frame); this.#frame = 0; this.#clear(this.moving); }
   }
 
   #turn = (now) => {
     this.#frame = requestAnimationFrame(this.#turn);
     if (now - this.#drawnAt < FRAME_MS) return;
+    const passed = Math.min(now - this.#drawnAt, 200);
     this.#drawnAt = now;
-    this.#draw(now);
+    this.#dots(passed);
   };
 
-  #draw(now = 0) {
-    const pen = this.canvas.getContext("2d"), scale = devicePixelRatio || 1;
+  #clear(canvas) {
+    const pen = canvas.getContext("2d"), scale = devicePixelRatio || 1;
     pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    return pen;
+  }
+
+  #draw() {
+    const pen = this.#clear(this.canvas);
     const focus = this.#focus;
     for (const link of this.#links) {
       const mine = focus && (link.source === focus || link.target === focus);
@@ -161,28 +170,28 @@ export class Mesh {
       pen.bezierCurveTo(link.x1, link.y1, link.x2, link.y2, link.x3, link.y3);
       pen.stroke();
     }
-    if (now) this.#dots(pen, now, focus);
     pen.globalAlpha = 1;
   }
 
-  #dots(pen, now, focus) {
-    pen.fillStyle = this.#colours.flow;
+  #dots(passed) {
+    const pen = this.#clear(this.moving), focus = this.#focus;
+    const paths = Array.from({ length: WEIGHTS }, () => new Path2D());
     for (const link of this.#links) {
-      const mine = focus && (link.source === focus || link.target === focus);
-      if (!link.up || (focus && !mine) || link.messages_per_s < 0.05) continue;
-      const weight = Math.log10(1 + link.messages_per_s);
-      const dots = weight > 3 ? 2 : 1;
-      const turn = (now / (5200 - 900 * Math.min(weight, 4)) + link.offset) % 1;
-      pen.globalAlpha = mine ? 1 : 0.25 + 0.16 * Math.min(weight, 4);
+      if (!link.up || link.messages_per_s < 0.05 || (focus && link.source !== focus && link.target !== focus)) continue;
+      const weight = Math.min(Math.log10(1 + link.messages_per_s), WEIGHTS - 1), path = paths[Math.round(weight)];
+      const dots = weight > 3 ? 2 : 1, size = 0.9 + 0.25 * weight;
+      link.turn = (link.turn + passed / (5200 - 900 * weight)) % 1; // added up, as the pace changes with the rate
       for (let dot = 0; dot < dots; dot++) {
-        const at = (turn + dot / dots) % 1, left = 1 - at;
+        const at = (link.turn + dot / dots) % 1, left = 1 - at;
         const a = left * left * left, b = 3 * left * left * at, c = 3 * left * at * at, d = at * at * at;
-        const size = 0.9 + 0.25 * Math.min(weight, 4);
-        pen.beginPath();
-        pen.arc(a * link.x0 + b * link.x1 + c * link.x2 + d * link.x3, a * link.y0 + b * link.y1 + c * link.y2 + d * link.y3, size, 0, 6.2832);
-        pen.fill();
+        const x = a * link.x0 + b * link.x1 + c * link.x2 + d * link.x3, y = a * link.y0 + b * link.y1 + c * link.y2 + d * link.y3;
+        path.moveTo(x + size, y);
+        path.arc(x, y, size, 0, 6.2832);
       }
     }
+    pen.fillStyle = this.#colours.flow;
+    paths.forEach((path, weight) => { pen.globalAlpha = focus ? 1 : 0.25 + 0.16 * weight; pen.fill(path); });
+    pen.globalAlpha = 1;
   }
 }
 
@@ -232,7 +241,7 @@ function inColumns({ nodes, zones }, width) {
     });
     top = first + rows * ROW + GAP;
   }
-  return { boxes, labels, height: Math.max(top - GAP / 2, 160) };
+  return { boxes, labels, height: Math.max(top + 16, 160) };
 }
 
 /** For narrow screens: roles from top to bottom, four nodes in a row. */
@@ -253,7 +262,7 @@ function inRows({ nodes, zones }, width) {
     }
     top += 8;
   }
-  return { boxes, labels, height: top };
+  return { boxes, labels, height: top + 24 };
 }
 
 /** From one node's side to the other's, bent so that lines part from each other. */
@@ -266,7 +275,7 @@ function curve(from, to_, isVertical) {
     return { x0: ax, y0, x1: ax, y1: y0 + bend, x2: bx, y2: y3 - bend, x3: bx, y3 };
   }
   if (Math.abs(ax - bx) < from.w) {
-    const x = Math.max(from.x + from.w, to_.x + to_.w), out = x + 26;
+    const x = Math.max(from.x + from.w, to_.x + to_.w), out = x + 16;
     return { x0: from.x + from.w, y0: ay, x1: out, y1: ay, x2: out, y2: by, x3: to_.x + to_.w, y3: by };
   }
   const right = bx > ax, x0 = right ? from.x + from.w : from.x, x3 = right ? to_.x : to_.x + to_.w, bend = Math.max(24, Math.abs(x3 - x0) / 2) * (right ? 1 : -1);

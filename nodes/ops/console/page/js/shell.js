@@ -5,7 +5,7 @@ import { finder } from "./finder.js";
 import { time } from "./format.js";
 import { showHelp } from "./help.js";
 import { live } from "./live.js";
-import { isDark, onTheme, toggle } from "./theme.js";
+import { isDark, onTheme, stillness, toggle } from "./theme.js";
 import { wrong } from "./toast.js";
 
 export const SECTIONS = [
@@ -65,6 +65,7 @@ export function makeShell(signal) {
     const { overview, incidents: open } = live.latest;
     setText(cluster, overview.cluster);
     setText(now, time(overview.at_s));
+    if (!stillness.matches) pulse.firstChild.animate({ opacity: [0.4, 1] }, 500);
     const fresh = open.filter((one) => one.state === "open");
     incidents.hidden = fresh.length === 0;
     setText(incidents, String(fresh.length));

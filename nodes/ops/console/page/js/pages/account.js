@@ -54,7 +54,7 @@ function operatorsCard(page) {
       { id: "name", title: "Name", value: (row) => row.name, text: (row) => row.name + (row.name === session.me.name ? " (you)" : "") },
       { id: "role", title: "Role", value: (row) => row.role, text: (row) => row.role },
       { id: "state", title: "Password", draw: (cell, row) => spanCell(cell, `state ${row.temporary ? "warning" : "ok"}`, row.temporary ? "temporary" : "own") },
-      { id: "made", title: "Since", class: "nowrap", value: (row) => row.made_s, text: (row) => full(row.made_s).slice(0, -9) },
+      { id: "made", title: "Since", class: "nowrap roomy", value: (row) => row.made_s, text: (row) => full(row.made_s).slice(0, -9) },
       { id: "act", title: "Actions", sr: true, class: "num", draw: (cell, row) => {
         const shown = `${row.name} ${row.role}`;
         if (cell.dataset.shown === shown) return;

@@ -14,6 +14,8 @@ export function show(page) {
   const nodes = h("span", { class: "grow" });
   let chosen = "";
   const act = (text, run, danger = false) => button(text, { class: danger ? "danger" : "", disabled: off, onclick: () => chosen && run(chosen) });
+  const empties = act("Drain", deeds.drain, true);
+  const able = () => { empties.disabled = off || ["center", "dc"].includes(live.node(chosen)?.role); };
   const roles = roleTable(off);
   page.root.append(
     h("div", { class: "head" }, h("div", {}, h("h1", { text: "Actions" }), h("p", { text: off ? "You are signed in as a viewer: these are for operators." : "Everything that is done here is in the audit trail, with your name." }))),
@@ -22,7 +24,7 @@ export function show(page) {
         card("Broadcast", {}, h("div", { class: "body deed" }, h("p", { text: "A message that every player reads at once, in all zones or in one." }), button("Write a broadcast", { class: "primary", disabled: off, onclick: () => deeds.broadcast() }))),
         card("A player", {}, h("div", { class: "body deed" }, h("p", { text: "Message, mute, kick and ban are on the page of the player." }), h("a", { class: "button", href: "/players", text: "Find a player" })))),
       card("A node", {}, h("div", { class: "body deed" }, h("p", { text: "Drain: it hands over what it has and takes nothing new. Restart: players stay connected. Level: what it leaves out, whatever its pressure is." }),
-        h("div", { class: "row" }, nodes, act("Set level", (name) => deeds.pin(name, live.node(name)?.pinned ? live.node(name).level : null)), act("Drain", deeds.drain, true), act("Restart", deeds.restart, true)))),
+        h("div", { class: "row" }, nodes, act("Set level", (name) => deeds.pin(name, live.node(name)?.pinned ? live.node(name).level : null)), empties, act("Restart", deeds.restart, true)))),
       card("Scale", { class: "flush", sub: "How many nodes of a role serve in a zone" }, roles.element)));
 
   page.onPulse(({ overview }) => {
@@ -30,7 +32,8 @@ export function show(page) {
     if (nodes.dataset.names !== names.join()) {
       nodes.dataset.names = names.join();
       if (!names.includes(chosen)) chosen = names[0] || "";
-      nodes.replaceChildren(select("node", names.map((name) => [name, name]), chosen, (now) => { chosen = now; }));
+      nodes.replaceChildren(select("node", names.map((name) => [name, name]), chosen, (now) => { chosen = now; able(); }));
+      able();
     }
     const groups = new Map();
     for (const node of overview.nodes) {

@@ -20,7 +20,7 @@ export function show(page) {
       { id: "by", title: "Who", text: (row) => row.by }, { id: "action", title: "Action", class: "nowrap", text: (row) => row.action }, { id: "target", title: "To what", text: (row) => row.target },
       { id: "outcome", title: "Outcome", draw: (cell, row) => spanCell(cell, `state ${OUTCOMES[row.outcome] || ""}`, row.outcome === "asked" ? "under way" : row.outcome) },
       { id: "text", title: "Words", class: "wrap", text: (row) => [row.text, fields(row.details)].filter(Boolean).join("  ·  ") },
-      { id: "address", title: "From", class: "mono nowrap", text: (row) => row.address },
+      { id: "address", title: "From", class: "mono nowrap roomy", text: (row) => row.address },
     ],
   });
   page.root.append(

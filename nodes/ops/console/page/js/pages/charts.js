@@ -78,7 +78,7 @@ export async function show(page) {
     const marks = state.moments.filter((one) => one.kind !== "alert");
     for (const one of shown) one.fetch(Math.floor(start / step) * step, Math.ceil(end / step) * step, step, marks);
     changesCard.hidden = marks.length === 0;
-    changes.replaceChildren(...[...marks].reverse().slice(0, 12).map((one) => h("li", { class: `${one.kind} ${one.severity}` }, h("time", { text: moment(one.at_s, live.now()) }), h("i"),
+    changes.replaceChildren(...[...marks].reverse().slice(0, 12).map((one) => h("li", { class: `kind-${one.kind} ${one.severity}` }, h("time", { text: moment(one.at_s, live.now()) }), h("i"),
       h("div", {}, h("p", { text: one.text }), one.node && h("a", { class: "sub", href: to("nodes", one.node), text: one.node })))));
   }
   function fillExact() {

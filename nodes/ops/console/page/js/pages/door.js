@@ -9,7 +9,7 @@ export function signIn(enter) {
   const submit = button("Sign in", { type: "submit", class: "primary" });
   const form = h("form", { onsubmit: send, novalidate: true },
     h("div", { class: "card" },
-      h("div", { class: "mark" }, h("img", { src: "/page/favicon.svg", alt: "" }), h("div", {}, h("h1", { text: "zonemesh" }), h("p", { text: "Operator console" }))),
+      h("div", { class: "logo" }, h("img", { src: "/page/favicon.svg", alt: "" }), h("div", {}, h("h1", { text: "zonemesh" }), h("p", { text: "Operator console" }))),
       problem,
       h("div", { class: "field" }, h("label", { for: "name", text: "Name" }), name),
       h("div", { class: "field" }, h("label", { for: "password", text: "Password" }), password),

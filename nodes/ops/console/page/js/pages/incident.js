@@ -52,7 +52,7 @@ export function show(page) {
     setText(parts.cause, found.cause);
     setText(parts.advice, found.advice);
     parts.nodes.replaceChildren(...(row.nodes.length ? row.nodes.map((node) => h("a", { class: "chip", href: to("nodes", node), text: node })) : [h("span", { class: "muted", text: "No single node." })]));
-    parts.line.replaceChildren(...found.moments.map((one) => h("li", { class: `${one.kind} ${one.severity}` }, h("time", { text: time(one.at_s), title: moment(one.at_s) }), h("i"),
+    parts.line.replaceChildren(...found.moments.map((one) => h("li", { class: `kind-${one.kind} ${one.severity}` }, h("time", { text: time(one.at_s), title: moment(one.at_s) }), h("i"),
       h("div", {}, h("p", { text: one.text }), one.node && h("a", { class: "sub", href: to("nodes", one.node), text: one.node })))));
     tools.replaceChildren(...[
       row.state === "open" && button("Acknowledge", { class: "primary", disabled: !mayAct(), title: mayAct() ? null : "operators only", onclick: () => deeds.acknowledge(id, fetch) }),

@@ -5,36 +5,49 @@ import * as deeds from "../deeds.js";
 import { briefly, count, moment, ORDER, plural, span, value } from "../format.js";
 import { live } from "../live.js";
 import { query, remember, to } from "../router.js";
+import { Strip } from "../strip.js";
 import { linkCell, spanCell, Table } from "../table.js";
 
 export const section = "incidents";
 export const title = "Incidents";
-const kept = { alerts: {}, rows: {} };
+const kept = { alerts: {}, open: {}, ended: {} };
+const SPANS = [[21600, "6 h"], [86400, "24 h"], [604800, "7 days"]];
+let stretch = 86400;
 
 export function show(page) {
   let tab = query().get("show") || "open";
   let rows = [];
-  const about = h("p"), body = h("div");
+  const about = h("p"), body = h("div"), strip = new Strip();
+  let moments = [];
   page.root.append(
     h("div", { class: "head" }, h("div", {}, h("h1", { text: "Incidents" }), about),
       h("div", { class: "tools" }, segments("which", [["open", "Open"], ["ended", "Ended"], ["alerts", "Alerts"], ["silences", "Silences"]], tab, (one) => { tab = one; remember({ show: tab === "open" ? "" : tab }); draw(true); }))),
-    body);
-  const table = incidentTable();
+    h("div", { class: "stack" },
+      card("Time line", { sub: "Incidents beside what was deployed, restarted and done", tools: segments("stretch of time", SPANS, stretch, (now) => { stretch = Number(now); drawStrip(); fetchMoments(); }) }, strip.element),
+      body));
+  const open = incidentTable(kept.open, ["severity", true]), ended = incidentTable(kept.ended, ["begun", true]);
   const alerts = alertTable(() => fetchSilences());
   const silences = silenceTable(() => fetchSilences());
 
   function draw(isAnew = false) {
     if (isAnew || !body.firstChild) {
-      const part = { open: table, ended: table, alerts, silences }[tab];
+      const part = { open, ended, alerts, silences }[tab];
       body.replaceChildren(card("", { class: "flush" }, part.element));
       if (tab === "silences") fetchSilences();
     }
-    if (tab === "open" || tab === "ended") table.update(rows.filter((one) => (tab === "ended") === (one.state === "ended")));
+    open.update(rows.filter((one) => one.state !== "ended"));
+    ended.update(rows.filter((one) => one.state === "ended"));
+  }
+  const drawStrip = () => strip.draw(rows, moments, stretch, live.now());
+  async function fetchMoments() {
+    const now = live.now();
+    try { moments = await get("/api/moments", { start: Math.floor((now - stretch) / 60) * 60, end: Math.ceil(now / 60) * 60 }, page.signal); drawStrip(); } catch { /* incidents are shown without them */ }
   }
   async function fetchRows() {
     try {
       rows = await get("/api/incidents", { limit: 200 }, page.signal);
       draw();
+      drawStrip();
     } catch (problem) { if (problem.name !== "AbortError" && !rows.length) body.replaceChildren(failure(problem, fetchRows)); }
   }
   async function fetchSilences() {
@@ -49,15 +62,16 @@ export function show(page) {
     draw();
   });
   page.poll(10, fetchRows);
+  page.poll(30, fetchMoments);
 }
 
-function incidentTable() {
+function incidentTable(keep, sort) {
   return new Table({
-    label: "Incidents", key: (row) => row.id, href: (row) => to("incidents", row.id), keep: kept.rows, sort: ["begun", true], none: empty("Nothing here", "There is no incident like that.", "check"),
+    label: "Incidents", key: (row) => row.id, href: (row) => to("incidents", row.id), keep, sort, none: empty("Nothing here", "There is no incident like that.", "check"),
     columns: [
       { id: "severity", title: "Severity", value: (row) => ORDER[row.severity], draw: (cell, row) => spanCell(cell, `badge ${row.state === "ended" ? "" : row.severity}`, row.severity) },
       { id: "title", title: "Incident", class: "wrap", value: (row) => row.title, draw: (cell, row) => linkCell(cell, to("incidents", row.id), row.title) },
-      { id: "nodes", title: "Nodes", value: (row) => row.nodes.join(), text: (row) => row.nodes.slice(0, 3).join(", ") + (row.nodes.length > 3 ? ` and ${row.nodes.length - 3} more` : "") },
+      { id: "nodes", title: "Nodes", class: "roomy", value: (row) => row.nodes.join(), text: (row) => row.nodes.slice(0, 3).join(", ") + (row.nodes.length > 3 ? ` and ${row.nodes.length - 3} more` : "") },
       { id: "state", title: "State", value: (row) => row.state, text: (row) => (row.acknowledged_by ? `${row.state}, ${row.acknowledged_by}` : row.state) },
       { id: "begun", title: "Began", class: "nowrap", value: (row) => row.begun_s, text: (row) => moment(row.begun_s, live.now()) },
       { id: "lasted", title: "Lasts", num: true, value: (row) => (row.ended_s || live.now()) - row.begun_s, text: (row) => span((row.ended_s || live.now()) - row.begun_s) },
@@ -71,7 +85,7 @@ export function alertTable(after) {
     columns: [
       { id: "severity", title: "Severity", value: (row) => ORDER[row.severity], draw: (cell, row) => spanCell(cell, `badge ${row.silenced_until_s ? "" : row.severity}`, row.silenced_until_s ? "silent" : row.severity) },
       { id: "text", title: "Alert", class: "wrap", value: (row) => row.text, draw: (cell, row) => linkCell(cell, row.incident ? to("incidents", row.incident) : to("nodes", row.node), row.text) },
-      { id: "rule", title: "Rule", class: "nowrap", value: (row) => row.rule, text: (row) => row.rule },
+      { id: "rule", title: "Rule", class: "nowrap roomy", value: (row) => row.rule, text: (row) => row.rule },
       { id: "node", title: "Node", value: (row) => row.node, draw: (cell, row) => linkCell(cell, to("nodes", row.node), row.node, "") },
       { id: "value", title: "Value", num: true, value: (row) => row.value, text: (row) => value(row.value, row.unit) },
       { id: "limit", title: "Limit", num: true, value: (row) => row.limit, text: (row) => value(row.limit, row.unit) },

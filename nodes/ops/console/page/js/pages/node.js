@@ -47,7 +47,7 @@ export function show(page) {
     h("div", { class: "row spread" }, h("h2", { text: "Charts" }), segments("time", [[900, "15 min"], [3600, "1 h"], [21600, "6 h"], [86400, "24 h"]], chosenSpan, (span_) => { chosenSpan = Number(span_); drawCharts(); })),
     charts,
     h("div", { class: "grid-2" },
-      card("Links", { class: "flush", sub: "Both directions together" }, links.element),
+      card("Links", { class: "flush", sub: "Both directions together" }, h("div", { class: "tall" }, links.element)),
       card("Latest log lines", { class: "flush", tools: h("a", { class: "link small", href: `/search?node=${encodeURIComponent(name)}`, text: "Search" }) }, lines)));
 
   let role = "", chartsEnd = null;
@@ -104,7 +104,7 @@ function drawActions(box, node, page) {
 
 function drawFacts(box, entries, node, levels) {
   const rows = [
-    ["Pressure", `${ratio(node.pressure)}${node.reason ? ` (${node.reason})` : ""}`], ["Players", node.capacity ? `${count(node.players)} of ${count(node.capacity)}` : count(node.players)],
+    ["Pressure", `${ratio(node.pressure)}${node.reason ? ` (${node.reason})` : ""}`], ["Players", !node.players && !node.capacity ? "–" : node.capacity ? `${count(node.players)} of ${count(node.capacity)}` : count(node.players)],
     ["CPU", `${ratio(node.cpu_ratio)} of a core`], ["Memory", bytes(node.rss_bytes)], ["Loop lag, 99 %", seconds(node.lag_s)], ["Messages", value(node.messages_per_s, "per_s")],
     ["Up for", span(node.uptime_s)], ["Version", node.version], ["Process", node.process], ["Incarnation", node.incarnation],
   ];
@@ -116,7 +116,7 @@ function drawFacts(box, entries, node, levels) {
       box.append(h("div", {}, h("dt", { text: name }), entry));
     }
     setText(entry, text);
-    if (name === "Pressure") setClass(entry, `level ${pressureClass(node.pressure, node.level)}`);
+    if (name === "Pressure") setClass(entry, node.level || node.pressure >= 0.85 ? `level ${pressureClass(node.pressure, node.level)}` : "");
   }
   setAttr(box, "aria-label", `${node.name}, level ${levels[node.level]}`);
 }

@@ -17,8 +17,8 @@ export function show(page) {
     columns: [
       { id: "name", title: "Node", value: (row) => row.name, draw: (cell, row) => linkCell(cell, to("nodes", row.name), row.name) },
       { id: "state", title: "State", value: (row) => row.state, draw: (cell, row) => spanCell(cell, `state ${STATES[row.state] || ""}`, row.away_s ? `Away ${briefly(row.away_s)}` : row.state) },
-      { id: "role", title: "Role", value: (row) => row.role, text: (row) => row.role },
-      { id: "zone", title: "Zone", value: (row) => row.zone, text: (row) => row.zone },
+      { id: "role", title: "Role", class: "roomy", value: (row) => row.role, text: (row) => row.role },
+      { id: "zone", title: "Zone", class: "roomy", value: (row) => row.zone, text: (row) => row.zone },
       { id: "pressure", title: "Pressure", num: true, value: (row) => row.pressure, draw: (cell, row) => meterCell(cell, pressureClass(row.pressure, row.level), row.pressure, ratio(row.pressure)) },
       { id: "level", title: "Level", value: (row) => row.level, draw: (cell, row) => spanCell(cell, `level ${levelClass(row.level)}`, `${row.level} ${levels[row.level] || ""}${row.pinned ? " (set)" : ""}`) },
       { id: "players", title: "Players", num: true, value: (row) => row.players, text: (row) => (row.players ? count(row.players) : "") },
@@ -27,7 +27,7 @@ export function show(page) {
       { id: "lag", title: "Loop lag", num: true, value: (row) => row.lag_s, text: (row) => seconds(row.lag_s) },
       { id: "messages", title: "Messages/s", num: true, value: (row) => row.messages_per_s, text: (row) => short(row.messages_per_s) },
       { id: "uptime", title: "Up", num: true, value: (row) => row.uptime_s, text: (row) => briefly(row.uptime_s) },
-      { id: "version", title: "Version", value: (row) => row.version, text: (row) => row.version },
+      { id: "version", title: "Version", class: "roomy", value: (row) => row.version, text: (row) => row.version },
     ],
   });
   const roles = h("span"), zones = h("span");

@@ -2,8 +2,8 @@
 import { get } from "../api.js";
 import { spark } from "../chart.js";
 import { arrange, card, empty, h, setClass, setText } from "../dom.js";
-import { ask } from "../watched.js";
-import { ago, byNumber, count, moment, parts, pressureClass, ratio } from "../format.js";
+import { ask, watched } from "../watched.js";
+import { ago, byNumber, moment, parts, pressureClass, ratio } from "../format.js";
 import { chartAddress } from "../explore.js";
 import { live } from "../live.js";
 import { Mesh } from "../mesh.js";
@@ -12,6 +12,7 @@ import { onTheme } from "../theme.js";
 
 export const section = "overview";
 export const title = "Overview";
+const LIVE = [{ title: "Players by zone", name: "center_players", how: "value", by: ["zone"] }, { title: "Messages by role", name: "mesh_said_total", how: "rate", by: ["role"] }];
 const SPAN_S = 900, STEP_S = 15, CHANGES_S = 36 * 3600;
 
 export function show(page) {
@@ -20,28 +21,29 @@ export function show(page) {
   const mesh = new Mesh(page.signal);
   const incidents = h("div", { class: "list" });
   const pressed = h("div", { class: "list pressed" });
-  const zones = h("div", { class: "list" });
   const changes = h("ol", { class: "timeline" });
   const about = h("p");
   page.root.append(
     h("div", { class: "head" }, h("div", {}, h("h1", { text: "Overview" }), about)),
     tileBox,
     h("div", { class: "cols" },
-      h("div", { class: "stack" }, card("Mesh", { class: "mesh-card", sub: "Every node, with its pressure; dots are messages on their way", tools: mesh.legend }, mesh.element)),
+      h("div", { class: "stack" }, card("Mesh", { class: "mesh-card", sub: "Every node, with its pressure; dots are messages on their way", tools: mesh.legend }, mesh.element),
+        h("div", { class: "grid-charts" }, LIVE.map((spec) => watched(page, spec, { span: 3600 })))),
       h("div", { class: "stack" },
-        card("Open incidents", { tools: h("a", { class: "link small", href: "/incidents", text: "All" }) }, incidents),
+        card("Open incidents", { class: "first", tools: h("a", { class: "link small", href: "/incidents", text: "All" }) }, incidents),
         card("Highest pressure", { tools: h("a", { class: "link small", href: "/nodes", text: "All nodes" }) }, pressed),
-        card("Zones", {}, zones),
         card("Changes", { sub: "Deployments, restarts, actions" }, h("div", { class: "body" }, changes)))));
 
   page.onPulse(({ overview, incidents: open }) => {
     const ready = overview.nodes.filter((node) => node.state === "Ready").length;
     setText(about, `${overview.cluster}: ${ready} of ${overview.nodes.length} nodes are Ready, ${overview.zones.length} zones, version ${overview.version}`);
+    const isFirst = tiles.size === 0;
     arrange(tileBox, overview.figures.map((figure) => tile(tiles, figure)));
+    if (isFirst) history(page, tiles);
+    for (const one of tiles.values()) one.draw();
     mesh.update(overview);
     drawIncidents(incidents, open);
     drawPressed(pressed, overview.nodes);
-    drawZones(zones, overview.zones);
   });
   page.poll(60, async () => {
     const now = live.now();
@@ -68,7 +70,7 @@ function tile(tiles, figure) {
   setText(known.number, number);
   setText(known.unit, unit);
   known.now = figure.value;
-  if (known.severity !== figure.severity || !known.drawn) { known.severity = figure.severity; known.drawn = true; known.draw(); }
+  known.severity = figure.severity;
   setClass(known.element, `tile ${figure.severity}`.trim());
   return known.element;
 }
@@ -111,19 +113,9 @@ function drawPressed(box, nodes) {
   });
 }
 
-function drawZones(box, zones) {
-  keep(box, zones, (one) => one.name, () => h("div", {}, h("span", { class: "pressed-name" }), h("span", { class: "meter" }, h("i")), h("span", { class: "num" })), (element, one) => {
-    const [name, meter, number] = element.children;
-    setText(name, `Zone ${one.name}`);
-    setClass(meter, "meter grow");
-    meter.firstChild.style.width = one.capacity ? `${Math.min(100, (one.players / one.capacity) * 100)}%` : "0";
-    setText(number, `${count(one.players)}${one.queue ? `, ${count(one.queue)} wait` : ""}`);
-  });
-}
-
 function drawChanges(box, moments, now) {
   if (!moments.length) { box.replaceChildren(h("li", { class: "plain" }, h("p", { class: "muted", text: "Nothing was changed in the last days." }))); return; }
-  box.replaceChildren(...moments.map((one) => h("li", { class: one.kind }, h("time", { text: ago(one.at_s, now), title: moment(one.at_s, now) }), h("i"), h("div", {}, h("p", { text: one.text }), one.node && h("a", { class: "sub", href: to("nodes", one.node), text: one.node })))));
+  box.replaceChildren(...moments.map((one) => h("li", { class: `kind-${one.kind}` }, h("time", { text: ago(one.at_s, now), title: moment(one.at_s, now) }), h("i"), h("div", {}, h("p", { text: one.text }), one.node && h("a", { class: "sub", href: to("nodes", one.node), text: one.node })))));
 }
 
 /** Elements by key, made once and changed in place. */

@@ -68,10 +68,10 @@ export async function show(page) {
       } }));
     };
     if (rows.length) drawMore(rows.at(-1), found.more);
-    body.replaceChildren(
-      found.unasked?.length ? h("div", { class: "wrong-box", role: "status", text: `Not asked, so their rows are missing: ${found.unasked.join(", ")}.` }) : "",
-      card("", { class: "flush" }, rows.length ? [list, more] : empty("Nothing was found", "Try fewer words, another node or a longer time.", "search")));
-    if (!found.unasked?.length) body.firstChild.remove();
+    body.replaceChildren(...[
+      found.unasked.length > 0 && h("div", { class: "wrong-box", role: "status", text: `Not asked, so their rows are missing: ${found.unasked.join(", ")}.` }),
+      card("", { class: "flush" }, rows.length ? [list, more] : empty("Nothing was found", "Try fewer words, another node or a longer time.", "search")),
+    ].filter(Boolean));
   }
   draw();
   look();

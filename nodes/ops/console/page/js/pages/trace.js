@@ -22,7 +22,7 @@ export async function show(page) {
   }
   const { about, spans, lines, events } = found;
   head.firstChild.append(
-    h("div", { class: "row" }, h("h1", { text: `${about.kind} of ${about.subject}` }), h("span", { class: `badge ${about.failed ? "critical" : "ok"}`, text: about.failed || "ok" })),
+    h("div", { class: "row" }, h("h1", { text: `${about.kind.charAt(0).toUpperCase()}${about.kind.slice(1)} of ${about.subject}` }), h("span", { class: `badge ${about.failed ? "critical" : "ok"}`, text: about.failed || "ok" })),
     h("p", {}, `${full(about.began_s)}, ${seconds(about.duration_us / 1e6)}, ${plural(about.hops, "hop")}; `, h("a", { class: "link", href: to("players", about.subject), text: about.subject })));
   body.replaceChildren(h("div", { class: "stack" },
     card("Waterfall", { tools: legend() }, waterfall(spans, about.duration_us)),
@@ -69,11 +69,12 @@ function waterfall(spans, total) {
 function byNode(spans) {
   const found = new Map();
   for (const span of spans) {
-    const waited = span.waits.reduce((all, [from, until]) => all + Math.max(0, until - from), 0);
+    const inside = Math.max(0, span.leaves_us - span.arrives_us);
+    const waited = Math.min(inside, span.waits.reduce((all, [from, until]) => all + Math.max(0, until - from), 0));
     const node = found.get(span.target) || { requests: 0, own: 0, waited: 0 };
     node.requests += 1;
-    node.waited += Math.min(waited, span.leaves_us - span.arrives_us);
-    node.own += Math.max(0, span.leaves_us - span.arrives_us - waited);
+    node.waited += waited;
+    node.own += inside - waited;
     found.set(span.target, node);
   }
   const rows = [...found].sort((a, b) => b[1].own - a[1].own);
@@ -84,5 +85,5 @@ function byNode(spans) {
 function scale(total) {
   const rough = total / 5, power = 10 ** Math.floor(Math.log10(rough || 1));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
-  return Array.from({ length: Math.floor(total / step) + 1 }, (_, at) => at * step);
+  return Array.from({ length: Math.floor(total / step) + 1 }, (_, at) => at * step).filter((at) => at < total * 0.94);
 }

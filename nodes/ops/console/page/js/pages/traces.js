@@ -13,7 +13,7 @@ export async function show(page) {
   const said = query();
   const chosen = { order: said.get("order") || "latest", kind: said.get("kind") || "", subject: said.get("subject") || "" };
   const about = h("p"), kinds = h("span"), body = h("div");
-  let longest = 1;
+  let longest = 1, slow = Infinity;
   const table = new Table({
     label: "Traces", key: (row) => row.id, href: (row) => to("traces", row.id), none: empty("No trace", "Nodes keep the last 500 and the slowest of each kind.", "traces"),
     columns: [
@@ -29,7 +29,7 @@ export async function show(page) {
   function drawDuration(cell, row) {
     if (!cell.firstChild) cell.append(h("div", { class: "with-meter" }, h("div", { class: "meter" }, h("i")), h("span", { class: "num" })));
     const [meter, number] = cell.firstChild.children;
-    meter.className = `meter ${row.failed ? "v4" : row.duration_us > 150_000 ? "v2" : ""}`;
+    meter.className = `meter ${row.failed ? "v4" : row.duration_us > slow ? "v2" : ""}`;
     meter.firstChild.style.width = `${Math.max(2, (row.duration_us / longest) * 100)}%`;
     setText(number, seconds(row.duration_us / 1e6));
   }
@@ -37,6 +37,7 @@ export async function show(page) {
     try {
       const rows = await get("/api/traces", { ...chosen, limit: 100 }, page.signal);
       longest = Math.max(1, ...rows.map((row) => row.duration_us));
+      slow = 2 * middle(rows.map((row) => row.duration_us));
       if (!table.element.isConnected) body.replaceChildren(card("", { class: "flush" }, table.element));
       table.update(rows);
       setText(about, `${plural(rows.length, "trace")}: what a login caused, node by node`);
@@ -52,4 +53,9 @@ export async function show(page) {
     const { trace_kinds } = await vocabulary();
     kinds.append(select("kind", [["", "All kinds"], ...trace_kinds.map((one) => [one, one])], chosen.kind, set("kind")));
   } catch { /* without this choice */ }
+}
+
+/** The median. */
+function middle(numbers) {
+  return numbers.length ? [...numbers].sort((a, b) => a - b)[numbers.length >> 1] : 0;
 }

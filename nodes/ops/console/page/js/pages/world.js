@@ -8,6 +8,7 @@ import { colour, onTheme } from "../theme.js";
 export const section = "world";
 export const title = "World";
 const LEGEND = [0, 1, 2, 3, 4];
+const HINT = "Press a place to see who is there";
 const AREA = 3; // cells on each side of the one that was chosen
 
 export function show(page) {
@@ -15,7 +16,7 @@ export function show(page) {
   const chosen = { zone: said.get("zone") || "", map: said.get("map") || "", line: Number(said.get("line")) || 0, x: said.has("x") ? Number(said.get("x")) : null, y: said.has("y") ? Number(said.get("y")) : null };
   let lines = [], heat = null;
   const about = h("p"), list = h("div", { class: "lines" }), zones = h("div", { class: "tools" });
-  const heading = h("h2"), sub = h("p"), under = h("span", { class: "muted small" });
+  const heading = h("h2"), sub = h("p"), under = h("span", { class: "muted small", text: HINT });
   const canvas = h("canvas", { class: "heat", tabindex: "0", role: "img" });
   const people = h("div", { class: "list people" }), peopleTitle = h("h2", { text: "Players in a place" }), peopleSub = h("p");
   const scale = h("div", { class: "heat-scale", "aria-hidden": "true" }, h("span", { text: "nobody" }), LEGEND.map((at) => h("i", { class: `h${at}` })), h("span", { text: "many" }));
@@ -71,8 +72,10 @@ export function show(page) {
     try {
       const found = await get("/api/heat", { zone, map, line }, page.signal);
       if (found.zone !== chosen.zone || found.map !== chosen.map || found.line !== chosen.line) return;
+      const isFirst = heat === null;
       heat = found;
       draw();
+      if (isFirst) fetchPeople();
     } catch (problem) { if (problem.name !== "AbortError") setText(sub, problem.message); }
   }
   function draw() {
@@ -118,7 +121,7 @@ export function show(page) {
     const [x, y] = cellAt(event), cell = heat.size_m / heat.side;
     setText(under, `${plural(heat.counts[y * heat.side + x] || 0, "player")} at ${Math.round((x + 0.5) * cell)}, ${Math.round((y + 0.5) * cell)} m`);
   });
-  canvas.addEventListener("pointerleave", () => setText(under, ""));
+  canvas.addEventListener("pointerleave", () => setText(under, HINT));
   canvas.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!step || !heat) return;
