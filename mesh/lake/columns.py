@@ -2,7 +2,8 @@
 
 `events` has everything that players did but moves; `moves` has the ways walked, which are most of all events and have
 two numbers each, in data files of their own, so that no other question has to read past them. `ledger` has the moves of
-gold in the DC's ledger, `purses` who held how much when it was read.
+gold in the DC's ledger, `purses` who held how much when it was read. `index` says which data files have events of an
+account: of the thousands that there are, a player is in a few.
 
 What an event says is a map without a fixed form. The fields that the nodes of this project use, and that questions are
 about, are columns of their own (FIELDS); all others, and values that are not of the column's type, are in the column
@@ -55,6 +56,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "entry": I8, "ts": TIME, "kind": TEXT, "account": I8, "session": I8, "source": I8, "target": I8, "amount": I8,
     },
     "purses": {"account": I8, "gold": I8, "place": TEXT, "ts": TIME},
+    "index": {"account": I8, "file": I8},
 }  # fmt: skip
 """Column -> type, of each table. Times are UTC, in milliseconds."""
 
@@ -64,6 +66,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "moves": ("account", "ts", "number"),
     "ledger": ("entry", "source"),
     "purses": ("account", "place"),
+    "index": ("account", "file"),
 }
 """How the rows of a data file are sorted: one player's events are together, so a question about a player reads a few
 of the groups of rows and skips the others by their lowest and highest account."""

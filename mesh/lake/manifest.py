@@ -4,6 +4,7 @@
     events/day=2025-01-31/hour=14/zone=one/00000123.parquet
     moves/day=.../...                                      the same for the ways walked
     ledger/00000124.parquet, purses/00000125.parquet       what was taken from the DC
+    index/00000126.parquet                                 which of these files have events of an account
 
 A data file is never changed; another one takes its place. A file that the manifest does not name is not part of the
 lake, whatever is in it: it was left by a writer that died, or is not needed any more, and the next writer removes it.
@@ -41,6 +42,12 @@ class DataFile(msgspec.Struct, frozen=True):
     zone: str = ""
     hour: int = 0  # hours since 1970
     kinds: dict[str, int] = {}  # events of each kind
+    is_indexed: bool = False  # the index names it for each account that it has
+
+    @property
+    def number(self) -> int:
+        """No other file of the lake had it or will have it."""
+        return int(self.name.rpartition("/")[2].partition(".")[0])
 
 
 class Retired(msgspec.Struct, frozen=True):

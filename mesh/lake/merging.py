@@ -6,6 +6,9 @@ more. Many small files make every question slow. Files of an hour that still goe
 
 from collections.abc import Iterator, Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from mesh.lake.columns import HOUR_MS, HOURLY
 from mesh.lake.lake import Lake
 from mesh.lake.manifest import DataFile
@@ -18,8 +21,11 @@ OPEN_FILES_MAX = 6  # of an hour that goes on
 def merge(lake: Lake, wall_ms: int) -> int:
     """How many files were merged into fewer. NoRoom or StorageError: what was merged so far stays."""
     merged = 0
-    for files in _groups(lake.manifest.files, wall_ms):
+    for files in _groups(lake.manifest.files, wall_ms):  # the index comes last, when it is known which files are left
         rows = together([read(lake.path(file)) for file in files])
+        if files[0].table == "index":
+            there = pa.array([file.number for file in lake.manifest.files if file.table in HOURLY], pa.int64())
+            rows = rows.filter(pc.is_in(rows["file"], value_set=there))
         lake.commit(wall_ms, add(lake, files[0].table, rows), files)
         merged += len(files)
     return merged
@@ -31,7 +37,7 @@ def _groups(files: Sequence[DataFile], wall_ms: int) -> Iterator[list[DataFile]]
     for file in files:
         if file.rows < ROWS_MAX // 2 and file.table != "purses":
             by_place.setdefault((file.table, file.zone, file.hour), []).append(file)
-    for (table, _, hour), some in by_place.items():
+    for (table, _, hour), some in sorted(by_place.items(), key=lambda item: item[0][0] == "index"):
         is_over = table in HOURLY and (hour + 1) * HOUR_MS + SETTLED_MS <= wall_ms
         if len(some) < (2 if is_over else OPEN_FILES_MAX):
             continue

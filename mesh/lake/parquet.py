@@ -55,14 +55,20 @@ def table_from(table: str, columns: dict[str, Any]) -> Rows:
 
 
 def add(lake: Lake, table: str, rows: Rows) -> list[DataFile]:
-    """Write rows of a table into data files: by hour and zone where that is how the table is kept."""
-    added = []
-    pieces = by_hour(rows) if table in HOURLY else [("", 0, ordered(table, rows))]
-    for zone, hour, piece in pieces:
+    """Write rows of a table into data files: by hour and zone, with an index of them, where that is how it is kept."""
+    if table not in HOURLY:
+        return _add(lake, table, "", 0, ordered(table, rows))
+    added, accounts = list[DataFile](), list[Any]()
+    for zone, hour, piece in by_hour(rows):
         for begin in range(0, piece.num_rows, ROWS_MAX):
             some = piece.slice(begin, ROWS_MAX)
-            added.append(lake.add(packed(some), _about(table, some, zone, hour)))
-    return added
+            added += _add(lake, table, zone, hour, some)
+            accounts.append(np.unique(_numbers(some, "account")))
+    if not added:
+        return []
+    files = np.repeat([file.number for file in added], [len(some) for some in accounts])
+    index = table_from("index", {"account": np.concatenate(accounts), "file": files})
+    return added + _add(lake, "index", "", 0, ordered("index", index))
 
 
 def by_hour(rows: Rows) -> Iterator[tuple[str, int, Rows]]:
@@ -119,12 +125,23 @@ def together(tables: Iterable[Rows]) -> Rows:
     return pa.concat_tables(list(tables), promote_options="default")
 
 
+def _add(lake: Lake, table: str, zone: str, hour: int, rows: Rows) -> list[DataFile]:
+    """In this order, as many files as it takes."""
+    added = []
+    for begin in range(0, rows.num_rows, ROWS_MAX):
+        some = rows.slice(begin, ROWS_MAX)
+        added.append(lake.add(packed(some), _about(table, some, zone, hour)))
+    return added
+
+
 def _about(table: str, rows: Rows, zone: str, hour: int) -> DataFile:
-    times = _numbers(rows, "ts")
+    oldest_ms = newest_ms = 0
+    if "ts" in rows.column_names:
+        times = _numbers(rows, "ts")
+        oldest_ms, newest_ms = int(times.min()), int(times.max())
     shape = shape_of({field.name: _NAMES.get(field.type, str(field.type)) for field in rows.schema})
-    return DataFile(
-        "", table, rows.num_rows, 0, int(times.min()), int(times.max()), shape, zone, hour, _kinds(table, rows)
-    )
+    kinds, is_indexed = _kinds(table, rows), table in HOURLY
+    return DataFile("", table, rows.num_rows, 0, oldest_ms, newest_ms, shape, zone, hour, kinds, is_indexed)
 
 
 def _kinds(table: str, rows: Rows) -> dict[str, int]:

@@ -4,7 +4,7 @@ All of them change in one commit, and the old ones are removed at once. A file i
 have something of him; most have not, and stay.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,12 +20,12 @@ from mesh.lake.parquet import Rows, add, read
 
 NEVER_NAMES = ("kind", "zone", "node", "map", "scene", "gate", "place")
 """Columns of words that no player chose."""
-ACCOUNTS = {
-    "events": ("other", "killer"),
-    "moves": (),
-    "ledger": ("account", "source", "target"),
-    "purses": ("account",),
-}
+ACCOUNTS: Mapping[str, tuple[str, ...]] = {
+    "events": ("other", "killer"), "moves": (), "ledger": ("account", "source", "target"), "purses": ("account",),
+    "index": (),
+}  # fmt: skip
+OWN = ("events", "moves", "index")
+"""Tables whose rows are of one player each: his go."""
 """Columns with accounts besides that of the player whose event it is. In the ledger and the purses he is nobody after
 this, since the gold is still there."""
 
@@ -47,7 +47,8 @@ def erase(lake: Lake, scrub: Scrub, wall_ms: int) -> Cleansed:
         rows, events, mentions = _without(read(lake.path(file)), file.table, scrub)
         if not events and not mentions:
             continue
-        done.files, done.events, done.mentions = done.files + 1, done.events + events, done.mentions + mentions
+        if file.table != "index":
+            done.files, done.events, done.mentions = done.files + 1, done.events + events, done.mentions + mentions
         dropped.append(file)
         if rows.num_rows:
             added += add(lake, file.table, rows)
@@ -102,7 +103,7 @@ def _any_of(column: Any, words: Iterable[str]) -> Any:
 def _without(rows: Rows, table: str, scrub: Scrub) -> tuple[Rows, int, int]:
     """The rows that stay, how many went and how many were changed."""
     events = 0
-    if table in ("events", "moves"):
+    if table in OWN:
         own = pc.fill_null(pc.equal(rows["account"], scrub.account), fill_value=False)
         events = int(pc.sum(own).as_py() or 0)
         rows = rows.filter(pc.invert(own))

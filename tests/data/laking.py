@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from mesh.lake.columns import FIELDS, MOVED
+from mesh.lake.columns import FIELDS, HOURLY, MOVED
 from mesh.lake.disk import Disk
 from mesh.lake.lake import Lake, manifest_of
+from mesh.lake.manifest import DataFile
 from mesh.lake.parquet import read
 from mesh.protocol.journal import StoreEvents
 from nodes.log.compaction import Compacted, Compaction
@@ -50,7 +51,7 @@ def content(folder: Path) -> list[Event]:
     """All events of a lake, sorted."""
     found = []
     for file in manifest_of(folder).files:
-        if file.table not in ("events", "moves"):
+        if file.table not in HOURLY:
             continue
         rows = read(folder / file.name).to_pylist()
         assert len(rows) == file.rows
@@ -112,6 +113,7 @@ class DyingDisk(Disk):
     """Dies at one of its steps: before it, in the middle of it (of a write) or right after it."""
 
     def __init__(self, step: int, moment: str) -> None:
+        super().__init__()
         self.left, self.moment = step, moment
         self.died = False
 
@@ -154,6 +156,7 @@ class FullDisk(Disk):
     """Has room for so many files more."""
 
     def __init__(self, files: int) -> None:
+        super().__init__()
         self.room = files
 
     def write(self, path: Path, data: bytes) -> None:
@@ -162,6 +165,11 @@ class FullDisk(Disk):
             raise OSError(errno.ENOSPC, "No space left on device")
         self.room -= 1
         super().write(path, data)
+
+
+def data_files(folder: Path) -> list[DataFile]:
+    """Those with events."""
+    return [file for file in manifest_of(folder).files if file.table in HOURLY]
 
 
 def files_in(folder: Path) -> set[str]:

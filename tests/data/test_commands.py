@@ -13,11 +13,12 @@ import pytest
 
 from mesh.lake.lake import Lake, manifest_of
 from tests.data.asking import DAY_ZERO, HOUR, lake_of, session
-from tests.data.laking import WALL_MS, all_said, batches_of, content, log_folder
+from tests.data.laking import WALL_MS, all_said, batches_of, content, data_files, log_folder
 from tests.data.test_erasing import EVENTS, GONE, NAME, assert_gone_from_segments
 from tests.log.writing import Happening
 from tools.ctl import cli
 from tools.ctl.exits import Exit
+from tools.data import command
 
 ROOT = str(Path(cli.__file__).parents[2])
 ZONE = """
@@ -56,6 +57,14 @@ def zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     subprocess.run(fill, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": ROOT})
     log_folder(data / "log.1", *batches_of(HAPPENED, 500))
     return tmp_path
+
+
+def test_every_command_exists_and_its_line_in_the_list_is_how_its_help_begins() -> None:
+    group = command.data
+    for name, (_, line) in command.PLACES.items():
+        text = " ".join((group.load(name).help or "").split())
+        assert text.startswith(line.removesuffix(".")), name
+        assert "Exit codes: 0" in text, name
 
 
 def data(*words: str) -> int:
@@ -199,7 +208,7 @@ def test_export_brings_a_copy_up_to_date(lake: Path, tmp_path: Path, capsys: pyt
 def test_prune(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert data("prune", "--days", "0.5", "--yes", "--lake", str(lake), "--json") == Exit.OK
     assert json.loads(capsys.readouterr().out)["rows"] == len(HAPPENED)
-    assert manifest_of(lake).files == []
+    assert data_files(lake) == []
 
 
 def test_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

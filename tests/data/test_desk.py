@@ -69,7 +69,7 @@ def test_data_files_of_an_older_version_have_less_columns(tmp_path: Path, monkey
         compact(lake, log_folder(tmp_path / "log.1", batch([(DAY_ZERO, "loot", 1, {"gold": 5})])))
     compact(lake, log_folder(tmp_path / "log.2", batch([(DAY_ZERO + 1, "loot", 2, {"gold": 7})], GATE)))
     with desk_on(lake) as desk:
-        assert len({file.shape for file in desk.manifest.files}) == 2
+        assert len({file.shape for file in desk.manifest.of_table("events")}) == 2
         assert desk.rows("SELECT account, gold FROM loot ORDER BY ts") == [(1, 5), (2, 7)]
         assert desk.rows("SELECT account, gold FROM deeds ORDER BY ts") == [(1, None), (2, 7)]
     compact(lake, tmp_path / "log.1", tmp_path / "log.2", wall_ms=WALL_MS + 10 * HOUR)

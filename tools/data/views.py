@@ -32,7 +32,7 @@ ABOUT: Mapping[str, str] = {
 
 def definitions(folder: Path, manifest: Manifest, *, kinds: bool = True) -> list[str]:
     """Statements that make the views, with or without those of each kind."""
-    tables = {table: _table(folder, manifest.of_table(table), TABLES[table]) for table in TABLES}
+    tables = {table: reading(folder, table, manifest.of_table(table)) for table in TABLES}
     views = {"deeds": tables["events"], **{name: tables[name] for name in ("moves", "ledger", "purses")}}
     views["events"] = f"SELECT * FROM deeds UNION ALL BY NAME SELECT '{KIND_OF_MOVES}' AS kind, * FROM moves"
     views["sessions"] = _sessions(last_ms(manifest))
@@ -79,6 +79,18 @@ def view_of_kind(kind: str, seen: Seen) -> str:
     return f"SELECT {', '.join(parts)} FROM deeds WHERE kind = {literal(kind)}"
 
 
+def reading(folder: Path, table: str, files: Sequence[DataFile]) -> str:
+    """The rows of these files of a table."""
+    columns = TABLES[table]
+    empty = ", ".join(f"NULL::{SQL_TYPES[kind]} AS {quoted(name)}" for name, kind in columns.items())
+    shapes: dict[str, list[DataFile]] = {}
+    for file in sorted(files, key=lambda one: (one.hour, one.name)):
+        shapes.setdefault(file.shape, []).append(file)
+    parts = [f"SELECT {empty} WHERE false"]
+    parts += [_files(str(folder / one.name) for one in some) for some in shapes.values()]
+    return " UNION ALL BY NAME ".join(parts)
+
+
 def first_ms(manifest: Manifest) -> int:
     """When the first event happened; 0 when there is none."""
     return min((file.oldest_ms for file in manifest.files if file.table in HOURLY), default=0)
@@ -115,17 +127,7 @@ def _from_json(name: str, type_: str) -> str:
     return f"TRY_CAST(json_extract_string(fields, {pointer}) AS {type_})"
 
 
-def _table(folder: Path, files: Sequence[DataFile], columns: Mapping[str, str]) -> str:
-    empty = ", ".join(f"NULL::{SQL_TYPES[kind]} AS {quoted(name)}" for name, kind in columns.items())
-    shapes: dict[str, list[DataFile]] = {}
-    for file in sorted(files, key=lambda one: (one.hour, one.name)):
-        shapes.setdefault(file.shape, []).append(file)
-    parts = [f"SELECT {empty} WHERE false"]
-    parts += [_reading(str(folder / one.name) for one in some) for some in shapes.values()]
-    return " UNION ALL BY NAME ".join(parts)
-
-
-def _reading(paths: Iterable[str]) -> str:
+def _files(paths: Iterable[str]) -> str:
     return f"SELECT * FROM read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false)"
 
 

@@ -44,7 +44,7 @@ def erase(
     environment: Environment, player: str, names: tuple[str, ...], yes: bool, cluster: str | None, lake: Path | None,
     as_json: bool,
 ) -> int:  # fmt: skip
-    """Take everything of a player out of the segments of all log nodes and out of the lake, for ever.
+    """Take everything of a player out of log and lake: the segments of all log nodes and the data files, for ever.
 
     The player's events go; those of others stay, without the account where they name it and without its names in what
     was said. Log nodes that run do it themselves, while they serve. What the player does from now on is new: ban or

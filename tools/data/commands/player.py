@@ -8,13 +8,14 @@ import msgspec
 import rich_click as click
 
 from mesh.clock import SystemClock
-from mesh.lake.columns import FIELDS, MOVED
+from mesh.lake.columns import FIELDS, HOURLY, KIND_OF_MOVES, MOVED
 from tools.ctl.exits import CommandError, Exit
 from tools.ctl.options import Environment, json_option
 from tools.ctl.output import console, emit_json, say, short, table
 from tools.ctl.players import DIGITS_MAX, account_of
 from tools.ctl.when import parse_when, show_ms
 from tools.data.limits import limit_options, parse_limits
+from tools.data.views import reading
 from tools.data.where import Place, known, lake_option, need, place_of
 
 LIMIT_MAX = 1_000_000
@@ -22,8 +23,9 @@ FOREVER_MS = 4_102_444_800_000  # 2100
 
 NAMED = "SELECT account FROM deeds WHERE kind = 'enter' AND lower(name) = $name ORDER BY ts DESC LIMIT 1"
 FOUND = """
-    CREATE TEMP TABLE found AS SELECT * FROM {table}
+    CREATE TEMP TABLE found AS SELECT * FROM ({source})
     WHERE account = {account} AND ts >= make_timestamp({since} * 1000) AND ts <= make_timestamp({until} * 1000)"""
+HAS = "SELECT DISTINCT file FROM ({index}) WHERE account ="
 KINDS = "SELECT kind, count(*) FROM found GROUP BY kind ORDER BY count(*) DESC, kind"
 NEWEST = """
     SELECT epoch_ms(ts), kind, zone, node, fields, {columns} FROM found ORDER BY ts DESC, incarnation, number DESC
@@ -46,7 +48,7 @@ def player(
     environment: Environment, player: str, moves: bool, since: str | None, until: str | None, limit: int, memory: str,
     threads: int, timeout: str, cluster: str | None, lake: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Show what a player did, oldest first, out of everything that the lake has.
+    """Show one player's history: what it did, oldest first, out of everything that the lake has.
 
     What is not in the lake yet, `mesh events --player` has.
 
@@ -92,8 +94,7 @@ def history(
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """How many events of each kind, and the newest ones, oldest first."""
     since, until = span
-    source = "events" if moves else "deeds"
-    desk.run(FOUND.format(table=source, account=account, since=max(0, since), until=until))
+    desk.run(FOUND.format(source=_source(desk, account, moves), account=account, since=max(0, since), until=until))
     names = [*FIELDS, *(MOVED if moves else ())]
     rows = desk.rows(NEWEST.format(columns=", ".join(names)), limit=limit)
     events = []
@@ -103,6 +104,21 @@ def history(
             fields |= msgspec.json.decode(rest)
         events.append({"at_ms": at_ms, "kind": kind, "zone": zone, "node": node, "fields": fields})
     return dict(desk.rows(KINDS)), events
+
+
+def _source(desk: Any, account: int, moves: bool) -> str:
+    """The files that may have something of this account: by the index, and those that it does not name."""
+    manifest = desk.manifest
+    index = manifest.of_table("index")
+    named = set()
+    if index:
+        named = {row[0] for row in desk.rows(f"{HAS.format(index=reading(desk.folder, 'index', index))} {account}")}
+    parts = []
+    for name in HOURLY if moves else HOURLY[:1]:
+        files = [file for file in manifest.of_table(name) if not file.is_indexed or file.number in named]
+        kind = f"'{KIND_OF_MOVES}' AS kind, " if name == "moves" else ""
+        parts.append(f"SELECT {kind}* FROM ({reading(desk.folder, name, files)})")
+    return " UNION ALL BY NAME ".join(parts)
 
 
 def _draw(account: int, kinds: dict[str, int], events: list[dict[str, Any]]) -> None:

@@ -76,7 +76,7 @@ def sample(
         if (day + 1) % 5 == 0 or day + 1 == days:
             say(f"mesh: day {day + 1} of {days}")
 
-    with Lake(lake.absolute(), wall_ms) as opened:
+    with Lake(lake.absolute(), wall_ms, Disk(durable=False)) as opened:
         made = make_sample(opened, plan, wall_ms, tell)
         size = opened.manifest.bytes
     put(Disk(), lake.absolute() / NOTE, msgspec.json.format(msgspec.json.encode({"plan": plan, "made": made})))
