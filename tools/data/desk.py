@@ -20,7 +20,7 @@ import psutil
 from mesh.lake.manifest import Manifest
 from mesh.seat import ThreadWorkers
 from tools.ctl.exits import CommandError, Exit
-from tools.data.views import definitions
+from tools.data.views import Views, definitions
 
 MIB = 1024 * 1024
 MEMORY_MIB = 2048
@@ -42,8 +42,7 @@ class Limits(msgspec.Struct, frozen=True):
 class Desk:
     """See the module. Close it, or use it as a context."""
 
-    def __init__(self, folder: Path, manifest: Manifest, limits: Limits, *, kinds: bool = True) -> None:
-        """`kinds`: with a view for each kind of event, which takes a moment to make."""
+    def __init__(self, folder: Path, manifest: Manifest, limits: Limits, views: Views = Views.ALL) -> None:
         self.folder, self.manifest, self.limits = folder, manifest, limits
         self._is_over = False
         self._cleaning = contextlib.ExitStack()
@@ -51,7 +50,7 @@ class Desk:
         self._connection = duckdb.connect(":memory:")
         self._cleaning.callback(self._connection.close)
         try:
-            self._prepare(spill, kinds)
+            self._prepare(spill, views)
         except duckdb.Error as error:
             self.close()
             raise self._explained(error) from None
@@ -120,7 +119,7 @@ class Desk:
         used = {name: value for name, value in values.items() if f"${name}" in question}
         return self._connection.execute(question, used) if used else self._connection.execute(question)
 
-    def _prepare(self, spill: str, kinds: bool) -> None:
+    def _prepare(self, spill: str, views: Views) -> None:
         run = self._connection.execute
         run(f"SET memory_limit = '{self.limits.memory_mib}MiB'")
         run(f"SET threads = {self.limits.threads or psutil.cpu_count() or 1}")
@@ -131,7 +130,7 @@ class Desk:
         run(f"SET max_temp_directory_size = '{SPILL_MIB}MiB'")
         run(f"SET allowed_directories = {[str(self.folder) + '/', spill + '/']}")
         run("SET enable_external_access = false")
-        for definition in definitions(self.folder, self.manifest, kinds=kinds):
+        for definition in definitions(self.folder, self.manifest, views):
             run(definition)
         run("SET lock_configuration = true")
 

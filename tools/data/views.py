@@ -7,6 +7,7 @@ whether they are columns of the files or in the JSON beside them.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 
 from mesh.lake.columns import F4, FIELDS, HOURLY, I4, I8, KIND_OF_MOVES, TABLES, TEXT, TIME
@@ -30,14 +31,24 @@ ABOUT: Mapping[str, str] = {
 }
 
 
-def definitions(folder: Path, manifest: Manifest, *, kinds: bool = True) -> list[str]:
-    """Statements that make the views, with or without those of each kind."""
+class Views(Enum):
+    """How many of them: a lake of years has many files, which all views name, and takes some time to be set up."""
+
+    NONE = 0
+    TABLES = 1  # without those of each kind of event
+    ALL = 2
+
+
+def definitions(folder: Path, manifest: Manifest, which: Views = Views.ALL) -> list[str]:
+    """Statements that make the views."""
+    if which is Views.NONE:
+        return []
     tables = {table: reading(folder, table, manifest.of_table(table)) for table in TABLES}
     views = {"deeds": tables["events"], **{name: tables[name] for name in ("moves", "ledger", "purses")}}
     views["events"] = f"SELECT * FROM deeds UNION ALL BY NAME SELECT '{KIND_OF_MOVES}' AS kind, * FROM moves"
     views["sessions"] = _sessions(last_ms(manifest))
     views["players"] = _PLAYERS
-    if kinds:
+    if which is Views.ALL:
         views |= {kind: view_of_kind(kind, seen) for kind, seen in kinds_with_view(manifest)}
     return [f"CREATE VIEW {quoted(name)} AS {text}" for name, text in views.items()]
 

@@ -22,6 +22,7 @@ from tools.ctl.output import emit_json, say
 from tools.ctl.processes import is_local
 from tools.data.commands.compact import log_folders
 from tools.data.commands.player import account_in_cluster, account_in_lake
+from tools.data.views import Views
 from tools.data.where import Place, known, lake_option, need, place_of
 
 ANSWER_S = 3600.0  # all segments are read
@@ -83,7 +84,7 @@ def _who(place: Place, player: str, names: tuple[str, ...]) -> tuple[int, list[s
         if account is None or place.topology is None:
             raise
     else:
-        with Desk(place.folder, manifest, Limits(timeout_s=ANSWER_S), kinds=False) as desk:
+        with Desk(place.folder, manifest, Limits(timeout_s=ANSWER_S), Views.TABLES) as desk:
             account = account if account is not None else answer(desk, lambda: account_in_lake(desk, player))
             found = [row[0] for row in answer(desk, lambda: desk.rows(NAMES, account=account))]
     given = [*names, *([] if player.isdigit() else [player])]

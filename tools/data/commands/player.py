@@ -15,7 +15,7 @@ from tools.ctl.output import console, emit_json, say, short, table
 from tools.ctl.players import DIGITS_MAX, account_of
 from tools.ctl.when import parse_when, show_ms
 from tools.data.limits import limit_options, parse_limits
-from tools.data.views import reading
+from tools.data.views import Views, reading
 from tools.data.where import Place, known, lake_option, need, place_of
 
 LIMIT_MAX = 1_000_000
@@ -62,7 +62,8 @@ def player(
     place, limits = place_of(environment, cluster, lake), Limits(*parse_limits(memory, threads, timeout))
     manifest = known(place)
     account = account_in_cluster(place, player)
-    with Desk(place.folder, manifest, limits, kinds=False) as desk:
+    views = Views.TABLES if account is None else Views.NONE
+    with Desk(place.folder, manifest, limits, views) as desk:
         who = account if account is not None else answer(desk, lambda: account_in_lake(desk, player))
         kinds, events = answer(desk, lambda: history(desk, who, span, limit, moves=moves))
     if as_json:

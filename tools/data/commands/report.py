@@ -13,7 +13,7 @@ from tools.ctl.when import parse_when
 from tools.data.limits import limit_options, parse_limits
 from tools.data.model import DAY_MS, Period
 from tools.data.reports.catalogue import REPORTS
-from tools.data.views import first_ms, last_ms
+from tools.data.views import Views, first_ms, last_ms
 from tools.data.where import known, lake_option, need, place_of
 
 DAYS = 30
@@ -56,7 +56,7 @@ def report(
     place, limits = place_of(environment, cluster, lake), Limits(*parse_limits(memory, threads, timeout))
     manifest = known(place)
     period = period_of(manifest, days, since, until)
-    with Desk(place.folder, manifest, limits, kinds=False) as desk:
+    with Desk(place.folder, manifest, limits, Views.TABLES) as desk:
         made = answer(desk, lambda: maker(name)(desk, period))
     if html is not None:
         html.write_text(page_of(made, str(place.folder)), encoding="utf-8")
