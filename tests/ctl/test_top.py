@@ -190,6 +190,8 @@ def test_enter_shows_everything_about_a_node_and_escape_goes_back(made: Made) ->
         await app.look()
         await pilot.pause()
         assert "dc.1  Down" in words(app, "#node")
+        await pilot.press("c")
+        assert "by cpu" not in str(app.screen_stack[0].query_one("#head", Static).content), "nobody sees the table"
         await pilot.press("escape")
         assert not isinstance(app.screen, NodeScreen)
 
@@ -223,7 +225,9 @@ def test_a_cluster_that_cannot_be_read_is_said_and_read_again(made: Made) -> Non
 def test_help_and_quit(made: Made) -> None:
     async def story(app: TopApp, pilot: Pilot, source: FakeSource) -> None:
         await pilot.press("question_mark")
+        await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
+        assert app.screen.query_one(Static).size.width > 60
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
         await pilot.press("q")

@@ -1,7 +1,9 @@
 """How one node looks on a terminal, in lines: for `mesh info`, and live in `mesh top`. Pure but for the time zone."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import msgspec
 from rich.text import Text
 
 from mesh.protocol.monitoring import Line
@@ -13,7 +15,8 @@ from tools.ctl.when import show_ms
 
 LABEL = 10  # cells in front of each paragraph
 GAP = "   "
-SETTINGS_MAX = 12  # --json has all
+SETTINGS_MAX = 10  # --json has all
+SHARE_MIN = 0.005  # what would be shown as 0 %
 NAME_MIN = 12
 NUMBER = 9  # cells of a column
 LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
@@ -89,16 +92,26 @@ def _traffic(info: NodeInfo) -> list[str]:
 def _key(key: KeyFigure) -> str:
     if "" in key.values:
         return f"{key.text} {shown(key.values[''], key.unit)}"
-    ordered = sorted(key.values.items(), key=lambda one: -one[1])
+    least = SHARE_MIN if key.unit == "share" else 0.0
+    ordered = sorted(((name, value) for name, value in key.values.items() if value >= least), key=lambda one: -one[1])
+    if not ordered:
+        return f"{key.text}: none"
     return f"{key.text}: {', '.join(f'{name} {shown(value, key.unit)}' for name, value in ordered)}"
 
 
 def _settings(info: NodeInfo) -> list[str]:
     if not info.settings:
         return ["all as by default"]
-    parts = [f"{key} = {value}" for key, value in list(info.settings.items())[:SETTINGS_MAX]]
+    parts = [f"{key} = {_setting(value)}" for key, value in list(info.settings.items())[:SETTINGS_MAX]]
     left = len(info.settings) - len(parts)
     return [*parts, f"and {left} more (--json)"] if left > 0 else parts
+
+
+def _setting(value: Any) -> str:
+    """As in TOML; tables in a list are counted."""
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        return plural(len(value), "table")
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def _messages(info: NodeInfo, width: int) -> list[Text]:

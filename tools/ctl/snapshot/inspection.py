@@ -16,6 +16,8 @@ BUSIEST, SLOWEST = 4, 4  # messages that are named
 WARNINGS = 5  # lines
 BAD = ("WARNING", "ERROR", "CRITICAL")
 HANDLED = "mesh_handled_seconds"
+ASKED = ("Describe", "ReadMetrics", "ReadLines")
+"""What we ask ourselves while we look: left out of the messages, as our own link is of the links."""
 
 
 class MessageFigures(msgspec.Struct, frozen=True):
@@ -92,7 +94,7 @@ def inspect(snapshot: Snapshot, view: NodeView, lines: Sequence[Line] = ()) -> N
     """What is known of it; `lines`: what its process has logged."""
     said, figures, status = view.said, view.figures, view.status
     pressure = status.facts.get("pressure", {})
-    messages = _messages(figures)
+    messages, links = _messages(figures), said.links if said is not None else []
     now = _Now(figures)
     return NodeInfo(
         node=view.short,
@@ -125,7 +127,7 @@ def inspect(snapshot: Snapshot, view: NodeView, lines: Sequence[Line] = ()) -> N
         busiest=sorted(messages, key=lambda one: -one.rate)[:BUSIEST],
         slowest=sorted(messages, key=lambda one: -one.p99_s)[:SLOWEST],
         keys=[found for key in KEYS.get(view.role, ()) if (found := _key(key, figures)) is not None],
-        links={short(peer): state for peer, state in said.links} if said is not None else {},
+        links={short(peer): state for peer, state in links if ".ctl." not in peer},
         settings=flat(snapshot.topology.settings.get(view.role, {})),
         problem=view.problem,
         warnings=warnings_of(snapshot, view, lines),
@@ -172,8 +174,10 @@ def _messages(figures: Figures | None) -> list[MessageFigures]:
     """Those that came since the first reading."""
     if figures is None or figures.before is None:
         return []
-    counts = figures.grown_by("message", f"{HANDLED}_count")
-    sums = figures.grown_by("message", f"{HANDLED}_sum")
+    counts, sums = (
+        {message: grown for message, grown in figures.grown_by("message", name).items() if message not in ASKED}
+        for name in (f"{HANDLED}_count", f"{HANDLED}_sum")
+    )
     every_s = sum(sums.values())
     return [
         MessageFigures(

@@ -38,24 +38,33 @@ HELP = """mesh top: the nodes of a cluster, once a second
 up, down    choose a node
 Enter       all about it; Escape goes back
 {keys}
+            the same key again turns the order round
 d           what `mesh doctor` finds: shorter, longer
 ?           this page
 q           quit
 
-The same key again turns the order round. Columns that do not fit are left out.
-lag and tick are the 99th percentile of the last seconds in milliseconds: how late the loop was, how long ticks took.
-lvl is the level of the policy, warn how many warnings and errors the process has logged since its start."""
+Columns that do not fit are left out. lvl is the level of the policy,
+warn how many warnings and errors the process logged since its start.
+lag and tick are 99th percentiles of the last seconds, milliseconds:
+how late the loop was, how long ticks took."""
+KEYS_IN_ROW = 3
 
 
 def help_text() -> str:
     """With the keys of all columns."""
-    return HELP.format(keys="\n".join(f"{column.key:11} sort by {column.name}" for column in COLUMNS))
+    words = [f"{column.key} {column.name}" for column in COLUMNS]
+    rows = [words[at : at + KEYS_IN_ROW] for at in range(0, len(words), KEYS_IN_ROW)]
+    lines = ["".join(f"{word:14}" for word in row).rstrip() for row in rows]
+    return HELP.format(keys="\n".join(f"{'sort by' if not at else '':12}{line}" for at, line in enumerate(lines)))
 
 
 class HelpScreen(ModalScreen[None]):
     """The keys."""
 
-    CSS = "HelpScreen { align: center middle; } #help { width: auto; height: auto; max-width: 100%; max-height: 100%; }"
+    CSS = """
+    HelpScreen { align: center middle; }
+    #help { width: 76; max-width: 100%; height: auto; max-height: 100%; padding: 1 2; background: $surface; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,enter", "app.pop_screen", "Back"),
     ]
@@ -172,6 +181,11 @@ class TopApp(App[int]):
 
     # --- what keys do ---
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is about the table is for when one sees it."""
+        is_below = len(self.screen_stack) > 1 and action in ("sort", "findings")
+        return False if is_below else super().check_action(action, parameters)
+
     def action_sort(self, name: str) -> None:
         """By this column; again: the other way round."""
         self._reverse = not self._reverse if self._by.name == name else False
@@ -249,8 +263,10 @@ class TopApp(App[int]):
         lines = [Text(title if self._findings else f"doctor: {plural(self._made, 'check')}, all good", "bold")]
         room = max(FINDINGS_MIN, min(FINDINGS_MAX, self.size.height // 3))
         shown = self._findings[: room - 1] if self._long else self._findings[:1]
+        width = max((len(one.where) for one in shown), default=0)
         for one in shown:
-            line = Text.assemble((f"{one.severity:9}", SEVERITY_COLOURS[one.severity]), f"{one.where:10} {one.text}")
+            severity = (f"{one.severity:9}", SEVERITY_COLOURS[one.severity])
+            line = Text.assemble(severity, f"{one.where:{width}}  {one.text}")
             line.append(f"  {proof(one)}", "dim")
             lines.append(line)
         if len(self._findings) > len(shown):
