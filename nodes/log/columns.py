@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from mesh.compression import compress, decompress
 from mesh.protocol.journal import StoreEvents
 from mesh.protocol.types import U63
-from nodes.log.compression import compress, decompress
 
 EVENTS_MAX = 65_536  # of one block, for readers; blocks of tiny events end here
 PLAYER_MAX = 2**63 - 1

@@ -14,8 +14,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mesh.disk import AppendFile, explained
 from mesh.errors import StorageError
-from nodes.log.disk import AppendFile, explained
 from nodes.log.layout import BlockHead, BlockIndex
 from nodes.log.segments import Damage, SegmentFile
 from nodes.log.stretch import (

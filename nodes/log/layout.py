@@ -28,9 +28,9 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from mesh.compression import compress, decompress
 from mesh.protocol.journal import StoreEvents
 from nodes.log.columns import Array, Packed, columns_of, pack, unpack
-from nodes.log.compression import compress, decompress
 
 VERSION = 2
 FILE_MAGIC = b"ZONELOG\n"

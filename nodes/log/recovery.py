@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from nodes.log.disk import explained
+from mesh.disk import explained
 from nodes.log.layout import FILE_HEAD
 from nodes.log.segments import Damage, SegmentFile, segment_paths
 from nodes.log.senders import Senders

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from mesh.disk import explained
 from mesh.errors import StorageError
-from nodes.log.disk import explained
 from nodes.log.layout import (
     BLOCK_HEAD,
     BLOCK_MARKER,

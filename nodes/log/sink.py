@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
+from mesh.disk import AppendFile, DiskFull, Folder, explained
 from mesh.errors import Code, MeshError, RefusedError, StorageError
 from mesh.protocol.journal import StoreEvents
 from nodes.log.columns import EVENTS_MAX, divided
-from nodes.log.disk import AppendFile, DiskFull, Folder, explained
 from nodes.log.indexes import OpenFile, SegmentIndex, index_path
 from nodes.log.layout import pack_block, pack_file_head, unpack_packed
 from nodes.log.recovery import Recovered, recover

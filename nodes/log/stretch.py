@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from mesh.compression import compress, decompress
 from mesh.protocol.types import U63
 from nodes.log.columns import EVENTS_MAX, Array
-from nodes.log.compression import compress, decompress
 from nodes.log.layout import BlockHead, BlockIndex, players_in
 
 RECORD_HEAD = struct.Struct("<4sII")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.log.disk import AppendFile
+from mesh.disk import AppendFile
 from nodes.log.indexes import index_path, stretches
 from nodes.log.layout import BlockHead, unpack_block_head
 from nodes.log.query import Query, search

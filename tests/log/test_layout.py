@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mesh.compression import compress, decompress
 from mesh.protocol.journal import StoreEvents
 from nodes.log.columns import Columns, pack, unpack
-from nodes.log.compression import compress, decompress
 from nodes.log.layout import (
     BLOCK_HEAD,
     FILE_HEAD,

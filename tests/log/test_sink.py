@@ -237,7 +237,7 @@ def test_a_folder_that_another_process_writes_to_is_refused(tmp_path: Path) -> N
         try:
             Sink(tmp_path, LogSettings())
         except StorageError as error:
-            os._exit(7 if "another log node" in str(error) else 1)
+            os._exit(7 if "another process" in str(error) else 1)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     sink.close()

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from mesh.core.journal_outbox import JournalOutbox
+from mesh.disk import AppendFile
 from mesh.protocol.journal import StoreEvents
-from nodes.log.disk import AppendFile
 from nodes.log.query import Found, Query, search
 from nodes.log.settings import LogSettings
 from nodes.log.sink import Sink

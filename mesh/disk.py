@@ -1,6 +1,8 @@
-"""The file operations of the log, and what their failures mean. Owns the words for an operator, no decisions.
+"""Files that only grow, the folder they are in, and what failures of the disk mean. Owns the words for an operator, no
+decisions.
 
-They are an argument of the sink, so that a test or a simulation can bring a disk that is full or slow.
+The file operations are an argument of whoever writes, so that a test or a simulation can bring a disk that is full or
+slow.
 """
 
 import contextlib
@@ -77,7 +79,7 @@ class Folder:
         except OSError:
             os.close(self._lock)
             raise StorageError(
-                f"{path}: another log node writes here: stop it, or give this one its own folder"
+                f"{path}: another process writes here: stop it, or give this one its own folder"
             ) from None
 
     def sync(self) -> None:
@@ -99,7 +101,7 @@ def explained(error: OSError, path: Path) -> StorageError:
     """The same failure, with the file and the remedy."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"{path}: {reason}: free some space, or lower settings.log.retention_bytes")
+        return DiskFull(f"{path}: {reason}: free some space, or have this node keep fewer bytes (its settings)")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(f"{path}: {reason}: the user who runs this node must be able to read and write here")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
