@@ -126,6 +126,29 @@ class Quantiles:
         values[self._slots] = np.where(total * self._window_s >= self._least - 1e-6, found, np.nan)
 
 
+class LesserOf(NamedTuple):
+    """The lesser of two sums of one slot, by a third."""
+
+    slot: int
+    groups: tuple[Group, Group, Group]
+    least: float
+
+
+class Lessers:
+    """Those of one window."""
+
+    def __init__(self, window_s: float, lessers: Sequence[LesserOf]) -> None:
+        self._window_s = window_s
+        self._slots: Indices = np.array([one.slot for one in lessers], np.intp)
+        self._least = np.array([one.least for one in lessers], np.float64)
+        self._blocks = [Block([one.groups[n] for one in lessers]) for n in range(3)]
+
+    def fill(self, values: Floats, columns: Columns) -> None:
+        """Enter what they are now."""
+        one, other = (block.sums(columns[self._window_s]) for block in self._blocks[:2])
+        values[self._slots] = np.minimum(one, other) / np.maximum(self._blocks[2].sums(columns[0.0]), self._least)
+
+
 class SpreadOf(NamedTuple):
     """A spread of one slot: a column of what lies there for each node, and one that says whether it counts."""
 

@@ -6,7 +6,7 @@ hundred turns of a loop one is late in any garbage collection, ten are late when
 
 import msgspec
 
-from nodes.ops.forms import Figure, Late, Quantile, Signal, Spread, Sum
+from nodes.ops.forms import Figure, Late, Lesser, Quantile, Signal, Spread, Sum
 
 FAILED = ("unavailable", "internal", "error", "shutdown", "disk_full", "zone_full")
 """Results of logins that are our fault."""
@@ -44,7 +44,8 @@ def _share_of_logins(results: tuple[str, ...], least: float) -> Figure:
     return Figure((_logins(*results),), per=(_logins(),), window_s=30.0, per_grows=True, least=least, free=2.0)
 
 
-_CLIENTS, _ENDED = Sum("gate_clients"), Sum("gate_disconnections_total")
+_CLIENTS = Sum("gate_clients")
+_BEGUN, _ENDED = Sum("gate_connections_total"), Sum("gate_disconnections_total")
 _SAID, _HEARD = Sum("mesh_said_total"), Sum("mesh_heard_total")
 _BATCHES_SAID, _BATCHES_HEARD = Sum("mesh_batches_said_total"), Sum("mesh_batches_heard_total")
 _SERIOUS = Sum("mesh_log_lines_total", (("level", ("ERROR", "CRITICAL", "error", "critical")),))
@@ -184,13 +185,14 @@ _ZONE = (
     Signal(name="fresh_logins", text="logins that began a session", unit="per_s", of="zone", roles=("gate",),
            form=Figure((_logins("ok"),), window_s=10.0), family="traffic", floor=0.5, matters=5.0),
     Signal(name="influx", text="connections above twice those that ended, share of all", unit="per_s", of="zone",
-           roles=("gate",), family="traffic", kind="bot-flood", floor=0.002, matters=0.01, limit=0.05, for_s=8.0,
-           calm_s=300.0, limit_calm_s=300.0,
-           form=Figure((Sum("gate_connections_total"),), (_ENDED, _ENDED), (_CLIENTS,), 10.0, least=50.0)),
-    Signal(name="churn", text="connections that ended, share of all", unit="per_s", of="zone", roles=("gate",),
-           family="traffic", kind="connection-churn", floor=0.002, matters=0.01, limit=0.1, for_s=8.0, calm_s=300.0,
-           limit_calm_s=300.0,
-           form=Figure((_ENDED,), (), (_CLIENTS,), 10.0, least=50.0)),
+           roles=("gate",), family="traffic", kind="bot-flood", floor=0.002, matters=0.01, for_s=8.0, calm_s=300.0,
+           form=Figure((_BEGUN,), (_ENDED, _ENDED), (_CLIENTS,), 10.0, least=50.0)),
+    Signal(name="churn", text="connections that ended while others came, share of all", unit="per_s", of="zone",
+           roles=("gate",), family="traffic", kind="connection-churn", floor=0.002, matters=0.01, limit=0.1, for_s=8.0,
+           calm_s=300.0, limit_calm_s=300.0, form=Lesser(_ENDED, _BEGUN, _CLIENTS, 10.0, 50.0)),
+    Signal(name="exodus", text="connections that ended while none came, share of all", unit="per_s", of="zone",
+           roles=("gate",), family="traffic", kind="other-deviation", floor=0.002, matters=0.03, for_s=8.0,
+           calm_s=300.0, form=Figure((_ENDED,), (_BEGUN,), (_CLIENTS,), 10.0, least=50.0)),
     Signal(name="frames", text="frames of one client", unit="per_s", of="zone", roles=("gate",), family="traffic",
            kind="bot-flood", floor=2.0, matters=30.0,
            form=Figure((Sum("gate_frames_received_total"),), (), (_CLIENTS,), 10.0, least=20.0)),

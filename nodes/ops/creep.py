@@ -21,7 +21,7 @@ from nodes.ops.signals import Slot
 
 POINTS = 24
 QUARTER = POINTS // 4
-TAU, TAU_LEFT = 0.68, 0.45  # to find a creep, and to go on believing in it
+TAU, TAU_LEFT = 0.7, 0.45  # to find a creep, and to go on believing in it
 TIMES = 3  # in a row
 LOAD = "players"
 LOAD_MIN = 20.0  # fewer players count as so many
@@ -46,7 +46,7 @@ class Creep(msgspec.Struct, frozen=True):
 CREEPS = (
     Creep("memory", "memory-leak", window_s=240.0, share=0.15, step=24e6),
     Creep("memory", "memory-leak", window_s=1800.0, share=0.2, step=48e6),
-    Creep("tick", "tick-creep", window_s=240.0, share=0.3, step=0.0015, explained=1.5, calm_s=300.0),
+    Creep("tick", "tick-creep", window_s=240.0, share=0.34, step=0.0015, explained=1.5, calm_s=300.0),
     Creep("tick", "tick-creep", window_s=1200.0, share=0.5, step=0.004, explained=1.5, calm_s=300.0),
     Creep("descriptors", "descriptors", window_s=240.0, share=0.3, step=0.03, calm_s=600.0),
     Creep("disk_left", "disk-full", window_s=600.0, share=0.02, step=5e8, falls=True, left_s=7200.0, calm_s=0.0),
@@ -105,9 +105,9 @@ class _Trend:
 
     def look(self, values: Floats, now_s: float, quiet_s: Floats) -> list[Crept]:
         """Those that go on, as of the last point."""
-        early = self._due_s is not None and self._due_s - self._every_s <= now_s < self._due_s
-        if not early and len(self._slots):
-            self._due_s = now_s + self._every_s
+        late_s = now_s - self._due_s if self._due_s is not None else self._every_s
+        if not -self._every_s <= late_s < 0 and len(self._slots):
+            self._due_s = now_s + self._every_s - (late_s if 0 <= late_s < self._every_s else 0.0)
             self._add_point(values, quiet_s)
             self._found = self._look_back(now_s)
         return self._found

@@ -66,6 +66,16 @@ class Late(NamedTuple):
     where: Where = ()
 
 
+class Lesser(NamedTuple):
+    """The smaller of two growths a second, by a level: what comes and goes is as much as the rarer of both."""
+
+    one: Sum
+    other: Sum
+    per: Sum
+    window_s: float
+    least: float = 0.0  # of `per`: a smaller level counts as this
+
+
 class Spread(NamedTuple):
     """How unevenly something lies on the nodes of a zone: (most - least - what chance may do) / mean."""
 
@@ -74,7 +84,7 @@ class Spread(NamedTuple):
     chance: float = 3.0  # standard deviations of a fair throw
 
 
-Form = Figure | Quantile | Late | Spread
+Form = Figure | Quantile | Late | Lesser | Spread
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +116,8 @@ def chart_of(signal: Signal) -> tuple[str, str]:
             return metric, f"p{100 * q:.0f}"
         case Late(metric):
             return metric, "p99"
+        case Lesser(one):
+            return one.metric, "rate"
         case Spread(what):
             return what.metric, "value"
         case Figure(plus, _, per, window_s, per_grows):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nodes.ops.forms import Figure, Late, Quantile, Signal, Spread, Sum, Where
+from nodes.ops.forms import Figure, Late, Lesser, Quantile, Signal, Spread, Sum, Where
 from nodes.ops.reading import Layout, Series
 
 Floats = npt.NDArray[np.float64]
@@ -75,6 +75,8 @@ def levels_and_growths(signal: Signal) -> tuple[Sum, ...]:
     match signal.form:
         case Figure(plus, minus, per):
             return (*plus, *minus, *per)
+        case Lesser(one, other, per):
+            return one, other, per
         case Spread(what, counted):
             return what, counted
         case _:

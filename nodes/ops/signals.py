@@ -18,9 +18,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nodes.ops.blocks import FigureOf, Figures, Group, QuantileOf, Quantiles, SpreadOf, fill_spread
+from nodes.ops.blocks import (
+    FigureOf,
+    Figures,
+    Group,
+    LesserOf,
+    Lessers,
+    QuantileOf,
+    Quantiles,
+    SpreadOf,
+    fill_spread,
+)
 from nodes.ops.catalogue import CATALOGUE
-from nodes.ops.forms import CLUSTER, WINDOWS_S, Figure, Late, Quantile, Signal, Spread, Sum
+from nodes.ops.forms import CLUSTER, WINDOWS_S, Figure, Late, Lesser, Quantile, Signal, Spread, Sum
 from nodes.ops.plans import Floats, Indices, Plan, bucket
 from nodes.ops.reading import Reading
 
@@ -81,8 +91,7 @@ class Signals:
         self._rows: list[_Row] = []
         self._node_of: Indices = np.empty(0, np.intp)  # each column
         self._fresh: Floats = np.empty(0)
-        self._figures: list[Figures] = []
-        self._quantiles: list[Quantiles] = []
+        self._parts: list[Figures | Quantiles | Lessers] = []
         self._spreads: list[SpreadOf] = []
 
     def value(self, signal: str, subject: str) -> float:
@@ -101,10 +110,8 @@ class Signals:
             columns = self._columns(readings, now_s)
             made_here = [(self._slot(self._by_name[one.signal], one.subject, one.zone), one.value) for one in made]
             self.values = np.full(len(self.slots), np.nan)
-            for figures in self._figures:
-                figures.fill(self.values, columns)
-            for quantiles in self._quantiles:
-                quantiles.fill(self.values, columns)
+            for part in self._parts:
+                part.fill(self.values, columns)
             for spread in self._spreads:
                 fill_spread(spread, self.values, columns)
         for slot, value in made_here:
@@ -213,6 +220,7 @@ class Signals:
     def _wire(self, nodes: Sequence[_Node]) -> None:
         figures: dict[tuple[float, bool, bool], list[FigureOf]] = defaultdict(list)
         quantiles: dict[float, list[QuantileOf]] = defaultdict(list)
+        lessers: dict[float, list[LesserOf]] = defaultdict(list)
         self._spreads = []
         for signal, subject, zone, members in self._subjects(nodes):
             slot = self._slot(signal, subject, zone)
@@ -225,12 +233,17 @@ class Signals:
                     figures[(form.window_s, False, False)].append(_late(slot, form, members))
                 case Quantile() as form:
                     quantiles[form.window_s].append(_quantile(slot, form, members))
+                case Lesser() as form:
+                    lessers[form.window_s].append(_lesser(slot, form, members))
                 case Spread() as form:
                     what = np.array([node.keys[form.what] for node in members], np.intp)
                     counted = np.array([node.keys[form.counted] for node in members], np.intp)
                     self._spreads.append(SpreadOf(slot, what, counted, form.chance))
-        self._figures = [Figures(window_s, grows, some) for (window_s, _, grows), some in figures.items()]
-        self._quantiles = [Quantiles(window_s, some) for window_s, some in quantiles.items()]
+        self._parts = [
+            *(Figures(window_s, grows, some) for (window_s, _, grows), some in figures.items()),
+            *(Quantiles(window_s, some) for window_s, some in quantiles.items()),
+            *(Lessers(window_s, some) for window_s, some in lessers.items()),
+        ]
 
     def _subjects(self, nodes: Sequence[_Node]) -> Iterator[tuple[Signal, str, str, list[_Node]]]:
         """Every signal that somebody has: its subject, its zone, and the nodes that it is made of."""
@@ -278,6 +291,11 @@ def _group(members: Sequence[_Node], plus: Sequence[Sum], minus: Sequence[Sum] =
 def _figure(slot: int, form: Figure, members: Sequence[_Node]) -> FigureOf:
     under = _group(members, form.per) if form.per else None
     return FigureOf(slot, _group(members, form.plus, form.minus), under, form.least, form.free)
+
+
+def _lesser(slot: int, form: Lesser, members: Sequence[_Node]) -> LesserOf:
+    one, other, per = (_group(members, (each,)) for each in (form.one, form.other, form.per))
+    return LesserOf(slot, (one, other, per), form.least)
 
 
 def _shared_bounds(form: Quantile | Late, members: Sequence[_Node]) -> list[str]:

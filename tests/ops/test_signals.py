@@ -132,6 +132,16 @@ def test_zones_add_up_their_nodes() -> None:
     assert story.value("players", "zone:one") == 100
 
 
+def test_what_comes_and_goes_is_as_much_as_the_rarer_of_both() -> None:
+    def gate(s: int) -> dict[str, float]:
+        return {"gate_connections_total": 6.0 * s, "gate_disconnections_total": 2.0 * s, "gate_clients": 100.0}
+
+    story = Story().go(15, gate_1=gate)
+    assert story.value("churn", "zone:one") == pytest.approx(0.02)
+    assert story.value("influx", "zone:one") == pytest.approx(0.02)
+    assert story.value("exodus", "zone:one") == pytest.approx(-0.04)
+
+
 def test_zones_are_apart() -> None:
     maker, signals = Maker(), Signals()
     readings = [
